@@ -1,0 +1,32 @@
+# Everything runs from .venv, which is made on first use. Needs only Python >= 3.11 with pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow check format clean
+
+$(BIN)/pixda: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(BIN)/pixda
+
+demo: $(BIN)/pixda  ## the built-in street world: source only, fine-tuning and PixDA, a table and a report
+	$(BIN)/pixda demo
+
+test: $(BIN)/pixda  ## the whole suite, two processes
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(BIN)/pixda  ## the checks that take minutes
+	$(BIN)/python -m pytest -n 2 -m slow
+
+check: $(BIN)/pixda  ## lint, formatting, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(BIN)/pixda  ## repair lint and formatting
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove the environment and everything the demo made
+	rm -rf $(VENV) runs/demo .mypy_cache .ruff_cache .pytest_cache

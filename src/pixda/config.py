@@ -1,0 +1,61 @@
+"""What one run is: data, network, machine. No torch here: ``pixda --help`` reads it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pixda.data.config import Data, Target
+
+
+@dataclass(frozen=True)
+class Network:
+    """The segmenter."""
+
+    architecture: str = "deeplab_resnet101"
+    """deeplab_resnet101, deeplab_resnet50, mobile_deeplab, or tiny (for trying commands)."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the architecture, such as {frozen_statistics: true}."""
+    weights: str | None = None
+    """Pretrained backbone: a local path, or an https address together with sha256; null starts at random."""
+    sha256: str | None = None
+    """Hash that the weights file must have."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run happens; nothing here changes what is computed."""
+
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    """Kind of device."""
+    devices: int = 1
+    """Processes, one device each."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Arithmetic; bf16-mixed halves time and memory on recent GPUs."""
+    threads: int | None = None
+    """CPU threads of a process; null leaves it to torch."""
+    workers: int = 2
+    """Loader processes of each stream; 0 loads in the training process."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A source, a target, a network and a seed; the method comes beside it."""
+
+    source: Data
+    """Many labelled synthetic frames."""
+    target: Target
+    """A handful of labelled real ones, and the set to score on."""
+    classes: str = "cityscapes-19"
+    """Class set: a shipped name (cityscapes-19, camvid-11), or the path of a YAML file."""
+    size: tuple[int, int] = (1024, 512)
+    """(width, height) that images are brought to, in training and for the network in scoring."""
+    network: Network = field(default_factory=Network)
+    """The segmenter."""
+    start_from: Path | None = None
+    """Finished run whose model replaces the pretraining phase: several methods can share one first stage."""
+    seed: int = 0
+    """Initial weights, order of the data, crops, and drawn shots."""
+    machine: Machine = field(default_factory=Machine)
+    """Devices and processes."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints."""

@@ -1,0 +1,1 @@
+"""Datasets, class sets, few-shot lists and the check that runs before any training."""

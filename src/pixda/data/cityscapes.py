@@ -1,0 +1,26 @@
+"""Cityscapes (Cordts et al., CVPR 2016): street scenes of 50 European cities, fine annotations."""
+
+from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.files import find_files_by_city
+
+
+class Cityscapes(SegmentationDataset):
+    """The official tree; masks are the `labelIds` files as distributed, no converted copy is needed.
+
+    A frame is named "<city>/<stem>", as in the published few-shot lists: "ulm/ulm_000077_000019".
+    """
+
+    scheme = "cityscapes"
+    splits = ("train", "val", "test")
+    layout = (
+        "leftImg8bit/{split}/<city>/<city>_000000_000019_leftImg8bit.png with "
+        "gtFine/{split}/<city>/<city>_000000_000019_gtFine_labelIds.png"
+    )
+
+    def find(self) -> list[Frame]:
+        """Return the frames of all cities of the split."""
+        pairs = self.paired(
+            find_files_by_city(self.root / "leftImg8bit" / self.split, (".png",), "_leftImg8bit"),
+            find_files_by_city(self.root / "gtFine" / self.split, (".png",), "_gtFine_labelIds"),
+        )
+        return [Frame(name, name.partition("/")[0], image, mask) for name, image, mask in pairs]

@@ -1,0 +1,49 @@
+"""Which data: what a config file says of a source and of a target. No torch here: ``pixda --help`` reads it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+DatasetName = Literal["gta5", "synthia", "streets", "cityscapes", "camvid", "folder"]
+
+
+@dataclass(frozen=True)
+class StreetOptions:
+    """The built-in street world, rendered where it is missing (only for dataset: streets)."""
+
+    count: int = 1500
+    """Frames."""
+    seed: int = 0
+    """Another seed is another world."""
+    gap: float = 0.0
+    """Layout gap of the rendered domain, 0..1: camera height, pitch and street plans far from the target's."""
+    size: tuple[int, int] = (480, 360)
+    """(width, height) of a frame, pixels."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A labelled set of frames."""
+
+    dataset: DatasetName
+    """Layout of the files: one of the known datasets, or any folder of images and masks."""
+    root: Path
+    """Folder that holds the dataset."""
+    split: str = "train"
+    """Which part of it; 'all' for folders without split folders, 'rendered' for streets."""
+    scheme: str | None = None
+    """For dataset: folder, the column of the class set that its label ids follow."""
+    streets: StreetOptions = field(default_factory=StreetOptions)
+    """For dataset: streets, what to render."""
+
+
+@dataclass(frozen=True)
+class Target(Data):
+    """The real frames: a few labelled ones to learn from (shots), and a labelled set to score on."""
+
+    shots: int = 1
+    """Labelled frames of each city."""
+    shot_list: Literal["drawn", "published"] | Path = "drawn"
+    """Draw them with the run's seed, take the published Cityscapes list (1 to 5 shots), or read a manifest file."""
+    test_split: str = "val"
+    """The split that is scored, once, at the end."""

@@ -1,0 +1,211 @@
+"""The contract of every dataset: pairs of image and mask files become samples of one size and class set."""
+
+import copy
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self, overload
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pixda.data.classes import IGNORE, UNKNOWN, ClassSet
+from pixda.data.files import read_ids, read_image
+from pixda.errors import UserError
+
+
+class Frame(NamedTuple):
+    """One picture on disk; `mask` is None where a dataset has images only."""
+
+    name: str
+    city: str
+    image: Path
+    mask: Path | None
+
+
+class Sample(NamedTuple):
+    """One decoded frame."""
+
+    image: Tensor
+    """uint8, 3 x H x W, RGB, 0..255."""
+    mask: Tensor
+    """uint8, H x W, class indices; 255 = ignore (everywhere, where the frame has no mask)."""
+    name: str
+    city: str
+
+
+class Frames(Sequence[Frame]):
+    """Many frames in little memory: byte arrays instead of objects, which forked workers would each copy."""
+
+    def __init__(self, root: Path, frames: Sequence[Frame]) -> None:
+        def short(path: Path | None) -> bytes:
+            if path is None:
+                return b""
+            return os.fsencode(path.relative_to(root) if path.is_relative_to(root) else path.absolute())
+
+        self.root = root
+        self._columns = [
+            np.array([os.fsencode(frame.name) for frame in frames], np.bytes_),
+            np.array([os.fsencode(frame.city) for frame in frames], np.bytes_),
+            np.array([short(frame.image) for frame in frames], np.bytes_),
+            np.array([short(frame.mask) for frame in frames], np.bytes_),
+        ]
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @overload
+    def __getitem__(self, index: int) -> Frame: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Frames": ...
+    def __getitem__(self, index: int | slice) -> "Frame | Frames":
+        if isinstance(index, slice):
+            return self.take(range(len(self))[index])
+        name, city, image, mask = (os.fsdecode(column[index]) for column in self._columns)
+        return Frame(name, city, self.root / image, self.root / mask if mask else None)
+
+    def take(self, indices: Sequence[int]) -> "Frames":
+        """Return the frames at `indices`, in that order; repeats are kept."""
+        taken = copy.copy(self)
+        taken._columns = [column[list(indices)] for column in self._columns]
+        return taken
+
+
+class SegmentationDataset(Dataset[Sample], ABC):
+    """Images with masks of class indices. A subclass says where the files lie and how they are labelled.
+
+    `size` is (width, height) of every sample; None leaves each as it is stored.
+    """
+
+    scheme: str
+    """Label scheme of the masks: a column of the class set."""
+    layout: str
+    """Where one frame lies below the root, for error texts; may hold {split}."""
+    splits: tuple[str, ...] = ()
+    """Splits there are; empty where the user names them."""
+
+    def __init__(self, root: Path, split: str, classes: ClassSet, size: tuple[int, int] | None = None) -> None:
+        self.root, self.split, self.classes, self.size = Path(root).expanduser(), split, classes, size
+        if self.splits and split not in self.splits:
+            raise UserError(f"{self.title} has no split '{split}': choose from {', '.join(self.splits)}.")
+        self._table = classes.lookup(self.scheme)
+        self.frames: Sequence[Frame] = Frames(self.root, sorted(self.find()))
+        """Sorted by name; a `subset` keeps the order it was given."""
+        if not self.frames:
+            raise self.layout_error()
+
+    @property
+    def title(self) -> str:
+        """Name of the dataset in messages."""
+        return type(self).__name__
+
+    @abstractmethod
+    def find(self) -> list[Frame]:
+        """Return all frames of the split, in any order; an empty list where the layout is not there."""
+
+    def read_mask(self, path: Path) -> np.ndarray:
+        """Return the raw label ids of one mask file as uint8 (H x W)."""
+        return read_ids(path)
+
+    def subset(self, names: Sequence[str]) -> Self:
+        """Return this dataset restricted to `names`, in that order; a repeated name is a repeated sample."""
+        places = {frame.name: index for index, frame in enumerate(self.frames)}
+        unknown = [name for name in names if name not in places]
+        if unknown:
+            raise UserError(
+                f"{self.title} in {self.root} (split '{self.split}') has no frame '{unknown[0]}'"
+                f"{_and_more(len(unknown) - 1)}; its names look like '{self.frames[0].name}'."
+            )
+        if not names:
+            raise UserError(f"{self.title} in {self.root}: an empty list of frames was asked for.")
+        chosen = copy.copy(self)
+        chosen.frames = Frames(self.root, self.frames).take([places[name] for name in names])
+        return chosen
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.load(index)
+
+    def load(self, index: int) -> Sample:
+        """Decode one frame at the dataset's size: image bicubic, mask nearest, raw ids to class indices.
+
+        Raises UserError naming the file: undecodable, of unequal size, or with an id outside the class set.
+        """
+        frame = self.frames[index]
+        image, ids = self.decode(frame)
+        if self.size is not None and image.size != self.size:
+            image = image.resize(self.size, Image.Resampling.BICUBIC)
+            if ids is not None:
+                ids = np.asarray(Image.fromarray(ids).resize(self.size, Image.Resampling.NEAREST))
+        if ids is None:
+            mask = np.full((image.height, image.width), IGNORE, np.uint8)
+        else:
+            mask = self._table[ids]
+            unknown = np.unique(ids[mask == UNKNOWN]).tolist()
+            if unknown:
+                raise UserError(f"{frame.mask} holds {self.unknown_ids(unknown)}")
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+        return Sample(pixels, torch.from_numpy(mask), frame.name, frame.city)
+
+    def decode(self, frame: Frame) -> tuple[Image.Image, np.ndarray | None]:
+        """Return one frame as stored: RGB image and raw ids (uint8, H x W; None without a mask)."""
+        image = read_image(frame.image)
+        if frame.mask is None:
+            return image, None
+        ids = self.read_mask(frame.mask)
+        if ids.shape != (image.height, image.width):
+            raise UserError(
+                f"Image and mask differ in size: {frame.image} is {image.width} x {image.height}, "
+                f"{frame.mask} is {ids.shape[1]} x {ids.shape[0]} (width x height); replace the pair "
+                "or remove it."
+            )
+        return image, ids
+
+    def unknown_ids(self, ids: Sequence[int]) -> str:
+        """Return the end of the sentence that says which raw ids are not in the class set, and what to do."""
+        return (
+            f"the label id{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}, which the class set "
+            f"'{self.classes.name}' does not list for the label scheme '{self.scheme}'; give each to a class "
+            "or to 'ignore' in its YAML file, or choose the scheme that the masks were written in"
+        )
+
+    def paired(self, images: Mapping[str, Path], masks: Mapping[str, Path]) -> Iterator[tuple[str, Path, Path]]:
+        """Yield (key, image, mask) of equal keys. Raises UserError where either has no partner."""
+        for have, want, what, other in (
+            (images, masks, "image", "mask"),
+            (masks, images, "mask", "image"),
+        ):
+            alone = sorted(have.keys() - want.keys())
+            if alone:
+                raise UserError(
+                    f"{self.title} in {self.root}, split '{self.split}': {len(alone)} of {len(have)} {what}s "
+                    f"have no {other}, first {have[alone[0]]}. A frame lies at {self._example()}. "
+                    f"Complete the download, or remove those {what}s."
+                )
+        for key, image in images.items():
+            yield key, image, masks[key]
+
+    def layout_error(self) -> UserError:
+        """Return the error for a root in which the layout was not found."""
+        if not self.root.is_dir():
+            found = "that folder does not exist"
+        else:
+            entries = sorted(entry.name for entry in self.root.iterdir())
+            found = f"found there: {', '.join(entries[:8]) or 'nothing'}{_and_more(len(entries) - 8)}"
+        return UserError(
+            f"{self.title} has no frames for split '{self.split}' in {self.root}: {found}; "
+            f"expected a frame at {self._example()}."
+        )
+
+    def _example(self) -> str:
+        return self.layout.format(split=self.split)
+
+
+def _and_more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""

@@ -1,0 +1,206 @@
+"""The streams of training: the labelled source and the few labelled target frames (shots).
+
+What is drawn, in which order and with which crop is a pure function of (seed, phase, epoch, process), so a resumed
+run sees what the unbroken one would have seen, and the number of loader workers changes nothing.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from pixda.data.dataset import Sample, SegmentationDataset
+from pixda.data.transforms import flip, random_crop
+from pixda.errors import UserError
+
+
+class Batch(NamedTuple):
+    """Images float32 ``B x 3 x H x W``, RGB, 0..255; masks int64 ``B x H x W``, class indices or 255; names."""
+
+    images: Tensor
+    masks: Tensor
+    names: list[str]
+
+
+class Pair(NamedTuple):
+    """What one step learns from; a domain that the phase does not use is None."""
+
+    source: Batch | None
+    target: Batch | None
+
+    def labelled_source(self) -> Batch:
+        """The source batch of a phase that has one."""
+        if self.source is None:
+            raise ValueError("this phase was given no source batch")
+        return self.source
+
+    def labelled_target(self) -> Batch:
+        """The target batch of a phase that has one."""
+        if self.target is None:
+            raise ValueError("this phase was given no target batch")
+        return self.target
+
+
+class Draw(NamedTuple):
+    """One image to load: its place in the dataset, and the seed of its crop and flip."""
+
+    place: int
+    seed: int
+
+
+@dataclass
+class Domains:
+    """Where batches come from.
+
+    Attributes:
+        source: the labelled source, at its training size.
+        target: the shots, at the same size.
+        seed: of the order and the crops.
+        device: where batches are put.
+        crop: (width, height) of a random crop, for both domains; None trains on whole images.
+        flip: whether half of the images are mirrored.
+        workers: loader processes a stream.
+        rank: number of this process.
+        world: number of processes; each takes its own share of a global batch.
+    """
+
+    source: SegmentationDataset
+    target: SegmentationDataset
+    seed: int
+    device: torch.device
+    crop: tuple[int, int] | None = None
+    flip: bool = False
+    workers: int = 0
+    rank: int = 0
+    world: int = 1
+    source_names: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.source_names = [frame.name for frame in self.source.frames]
+        self._index = {name: index for index, name in enumerate(self.source_names)}
+        # A handful of frames is asked for again and again: decoded once.
+        self._shots = _InMemory(self.target)
+
+    def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+        """One pass over these source images, the last short batch left out."""
+        for images in self._load(self.source, self._pass_over(names, batch, phase, epoch)[skip:]):
+            yield Pair(images, None)
+
+    def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+        """``steps`` batches of shots, every shot drawn once before any is drawn again."""
+        for images in self._load(self._shots, self._repeat_target(steps, batch, phase, epoch)[skip:]):
+            yield Pair(None, images)
+
+    def pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+        """One pass over these source images, each batch beside one of shots; nothing if they fill no batch."""
+        source = self._pass_over(names, batch, phase, epoch)
+        target = self._repeat_target(len(source), batch, phase, epoch)
+        loaded = zip(self._load(self.source, source[skip:]), self._load(self._shots, target[skip:]), strict=True)
+        for source_images, target_images in loaded:
+            yield Pair(source_images, target_images)
+
+    def whole_pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Iterator[tuple[Batch, Batch]]:
+        """Each of these source images once, whole and in order, beside a target image drawn at random."""
+        rng = self._rng(phase, epoch, "whole")
+        source = [Draw(self._index[name], -1) for name in names]
+        target = [Draw(int(index), -1) for index in rng.integers(len(self.target.frames), size=len(source))]
+        cut = range(0, len(source), batch)
+        yield from zip(
+            self._load(self.source, [source[i : i + batch] for i in cut]),
+            self._load(self._shots, [target[i : i + batch] for i in cut]),
+            strict=True,
+        )
+
+    # ---- which images, in which order
+
+    def _rng(self, phase: str, epoch: int, stream: str) -> np.random.Generator:
+        return np.random.default_rng([self.seed, zlib.crc32(phase.encode()), epoch, zlib.crc32(stream.encode())])
+
+    def _pass_over(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> list[list[Draw]]:
+        rng = self._rng(phase, epoch, "source")
+        indices = rng.permutation([self._index[name] for name in names])
+        return self._share(indices, len(names) // (batch * self.world), batch, rng)
+
+    def _repeat_target(self, steps: int, batch: int, phase: str, epoch: int) -> list[list[Draw]]:
+        rng = self._rng(phase, epoch, "target")
+        count = len(self.target.frames)
+        rounds = -(-steps * batch * self.world // count)
+        indices = np.concatenate([rng.permutation(count) for _ in range(rounds)] or [np.arange(0)])
+        return self._share(indices, steps, batch, rng)
+
+    def _share(self, indices: np.ndarray, steps: int, batch: int, rng: np.random.Generator) -> list[list[Draw]]:
+        """This process's batches of the global ones."""
+        indices = indices[: steps * batch * self.world]
+        seeds = rng.integers(2**62, size=len(indices))
+        shape = (steps, self.world, batch)
+        mine = zip(indices.reshape(shape)[:, self.rank], seeds.reshape(shape)[:, self.rank], strict=True)
+        return [[Draw(int(i), int(s)) for i, s in zip(*pair, strict=True)] for pair in mine]
+
+    # ---- loading them
+
+    def _load(self, dataset: Dataset[Sample], batches: list[list[Draw]]) -> Iterator[Batch]:
+        loader: DataLoader[Sample | UserError] = DataLoader(
+            _Drawn(dataset, self.crop, self.flip),
+            batch_sampler=batches,
+            num_workers=self.workers,
+            collate_fn=_collate,
+            pin_memory=self.device.type == "cuda",
+            # A generator of its own: making a loader must not advance the run's random state.
+            generator=torch.Generator(),
+        )
+        for loaded in loader:
+            if isinstance(loaded, str):
+                raise UserError(loaded)
+            images, masks, names = loaded
+            yield Batch(
+                images.to(self.device, non_blocking=True).float(),
+                masks.to(self.device, non_blocking=True).long(),
+                names,
+            )
+
+
+_Loaded = tuple[Tensor, Tensor, list[str]] | str
+
+
+class _Drawn(Dataset["Sample | UserError"]):
+    """A dataset asked by :class:`Draw`; a seed below zero means: whole and unmirrored."""
+
+    def __init__(self, dataset: Dataset[Sample], crop: tuple[int, int] | None, mirror: bool) -> None:
+        self._dataset, self._crop, self._mirror = dataset, crop, mirror
+
+    def __getitem__(self, draw: Draw) -> "Sample | UserError":
+        try:
+            sample = self._dataset[draw.place]
+        except UserError as error:
+            return error  # raised in a worker it would reach the user buried in two tracebacks
+        if draw.seed < 0:
+            return sample
+        generator = torch.Generator().manual_seed(draw.seed)
+        if self._crop is not None:
+            sample = random_crop(sample, self._crop, generator)
+        return flip(sample, generator) if self._mirror else sample
+
+
+class _InMemory(Dataset[Sample]):
+    """The samples of a small dataset, decoded once."""
+
+    def __init__(self, dataset: SegmentationDataset) -> None:
+        self._samples = [dataset[index] for index in range(len(dataset.frames))]
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._samples[index]
+
+
+def _collate(samples: Sequence["Sample | UserError"]) -> _Loaded:
+    good: list[Sample] = []
+    for sample in samples:
+        if isinstance(sample, UserError):
+            return str(sample)
+        good.append(sample)
+    images, masks = torch.stack([s.image for s in good]), torch.stack([s.mask for s in good])
+    return images, masks, [s.name for s in good]

@@ -1,0 +1,76 @@
+"""Finding and decoding picture files, with errors that name the file."""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pixda.errors import UserError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+# All that Pillow raises for bytes that are not the picture they claim to be.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error, Image.DecompressionBombError)
+
+
+def find_files(folder: Path, suffixes: Sequence[str], ending: str = "") -> dict[str, Path]:
+    """Return the files right in `folder` by stem less `ending`; hidden files and other endings are left out.
+
+    A folder that is not there holds none. Raises UserError for one stem with two suffixes.
+    """
+    found: dict[str, Path] = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        stem = path.stem
+        if path.name.startswith(".") or path.suffix.lower() not in suffixes or not stem.endswith(ending):
+            continue
+        stem = stem.removesuffix(ending)
+        if stem in found:
+            raise UserError(f"{found[stem]} and {path.name} are two files for one frame; remove one of them.")
+        found[stem] = path
+    return found
+
+
+def find_files_by_city(folder: Path, suffixes: Sequence[str], ending: str = "") -> dict[str, Path]:
+    """Return the files in `folder` by stem, and those in its sub-folders by "<sub-folder>/<stem>"."""
+    found = find_files(folder, suffixes, ending)
+    for city in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not city.name.startswith("."):
+            inside = find_files(city, suffixes, ending)
+            found |= {f"{city.name}/{stem}": path for stem, path in inside.items()}
+    return found
+
+
+def read_image(path: Path) -> Image.Image:
+    """Decode an image to 8-bit RGB. Raises UserError naming a file that cannot be decoded."""
+    image = _decoded(path, "image")
+    if image.mode.startswith(("I", "F")):
+        raise UserError(f"The image {path} has 16 or more bits a channel; save it with 8.")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def read_ids(path: Path) -> np.ndarray:
+    """Read a mask of label ids (8-bit grey, or palette indices as they are) as uint8 (H x W).
+
+    Raises UserError naming a file that cannot be decoded or that holds something else than ids.
+    """
+    mask = _decoded(path, "mask")
+    if mask.mode not in ("L", "P"):
+        raise UserError(
+            f"The mask {path} is of the kind '{mask.mode}', not label ids: expected one 8-bit channel "
+            "(grey or palette PNG) whose values are ids, not colours."
+        )
+    return np.asarray(mask)
+
+
+def _decoded(path: Path, what: str) -> Image.Image:
+    try:
+        with Image.open(path) as file:
+            file.load()
+            return file
+    except _BROKEN as error:
+        raise UserError(
+            f"The {what} {path} cannot be decoded ({error}); it may be cut short: fetch it again or remove the frame."
+        ) from error

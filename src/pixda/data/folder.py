@@ -1,0 +1,50 @@
+"""A user's own pictures: a folder of images, and one of masks with equal file names."""
+
+from pathlib import Path
+
+from pixda.data.classes import ClassSet
+from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city
+
+
+class Folder(SegmentationDataset):
+    """`images/` and `masks/` (or `labels/`), split folders inside, and city folders inside these.
+
+    Split and city folders are optional: split "all" takes what lies in `images/` itself, and without city
+    folders the city is "all". Images are PNG, JPEG or WebP; masks are 8-bit PNGs of label ids with the stem
+    of their image. With `labelled=False` only the images are read, and there need be no masks.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        split: str,
+        classes: ClassSet,
+        size: tuple[int, int] | None = None,
+        *,
+        scheme: str,
+        labelled: bool = True,
+    ) -> None:
+        self.scheme = scheme
+        self.labelled = labelled
+        inside = "" if split == "all" else "{split}/"
+        self.layout = f"images/{inside}[<city>/]<frame>.jpg (or .png, .webp)"
+        if labelled:
+            self.layout += f" with masks/{inside}[<city>/]<frame>.png"
+        if split != "all":
+            self.layout += " (split 'all' needs no split folder)"
+        super().__init__(root, split, classes, size)
+
+    def find(self) -> list[Frame]:
+        """Return the frames of the split, of all cities."""
+        inside = "" if self.split == "all" else self.split
+        images = find_files_by_city(self.root / "images" / inside, IMAGE_SUFFIXES)
+        if not self.labelled:
+            return [Frame(name, _city(name), image, None) for name, image in images.items()]
+        kind = "masks" if (self.root / "masks").is_dir() else "labels"
+        masks = find_files_by_city(self.root / kind / inside, (".png",))
+        return [Frame(name, _city(name), image, mask) for name, image, mask in self.paired(images, masks)]
+
+
+def _city(name: str) -> str:
+    return name.rpartition("/")[0] or "all"

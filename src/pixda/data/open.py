@@ -1,0 +1,83 @@
+"""From what a config says to datasets that are ready to be read."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pixda.data.camvid import CamVid
+from pixda.data.cityscapes import Cityscapes
+from pixda.data.classes import ClassSet
+from pixda.data.config import Data, Target
+from pixda.data.dataset import SegmentationDataset
+from pixda.data.folder import Folder
+from pixda.data.gta5 import GTA5
+from pixda.data.shots import draw, published, read_manifest
+from pixda.data.synthia import Synthia
+from pixda.errors import UserError
+
+Size = tuple[int, int] | None
+
+
+def _folder(data: Data, classes: ClassSet, size: Size) -> SegmentationDataset:
+    if data.scheme is None:
+        raise UserError(
+            f"The folder {data.root} needs a label scheme: set 'scheme' to the column of class set "
+            f"'{classes.name}' that its mask ids follow ({', '.join(classes.raw_ids)})."
+        )
+    return Folder(data.root, data.split, classes, size, scheme=data.scheme)
+
+
+def _streets(data: Data, classes: ClassSet, size: Size) -> SegmentationDataset:
+    from pixda.data.streets.dataset import Streets  # the renderer is imported only where streets are wanted
+
+    world = data.streets
+    return Streets(
+        data.root,
+        data.split,
+        classes,
+        size,
+        count=world.count,
+        seed=world.seed,
+        gap=world.gap,
+        render_size=world.size,
+    )
+
+
+def _plain(kind: type[SegmentationDataset]) -> Callable[[Data, ClassSet, Size], SegmentationDataset]:
+    return lambda data, classes, size: kind(data.root, data.split, classes, size)
+
+
+DATASETS: dict[str, Callable[[Data, ClassSet, Size], SegmentationDataset]] = {
+    "cityscapes": _plain(Cityscapes),
+    "gta5": _plain(GTA5),
+    "synthia": _plain(Synthia),
+    "camvid": _plain(CamVid),
+    "folder": _folder,
+    "streets": _streets,
+}
+
+
+def open_dataset(data: Data, classes: ClassSet, size: Size = None) -> SegmentationDataset:
+    """The dataset that a config names, its frames found (and rendered, for the street world).
+
+    Args:
+        data: dataset, root, split.
+        classes: class set of the masks.
+        size: (width, height) of every sample; None leaves each as it is stored.
+    """
+    return DATASETS[data.dataset](data, classes, size)
+
+
+def open_shots(target: Target, classes: ClassSet, size: Size, seed: int) -> SegmentationDataset:
+    """The few labelled target frames: drawn with ``seed``, of the published list, or of a manifest."""
+    frames = open_dataset(target, classes, size)
+    if isinstance(target.shot_list, Path):
+        return frames.subset(read_manifest(target.shot_list).names)
+    if target.shot_list == "published":
+        return frames.subset(published(target.shots))
+    return frames.subset(draw(frames.frames, target.shots, seed))
+
+
+def open_test(target: Target, classes: ClassSet) -> SegmentationDataset:
+    """The frames to score on, at their stored size."""
+    return open_dataset(replace(target, split=target.test_split), classes)

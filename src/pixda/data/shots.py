@@ -1,0 +1,96 @@
+"""Which few target frames are labelled: the published lists, own draws, and manifests of either."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pixda.data.dataset import Frame
+from pixda.errors import UserError
+
+_LISTS = Path(__file__).with_name("lists")
+_GTA5_FRAMES = 24966
+
+
+def published(k: int) -> list[str]:
+    """Return the published Cityscapes list of K = 1..5 frames for each of the 18 training cities.
+
+    Names are "<city>/<stem>", in the published order (FSDA and PixDA: one and the same list). Two flaws are
+    kept, as results are compared on these very lists. They are not nested (1-shot shares no frame with
+    2-shot), so another K is also another sample. The 5-shot list has 90 lines but 89 different frames:
+    "zurich/zurich_000112_000019" is there twice, and is drawn twice as often as the others.
+    """
+    if k not in range(1, 6):
+        raise UserError(f"There are published lists for 1 to 5 shots, not for {k}; draw a list instead.")
+    return _lines(f"cityscapes_{k}_shot.txt")
+
+
+def gta5_training_names() -> list[str]:
+    """Return the 22 061 GTA5 frames ("00001") that FSDA and PixDA train on, of the 24 966 there are."""
+    excluded = {int(number) for line in _lines("gta5_excluded.txt") for number in line.split()}
+    return [f"{number:05d}" for number in range(1, _GTA5_FRAMES + 1) if number not in excluded]
+
+
+def draw(frames: Sequence[Frame], k: int, seed: int) -> list[str]:
+    """Draw K frames of every city; the same ones for any order of `frames`.
+
+    The list for K is the beginning of the list for K + 1 with the same seed, so a curve over K only ever adds
+    frames; a city's frames do not depend on which other cities there are. Raises UserError where a city has
+    fewer than K.
+    """
+    if k < 1:
+        raise UserError(f"The number of shots must be 1 or more, not {k}.")
+    cities: dict[str, set[str]] = {}
+    for frame in frames:
+        cities.setdefault(frame.city, set()).add(frame.name)
+    ranked = []
+    for city in sorted(cities):
+        if len(cities[city]) < k:
+            raise UserError(f"{k} shots were asked for, but the city '{city}' has {len(cities[city])} frames.")
+        # Ranks by hash, not by a generator: they stay what they are in any library version.
+        ranked.append(sorted(cities[city], key=lambda name: _sha256(f"{seed}\n{name}")))
+    return [names[shot] for shot in range(k) for names in ranked]
+
+
+class Manifest(NamedTuple):
+    """A list of frames that can be exchanged and checked."""
+
+    names: list[str]
+    how: str
+    """How the list came about, for people."""
+    sha256: str
+    """Over the names joined by newlines: equal hashes, equal frames in equal order."""
+
+
+def write_manifest(path: Path, names: Sequence[str], how: str) -> Manifest:
+    """Write frame names to a JSON file, with a hash that tells whether two results rest on one list."""
+    manifest = Manifest(list(names), how, _sha256("\n".join(names)))
+    content = {"how": how, "count": len(names), "sha256": manifest.sha256, "names": manifest.names}
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read what `write_manifest` wrote. Raises UserError where names and hash do not agree."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        names, how, stored = content["names"], content["how"], content["sha256"]
+        actual = _sha256("\n".join(names))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"The frame list {path} cannot be read as a manifest: {error!r}.") from error
+    if stored != actual:
+        raise UserError(
+            f"The frame list {path} was changed after it was written: its names hash to {actual[:12]}, "
+            f"the file says {str(stored)[:12]}. Write it anew, so that results are not mixed up."
+        )
+    return Manifest(list(names), str(how), actual)
+
+
+def _lines(name: str) -> list[str]:
+    text = (_LISTS / name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,298 @@
+"""Cars and vans: bodies lofted from cross-sections, with glass, lights, wheels and seams."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixda.data.streets.basics import Array, linear, pick
+from pixda.data.streets.mesh import Mesh, join, make, panel
+
+# Control points from the rear (0) to the front (1): share of length, sill, belt, top, share of width.
+Profile = list[tuple[float, float, float, float, float]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A body: metres, its profile, and where glass lies along its length."""
+
+    length: float
+    width: float
+    profile: Profile
+    side_glass: tuple[float, float]
+    pillars: tuple[float, ...]
+    rear_glass: tuple[float, float]
+    windscreen: tuple[float, float]
+    wheels: tuple[float, float]
+    wheel: float
+    closed_sides: bool = False
+
+
+SHAPES: dict[str, Shape] = {
+    "hatch": Shape(
+        3.9, 1.68,
+        [(0, 0.42, 0.70, 0.74, 0.86), (0.02, 0.28, 0.90, 0.96, 0.95), (0.13, 0.22, 0.93, 1.40, 0.98),
+         (0.35, 0.2, 0.92, 1.46, 1.0), (0.55, 0.2, 0.90, 1.43, 1.0), (0.76, 0.2, 0.88, 0.97, 0.99),
+         (0.93, 0.22, 0.78, 0.84, 0.93), (0.98, 0.28, 0.66, 0.70, 0.84), (1, 0.4, 0.56, 0.6, 0.74)],
+        (0.14, 0.70), (0.38, 0.22), (0.02, 0.13), (0.55, 0.76), (0.18, 0.81), 0.30),
+    "sedan": Shape(
+        4.5, 1.76,
+        [(0, 0.42, 0.72, 0.80, 0.84), (0.02, 0.3, 0.90, 0.98, 0.93), (0.14, 0.24, 0.94, 1.02, 0.97),
+         (0.29, 0.2, 0.93, 1.38, 0.99), (0.42, 0.2, 0.92, 1.42, 1.0), (0.56, 0.2, 0.90, 1.38, 1.0),
+         (0.74, 0.2, 0.88, 0.95, 0.99), (0.94, 0.22, 0.76, 0.80, 0.93), (0.985, 0.28, 0.64, 0.68, 0.84),
+         (1, 0.4, 0.55, 0.58, 0.74)],
+        (0.20, 0.69), (0.42, 0.29), (0.14, 0.29), (0.56, 0.74), (0.19, 0.82), 0.31),
+    "estate": Shape(
+        4.6, 1.76,
+        [(0, 0.4, 0.74, 0.8, 0.86), (0.015, 0.28, 0.93, 1.0, 0.95), (0.09, 0.22, 0.95, 1.42, 0.98),
+         (0.35, 0.2, 0.93, 1.46, 1.0), (0.56, 0.2, 0.90, 1.42, 1.0), (0.74, 0.2, 0.88, 0.96, 0.99),
+         (0.94, 0.22, 0.76, 0.81, 0.93), (0.985, 0.28, 0.64, 0.68, 0.84), (1, 0.4, 0.55, 0.58, 0.74)],
+        (0.08, 0.69), (0.43, 0.26), (0.015, 0.09), (0.56, 0.74), (0.18, 0.82), 0.31),
+    "suv": Shape(
+        4.5, 1.86,
+        [(0, 0.5, 0.86, 0.92, 0.88), (0.015, 0.38, 1.06, 1.12, 0.96), (0.08, 0.32, 1.08, 1.66, 0.98),
+         (0.35, 0.3, 1.06, 1.74, 1.0), (0.56, 0.3, 1.04, 1.70, 1.0), (0.71, 0.3, 1.02, 1.12, 0.99),
+         (0.94, 0.32, 0.94, 1.0, 0.95), (0.985, 0.38, 0.8, 0.84, 0.9), (1, 0.5, 0.66, 0.7, 0.8)],
+        (0.08, 0.67), (0.42, 0.25), (0.015, 0.08), (0.56, 0.71), (0.18, 0.81), 0.37),
+    "mpv": Shape(
+        4.2, 1.76,
+        [(0, 0.42, 0.78, 0.84, 0.88), (0.015, 0.3, 0.98, 1.04, 0.96), (0.08, 0.24, 1.0, 1.58, 0.98),
+         (0.35, 0.22, 0.98, 1.65, 1.0), (0.58, 0.22, 0.96, 1.60, 1.0), (0.84, 0.22, 0.90, 0.99, 0.98),
+         (0.95, 0.24, 0.78, 0.84, 0.93), (0.985, 0.28, 0.66, 0.7, 0.86), (1, 0.4, 0.56, 0.6, 0.76)],
+        (0.08, 0.74), (0.40, 0.22, 0.64), (0.015, 0.08), (0.58, 0.84), (0.17, 0.82), 0.31),
+    "van": Shape(
+        5.2, 1.95,
+        [(0, 0.45, 1.1, 2.15, 0.95), (0.01, 0.3, 1.15, 2.25, 0.98), (0.1, 0.25, 1.15, 2.3, 1.0),
+         (0.68, 0.25, 1.15, 2.28, 1.0), (0.74, 0.25, 1.13, 2.18, 1.0), (0.88, 0.25, 1.08, 1.24, 0.99),
+         (0.965, 0.28, 0.96, 1.02, 0.94), (0.99, 0.34, 0.8, 0.84, 0.88), (1, 0.45, 0.62, 0.66, 0.8)],
+        (0.70, 0.82), (0.76,), (2.0, 2.0), (0.74, 0.88), (0.19, 0.83), 0.34, True),
+    "small van": Shape(
+        4.3, 1.75,
+        [(0, 0.42, 0.95, 1.7, 0.94), (0.01, 0.3, 1.02, 1.78, 0.98), (0.1, 0.24, 1.02, 1.84, 1.0),
+         (0.5, 0.22, 1.0, 1.84, 1.0), (0.6, 0.22, 0.98, 1.76, 1.0), (0.8, 0.22, 0.92, 1.02, 0.98),
+         (0.95, 0.24, 0.8, 0.86, 0.93), (0.985, 0.28, 0.68, 0.72, 0.86), (1, 0.4, 0.56, 0.6, 0.76)],
+        (0.5, 0.74), (0.52,), (2.0, 2.0), (0.6, 0.8), (0.18, 0.81), 0.31, True),
+}  # fmt: skip
+PAINTS = [
+    (178, 180, 182), (205, 207, 208), (232, 232, 230), (28, 29, 31), (44, 47, 52), (86, 90, 95), (120, 124, 128),
+    (24, 38, 84), (40, 66, 120), (96, 120, 150), (132, 20, 24), (96, 16, 24), (20, 62, 44), (70, 90, 70), (150, 140, 116),
+    (190, 160, 60), (16, 18, 28), (60, 26, 60),
+]  # fmt: skip
+
+
+def paint_colour(rng: np.random.Generator, saturation: float) -> Array:
+    """A car paint, linear; greys are the most common, as on the street."""
+    weights = {str(i): (2.2 if max(c) - min(c) < 12 else 1.0) for i, c in enumerate(PAINTS)}
+    r, g, b = PAINTS[int(pick(rng, weights))]
+    colour = linear(r, g, b) * float(np.exp(rng.normal(0, 0.12)))
+    return np.clip(colour.mean() + (colour - colour.mean()) * saturation, 0.004, 0.85).astype(np.float32)
+
+
+def _stations(shape: Shape, fine: bool) -> Array:
+    knots = {p[0] for p in shape.profile} | set(shape.side_glass) | {shape.windscreen[0], shape.windscreen[1]}
+    for at in shape.pillars:
+        knots |= {at - 0.012, at + 0.012}
+    knots |= {t for t in shape.rear_glass if t < 1}
+    values = sorted(knots)
+    if fine:
+        values = sorted({*values, *[(a + b) / 2 for a, b in zip(values, values[1:], strict=False) if b - a > 0.05]})
+    return np.array(values)
+
+
+def body(shape: Shape, paint: Array, fine: bool, trim: bool) -> Mesh:
+    """The lofted body without wheels and decals; z = 0 at the middle, front towards +z."""
+    t = _stations(shape, fine)
+    control = np.array(shape.profile)
+    low, belt, top, wide = (np.interp(t, control[:, 0], control[:, i]) for i in range(1, 5))
+    half = wide * shape.width / 2
+    rise = np.clip(top - belt, 0, None)
+    roof = half * (1 - 0.36 * np.clip(rise / 0.55, 0, 1) * (0.45 if shape.closed_sides else 0.78)) - 0.02
+    z = (t - 0.5) * shape.length
+    rows = [  # (half width, height) of the points of each cross-section, sill to middle of the roof
+        (half * 0.94, low),
+        (half * 0.995, low + (belt - low) * 0.3),
+        (half, low + (belt - low) * 0.68),
+        (half * 0.965, belt),
+        (roof, top - np.minimum(rise * 0.2, 0.07)),
+        (roof * 0.86, top - 0.006),
+        (np.zeros_like(half), top + np.where(rise > 0.2, 0.025, 0.02)),
+    ]
+    ring = np.stack([np.stack([x, y, z], 1) for x, y in rows])  # (points, stations, 3)
+    points, count = ring.shape[:2]
+    # Smooth normals: cross product of the directions along and around the body at each grid point.
+    around = np.gradient(ring, axis=0)
+    length = np.gradient(ring, axis=1)
+    smooth = np.cross(length, around)
+    smooth[-1] = smooth[-1] * [0, 1, 1] + [0, 1e-6, 0]
+    smooth /= np.maximum(np.linalg.norm(smooth, axis=2, keepdims=True), 1e-9)
+    quads, normals, albedo, gloss = [], [], [], []
+    glass, dark = linear(34, 38, 42), linear(30, 30, 32)
+    for k in range(count - 1):
+        m = (t[k] + t[k + 1]) / 2
+        pillar = any(abs(m - p) < 0.0121 for p in shape.pillars)
+        for p in range(points - 1):
+            colour, shine = paint, 0.55
+            if p == 3 and shape.side_glass[0] < m < shape.side_glass[1] and rise[k : k + 2].max() > 0.12:
+                inside = not pillar
+                colour, shine = (glass, 1.0) if inside else (dark, 0.3)
+            elif p == 5 or p == 4:
+                front = shape.windscreen[0] < m < shape.windscreen[1]
+                rear = shape.rear_glass[0] < m < shape.rear_glass[1]
+                if (front or rear) and p == 5:
+                    colour, shine = glass, 1.0
+                elif front or rear:
+                    colour, shine = paint * 0.8, 0.5
+            elif p == 0 and trim:
+                colour, shine = linear(48, 48, 50), 0.1
+            quad = np.stack([ring[p, k], ring[p + 1, k], ring[p + 1, k + 1], ring[p, k + 1]])
+            normal = smooth[p : p + 2, k : k + 2].mean((0, 1))
+            for mirror in (1, -1):
+                side = quad * [mirror, 1, 1]
+                quads.append(side if mirror == 1 else side[::-1])
+                normals.append(normal * [mirror, 1, 1])
+                albedo.append(colour)
+                gloss.append(shine)
+    for k, sign in ((0, -1), (count - 1, 1)):  # close the ends, in two bands
+        for p in range(3):
+            a, b = ring[p, k], ring[p + 1, k]
+            quad = np.stack([a * [sign, 1, 1], b * [sign, 1, 1], b * [-sign, 1, 1], a * [-sign, 1, 1]])
+            quads.append(quad)
+            normals.append(np.array([0, 0.15, sign * 0.99]))
+            albedo.append(paint if not (trim and p == 0) else linear(48, 48, 50))
+            gloss.append(0.4)
+    normal_array = np.array(normals)
+    mesh = make(np.array(quads), np.array(albedo), 0.0, 0.0, 1, normal_array)
+    return Mesh(mesh.quads, mesh.albedo, np.array(gloss), mesh.glow, mesh.layer, mesh.normals)
+
+
+def wheel(x: float, z: float, radius: float, width: float, layer: int, rim: Array, detail: bool) -> Mesh:
+    """A wheel whose outer face lies at x, looking away from the middle; tread towards the middle."""
+    side = 1.0 if x > 0 else -1.0
+    turn = np.linspace(0, 2 * np.pi, 13)
+
+    def disc(r: float, at: float, colour: Array, shine: float, above: int) -> Mesh:
+        ring = np.stack([np.full(12, at), radius + r * np.cos(turn[:12]), z + r * np.sin(turn[:12])], 1)
+        quads = np.array([ring[[0, i, i + 1, i + 2]] for i in range(1, 10, 2)])
+        quads = quads if side < 0 else quads[:, ::-1]
+        return make(quads, colour, shine, 0, layer + above, np.tile([side, 0.1, 0], (len(quads), 1)))
+
+    rubber = linear(30, 30, 31)
+    ring = np.stack([np.zeros(13), radius + radius * np.cos(turn), z + radius * np.sin(turn)], 1)
+    inner = x - side * width
+    tread = np.array(
+        [[ring[i] + [x, 0, 0], ring[i] + [inner, 0, 0], ring[i + 1] + [inner, 0, 0], ring[i + 1] + [x, 0, 0]] for i in range(12)]
+    )
+    tread = tread if side > 0 else tread[:, ::-1]
+    parts = [make(tread, rubber, 0, 0, layer), disc(radius, x, rubber, 0.02, 0), disc(radius * 0.66, x + side * 0.004, rim, 0.3, 0)]
+    if detail:
+        for angle in np.arange(5) * (2 * np.pi / 5):
+            c, s = np.cos(angle), np.sin(angle)
+            gap = np.array([[0.2, -0.12], [0.6, -0.2], [0.6, 0.2], [0.2, 0.12]]) * radius
+            y, dz = radius + gap[:, 0] * c - gap[:, 1] * s, z + gap[:, 0] * s + gap[:, 1] * c
+            quad = np.stack([np.full(4, x + side * 0.008), y, dz], 1)
+            parts.append(make(np.array([quad if side < 0 else quad[::-1]]), rim * 0.25, 0, 0, layer))
+        parts.append(disc(radius * 0.16, x + side * 0.01, rim * 0.8, 0.2, 0))
+    return join(*parts)
+
+
+def car(rng: np.random.Generator, kind: str, saturation: float, fine: bool, braking: bool, lights: bool, yellow_rear: bool) -> Mesh:
+    """A car or van of one of the kinds in SHAPES, with everything on it."""
+    shape = SHAPES[kind]
+    paint = paint_colour(rng, saturation)
+    if kind.endswith("van") and rng.random() < 0.6:
+        paint = linear(224, 224, 222) * rng.uniform(0.7, 1.0)
+    trim = rng.random() < 0.3
+    half, length = shape.width / 2, shape.length
+    parts = [body(shape, paint, fine, trim)]
+    rim = linear(*([rng.uniform(90, 190)] * 3))
+    dark = linear(22, 22, 24)
+    for t in shape.wheels:
+        z = (t - 0.5) * length
+        for side in (-1, 1):
+            parts.append(wheel(side * half * 0.97, z, shape.wheel, 0.2, 0, rim, False))  # seen from behind
+            if fine:
+                r = shape.wheel * 1.17
+                arch = np.linspace(0, np.pi, 7)
+                rim_y, rim_z = shape.wheel + r * np.sin(arch), z + r * np.cos(arch)
+                points = np.stack([np.full(7, side * half * 1.001), rim_y, rim_z], 1)
+                quads = np.array([points[[0, i, i + 1, i + 2]] for i in (1, 3)] + [points[[0, 5, 6, 6]]])
+                parts.append(make(quads if side < 0 else quads[:, ::-1], dark, 0, 0, 2, np.tile([side, 0, 0], (3, 1))))
+            parts.append(wheel(side * half * 1.005, z, shape.wheel, 0.02, 3, rim, fine))
+    # The dark underside between the wheels.
+    low = shape.profile[3][1]
+    under = np.array([[-half * 0.9, 0.1, -length * 0.42], [-half * 0.9, 0.1, length * 0.42]])
+    for at, back in ((length * 0.40, False), (-length * 0.40, True)):
+        parts.append(panel(2, at, (-half * 0.86, 0.12), (half * 0.86, low + 0.15), dark, 0, 0, 0, back))
+    for side in (-1, 1):
+        parts.append(panel(0, side * half * 0.8, (under[0, 2], 0.14), (under[1, 2], low + 0.1), dark, 0, 0, 0, side < 0))
+    parts += _ends(rng, shape, paint, braking, lights, yellow_rear)
+    if fine:
+        parts += _seams(shape, paint)
+    return join(*parts)
+
+
+def _ends(rng: np.random.Generator, shape: Shape, paint: Array, braking: bool, lights: bool, yellow_rear: bool) -> list[Mesh]:
+    half, z = shape.width / 2, shape.length / 2
+    front, rear = shape.profile[-3], shape.profile[1]
+    parts = []
+    lamp_y, lamp_h = front[2] - 0.17, rng.uniform(0.13, 0.2)
+    glow = 3.0 if lights else 0.0
+    wide = rng.uniform(0.3, 0.42)
+    slant = z - shape.length * 0.02
+    for side in (-1, 1):
+        x0, x1 = sorted((side * half * 0.86, side * (half * 0.86 - wide)))
+        # Lamps lean back with the corner: the outer edge lies further behind.
+        outer = slant - 0.16
+        quad = np.array(
+            [
+                [x1, lamp_y - lamp_h, slant if side < 0 else outer],
+                [x1, lamp_y + 0.02, (slant if side < 0 else outer) - 0.05],
+                [x0, lamp_y + 0.02, (outer if side < 0 else slant) - 0.05],
+                [x0, lamp_y - lamp_h, outer if side < 0 else slant],
+            ]
+        )
+        quad[:, 2] += 0.06
+        parts.append(make(quad[None], linear(205, 210, 214), 0.7, glow, 2))
+        parts.append(panel(0, side * half * 0.965, (z - 0.42, lamp_y - lamp_h), (z - 0.2, lamp_y), linear(190, 180, 160), 0.5, 0, 2, side < 0))
+        tall = shape.closed_sides or rng.random() < 0.35
+        y1 = rear[2] + (0.35 if tall and shape.rear_glass[0] < 1 else 0.1 if not tall else 0.0)
+        y0 = rear[2] - rng.uniform(0.2, 0.3)
+        r0, r1 = sorted((side * half * 0.93, side * half * (0.8 if tall else 0.6)))
+        red = linear(150, 16, 16)
+        parts.append(panel(2, -z - 0.015, (r0, y0), (r1, y1), red, 0.5, 2.5 if braking else 0.25 * lights, 2, True))
+        parts.append(panel(2, -z - 0.017, (r0, y0), (r1, y0 + 0.09), linear(200, 190, 180), 0.4, 0, 2, True))
+        parts.append(panel(0, side * half * 0.975, (-z + 0.02, y0), (-z + 0.18, y1), red, 0.4, 0, 2, side < 0))
+    grille = linear(20, 20, 22)
+    parts.append(panel(2, z + 0.006, (-half * 0.45, lamp_y - lamp_h), (half * 0.45, lamp_y - 0.02), grille, 0.2))
+    parts.append(panel(2, z + 0.006, (-half * 0.62, 0.27), (half * 0.62, 0.4), grille, 0.1))
+    parts.append(panel(2, z + 0.012, (-0.26, 0.42), (0.26, 0.53), linear(220, 220, 214), 0.1))
+    plate = linear(214, 180, 40) if yellow_rear else linear(220, 220, 214)
+    plate_y = rear[2] - rng.choice([0.16, 0.34])
+    parts.append(panel(2, -z - 0.016, (-0.26, plate_y - 0.06), (0.26, plate_y + 0.06), plate, 0.1, 0, 2, True))
+    parts.append(panel(2, -z - 0.012, (-half * 0.85, rear[1] + 0.02), (half * 0.85, rear[1] + 0.12), linear(38, 38, 40), 0.1, 0, 2, True))
+    if shape.closed_sides:  # rear doors with windows and a seam
+        top = shape.profile[1][3]
+        for side in (-1, 1):
+            x0, x1 = sorted((side * 0.08, side * half * 0.78))
+            parts.append(panel(2, -z - 0.03, (x0, rear[2] + 0.15), (x1, top - 0.22), linear(34, 38, 42), 1.0, 0, 2, True))
+        parts.append(panel(2, -z - 0.03, (-0.012, 0.4), (0.012, top - 0.1), paint * 0.2, 0, 0, 2, True))
+    return parts
+
+
+def _seams(shape: Shape, paint: Array) -> list[Mesh]:
+    """Door gaps, handles and mirrors."""
+    half, length = shape.width / 2, shape.length
+    parts = []
+    belt, low = shape.profile[3][2], shape.profile[3][1]
+    cowl = (shape.windscreen[1] - 0.5) * length
+    for side in (-1, 1):
+        x = side * half * 1.004
+        for t in (*shape.pillars[:1], shape.windscreen[1] - 0.06):
+            z = (t - 0.5) * length
+            parts.append(panel(0, x, (z - 0.012, low + 0.08), (z + 0.012, belt - 0.06), paint * 0.15, 0, 0, 2, side < 0))
+            parts.append(panel(0, x, (z - 0.42, belt - 0.17), (z - 0.25, belt - 0.13), paint * 0.4, 0.3, 0, 2, side < 0))
+        parts.append(panel(0, x, (-length * 0.3, low + 0.2), (length * 0.3, low + 0.235), paint * 0.5, 0.1, 0, 2, side < 0))
+        for z, back in ((cowl - 0.32, True), (cowl - 0.18, False)):  # mirror, both faces
+            x0, x1 = sorted((side * half * 0.98, side * (half + 0.18)))
+            parts.append(panel(2, z, (x0, belt + 0.02), (x1, belt + 0.17), paint * (0.3 if back else 0.9), 0.4, 0, 2, back))
+        parts.append(panel(0, side * (half + 0.18), (cowl - 0.32, belt + 0.02), (cowl - 0.18, belt + 0.17), paint * 0.8, 0.3, 0, 2, side < 0))
+    return parts

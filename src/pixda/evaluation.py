@@ -1,0 +1,64 @@
+"""Scoring a segmenter on labelled frames: logits upsampled to the ground truth's own size, one confusion matrix."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from PIL import Image
+from torch import Tensor
+
+from pixda.data.dataset import SegmentationDataset
+from pixda.metrics import ConfusionMatrix
+from pixda.models.segmenter import Segmenter
+from pixda.phases.phase import upsample
+
+
+@torch.no_grad()
+def predict(segmenter: Segmenter, image: Tensor, size: tuple[int, int] | None, fabric: Fabric) -> Tensor:
+    """Class indices for one image.
+
+    Args:
+        segmenter: in eval mode.
+        image: uint8 ``3 x H x W``, RGB.
+        size: (width, height) that the network works at; None is the image's own.
+        fabric: device and precision.
+
+    Returns:
+        uint8 ``H x W``, at the image's own size, on the device.
+    """
+    shown = image
+    if size is not None and size != (image.shape[2], image.shape[1]):
+        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+        shown = torch.from_numpy(np.array(picture.resize(size, Image.Resampling.BICUBIC))).permute(2, 0, 1)
+    with fabric.autocast():
+        logits = segmenter(shown[None].to(fabric.device).float())
+    return upsample(logits, image.shape[-2:])[0].argmax(0).to(torch.uint8)
+
+
+def evaluate(
+    segmenter: Segmenter,
+    dataset: SegmentationDataset,
+    size: tuple[int, int] | None,
+    fabric: Fabric,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ConfusionMatrix:
+    """The confusion matrix over a dataset.
+
+    Args:
+        segmenter: any; it is put in eval mode and back.
+        dataset: labelled frames at their stored size (``size=None``), since scores belong to the ground truth's size.
+        size: (width, height) that the network works at; None is each image's own.
+        fabric: device and precision.
+        progress: told (done, total) after each frame.
+    """
+    matrix = ConfusionMatrix(segmenter.classes, fabric.device)
+    training = segmenter.training
+    segmenter.eval()
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        predicted = predict(segmenter, sample.image, size, fabric)
+        matrix.update(predicted, sample.mask.to(fabric.device))
+        progress(index + 1, len(dataset))
+    segmenter.train(training)
+    return matrix

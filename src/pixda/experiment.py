@@ -1,0 +1,212 @@
+"""One run from its configuration: check the data, train the phases, keep the model, score it once."""
+
+import json
+import platform
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning_fabric import Fabric
+
+from pixda import __version__
+from pixda.checkpoint import load_model, save_model
+from pixda.config import Experiment, Machine
+from pixda.data.check import check
+from pixda.data.classes import ClassSet
+from pixda.data.config import Data
+from pixda.data.domains import Domains
+from pixda.data.open import open_dataset, open_shots, open_test
+from pixda.data.shots import write_manifest
+from pixda.errors import UserError
+from pixda.evaluation import evaluate
+from pixda.methods import departures
+from pixda.methods.method import Method
+from pixda.metrics import Scores
+from pixda.models import build_segmenter, load_weights
+from pixda.models.segmenter import Segmenter
+from pixda.progress import Display
+from pixda.training import Run
+
+
+def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path | None) -> Scores:
+    """Score a finished run on labelled frames.
+
+    Args:
+        path: the run's folder, or its ``model.safetensors``.
+        data: the frames.
+        size: (width, height) for the network; None is the size it was trained at.
+        out: JSON file for the scores, or None.
+    """
+    segmenter, made = load_model(path)
+    dataset = open_dataset(data, segmenter.classes)
+    width, height = size or made["config"]["size"]
+    fabric = make_fabric(Machine())
+    with Display([], path.name) as display:
+        matrix = evaluate(
+            segmenter.to(fabric.device),
+            dataset,
+            (width, height),
+            fabric,
+            lambda done, total: display.count("scoring", done, total),
+        )
+    scores = matrix.scores()
+    if out is not None:
+        save_scores(out, scores, data.split, len(dataset), (width, height))
+    return scores
+
+
+def run(
+    experiment: Experiment, method: Method, method_name: str, preset: str, out: Path, resume: bool = False
+) -> Scores:
+    """Train a method and score its model on the target's test split.
+
+    Leaves in ``out``: ``config.yaml``, ``shots.json``, ``logs/``, ``checkpoint.pt``, ``model.safetensors`` with
+    ``model.json``, and ``scores.json``.
+
+    Args:
+        experiment: data, network, seed, machine.
+        method: the hyper-parameters.
+        method_name: its name in ``METHODS``.
+        preset: name of the preset that the hyper-parameters began from.
+        out: the run's folder.
+        resume: go on with the run that is in ``out``; without one there, begin.
+
+    Raises:
+        UserError: wrong input, found before training starts; or a stop that was asked for.
+    """
+    resume = resume and (out / "checkpoint.pt").exists()
+    if not resume and (out / "checkpoint.pt").exists():
+        raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
+    # The machine is no part of it: a run may go on elsewhere.
+    config = plain({"method": method_name, "preset": preset, "recipe": asdict(method), **asdict(experiment)})
+    machine = config.pop("machine")
+    fabric = make_fabric(experiment.machine)
+    fabric.seed_everything(experiment.seed, verbose=False)
+
+    classes = ClassSet.load(experiment.classes)
+    segmenter, first_weights = first_segmenter(experiment, classes)
+    phases = method.phases()[0 if experiment.start_from is None else 1 :]
+    if not phases:
+        raise UserError(f"'{method_name}' has nothing to train after the pretraining that start_from replaces.")
+    domains = open_domains(experiment, method, classes, fabric.device, out.parent / ".checks")
+    test = open_test(experiment.target, classes)
+
+    out.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        (out / "config.yaml").write_text(yaml.safe_dump({**config, "machine": machine}, sort_keys=False))
+        shots = [frame.name for frame in domains.target.frames]
+        write_manifest(out / "shots.json", shots, f"{experiment.target.shot_list}, seed {experiment.seed}")
+
+    began = time.monotonic()
+    with Display([(phase.name, phase.steps) for phase in phases], method_name) as display:
+        display.say(first_weights)
+        segmenter = segmenter.to(fabric.device)
+        training = Run(out, config, phases, fabric, domains, segmenter, display, experiment.checkpoint_every)
+        training.train(resume)
+        made = {
+            "version": __version__,
+            "method": method_name,
+            "preset": preset,
+            "departures": plain(departures(method, method_name, preset)),
+            "first_weights": first_weights,
+            "steps": training.steps_done,
+            "selections": training.selections,
+            "seconds": round(time.monotonic() - began),
+            "machine": describe_machine(fabric, experiment.machine),
+            "config": config,
+        }
+        save_model(out, segmenter, made)
+        matrix = evaluate(
+            segmenter,
+            test,
+            experiment.size,
+            fabric,
+            lambda done, total: display.count("scoring", done, total),
+        )
+    scores = matrix.scores()
+    save_scores(out / "scores.json", scores, experiment.target.test_split, len(test), experiment.size)
+    return scores
+
+
+def make_fabric(machine: Machine) -> Fabric:
+    """Device, precision and processes, as the config says."""
+    if machine.accelerator == "cuda" and not torch.cuda.is_available():
+        raise UserError("No CUDA device is visible here; set --machine.accelerator to auto or cpu.")
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
+    fabric = Fabric(accelerator=machine.accelerator, devices=machine.devices, precision=machine.precision)
+    fabric.launch()
+    return fabric
+
+
+def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmenter, str]:
+    """The network that training starts from, and one line on where its weights come from."""
+    if experiment.start_from is not None:
+        segmenter, made = load_model(experiment.start_from)
+        if segmenter.classes.names != classes.names:
+            raise UserError(
+                f"The model in {experiment.start_from} was made for the classes of '{segmenter.classes.name}', "
+                f"this run is for '{classes.name}'; start from a model of the same classes."
+            )
+        return (
+            segmenter,
+            f"starts from {experiment.start_from} ({made['method']}, {sum(made['steps'].values())} steps)",
+        )
+    network = experiment.network
+    segmenter = build_segmenter(network.architecture, classes, **network.options)
+    if network.weights is None:
+        return segmenter, f"{network.architecture} starts from random weights"
+    return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
+
+
+def open_domains(
+    experiment: Experiment, method: Method, classes: ClassSet, device: torch.device, checked: Path
+) -> Domains:
+    """The streams of batches, every file of them decoded and checked once.
+
+    Args:
+        experiment: which data, at which size.
+        method: whose crops and flips.
+        classes: of the masks.
+        device: where batches go.
+        checked: folder that remembers which datasets were found sound.
+    """
+    source = open_dataset(experiment.source, classes, experiment.size)
+    target = open_shots(experiment.target, classes, experiment.size, experiment.seed)
+    for dataset in (source, target):
+        check(dataset, checked).raise_if_bad()
+    return Domains(
+        source,
+        target,
+        experiment.seed,
+        device,
+        method.crop,
+        method.flip,
+        experiment.machine.workers,
+    )
+
+
+def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
+    """What the run ran on, for the record."""
+    device = torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else platform.processor()
+    return {
+        "device": device or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "processes": fabric.world_size,
+        "precision": machine.precision,
+        "torch": torch.__version__,
+    }
+
+
+def save_scores(path: Path, scores: Scores, split: str, frames: int, size: tuple[int, int]) -> None:
+    """Write the scores with the split, the number of frames and the network's input size they belong to."""
+    record = {"split": split, "frames": frames, "network_size": list(size), **asdict(scores)}
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """Paths and tuples as what JSON and YAML hold."""
+    return json.loads(json.dumps(value, default=str))

@@ -1,0 +1,63 @@
+"""The files a run writes as it goes: losses as CSV and for TensorBoard, and the outcome of each selection."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
+from pixda.selection import Selected
+
+
+class Logs:
+    """Losses of every phase, in ``<folder>/<phase>.csv`` and as TensorBoard scalars.
+
+    Args:
+        folder: made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._board = TensorBoardLogger(folder, name="tensorboard", version="")
+
+    def rewind(self, phase: str, step: int) -> None:
+        """Forget rows beyond ``step``: a run that goes on from there writes them again."""
+        path = self._path(phase)
+        if not path.exists():
+            return
+        with path.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+        path.unlink()
+        for row in rows:
+            self._append(phase, row)
+
+    def losses(self, phase: str, epoch: int, step: int, values: Mapping[str, float]) -> None:
+        """One row: the mean of each loss since the row before."""
+        self._append(phase, {"step": step, "epoch": epoch} | {k: f"{v:.6g}" for k, v in values.items()})
+        self._board.log_metrics({f"{phase}/{name}": value for name, value in values.items()}, step)
+
+    def selection(self, result: Selected) -> None:
+        """``selection_<epoch>.csv``: every image judged, its score, and whether it stays."""
+        kept = set(result.kept)
+        path = self._folder / f"selection_{result.epoch}.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["name", "score", "delta", "kept"])
+            writer.writerows((n, f"{s:.6g}", result.delta, int(n in kept)) for n, s in result.scores.items())
+
+    def close(self) -> None:
+        """Write out what is still in memory."""
+        self._board.finalize("success")
+
+    def _path(self, phase: str) -> Path:
+        return self._folder / f"{phase}.csv"
+
+    def _append(self, phase: str, row: Mapping[str, object]) -> None:
+        path = self._path(phase)
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow(row)

@@ -1,0 +1,84 @@
+"""Alignment of the domains by critics. Critics give logits of "is target": source = 0, target = 1.
+
+Tavera et al., *Pixel-by-Pixel Cross-Domain Alignment for Few-Shot Semantic Segmentation*, WACV 2022, eq. 2-8.
+With a logit ``z``, ``-log P(source) = softplus(z)`` and ``-log P(target) = softplus(-z)``.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pixda.losses.segmentation import per_pixel_cross_entropy
+
+
+def critic_loss(source_logits: Tensor, target_logits: Tensor) -> Tensor:
+    """Binary cross entropy of a critic, pixel-wise (eq. 2) or image-wise (eq. 7).
+
+    ``1/2 mean softplus(z_source) + 1/2 mean softplus(-z_target)``. Departures: the paper's eq. 2 sums over
+    pixels and its minus sign covers the first term only; this is the released code's reading.
+
+    Args:
+        source_logits: float of any shape, the critic's logits on source maps.
+        target_logits: float of any shape, the critic's logits on target maps.
+
+    Returns:
+        A scalar >= 0; log 2 for a critic at chance.
+    """
+    return 0.5 * F.softplus(source_logits).mean() + 0.5 * F.softplus(-target_logits).mean()
+
+
+def fool_loss(target_logits: Tensor) -> Tensor:
+    """The segmenter's plain adversarial loss: mean of ``-log P(source)`` on target maps (Table 3's first row)."""
+    return F.softplus(target_logits).mean()
+
+
+def pixadv_loss(target_logits: Tensor, weights: Tensor) -> Tensor:
+    """PixAdv, eq. 3: ``1/(N H W) sum_i S_i B_i (-log P(source)_i)`` on target maps.
+
+    Args:
+        target_logits: float ``B x 1 x h x w``, the pixel critic's logits on target maps.
+        weights: float ``B x H x W``, the product S B (or S, B or ones, for the ablations). Where the critic
+            works on a smaller map than the labels, the weights are averaged over each of its cells.
+
+    Returns:
+        A scalar >= 0. The mean is over all pixels, the ignored ones included (their S is zero).
+    """
+    height, width = target_logits.shape[-2:]
+    if weights.shape[-2:] != (height, width):
+        weights = F.adaptive_avg_pool2d(weights, (height, width))
+    return (weights * F.softplus(target_logits.squeeze(1))).mean()
+
+
+def difficulty(log_probs: Tensor, labels: Tensor) -> Tensor:
+    """S, eq. 4: how badly a pixel is classified, its cross entropy ``-log p_i[y_i]``.
+
+    The caller detaches it, as the paper says ("not used in back-propagation"), or leaves it in the graph, as
+    the released code does.
+
+    Args:
+        log_probs: float ``B x C x H x W``.
+        labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
+
+    Returns:
+        Float ``B x H x W`` >= 0, zero at ignored pixels.
+    """
+    return per_pixel_cross_entropy(log_probs, labels)
+
+
+def rarity(labels: Tensor) -> Tensor:
+    """B, eq. 5: how rare a pixel's class is in its image, ``1 - n(y_i) / n``.
+
+    All pixels count in ``n``, and ignored ones count as a class of their own, as in the released code.
+
+    Args:
+        labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
+
+    Returns:
+        Float32 ``B x H x W`` in 0..1. It carries no gradient.
+    """
+    flat = labels.flatten(1)  # B x HW
+    counts = torch.zeros(flat.shape[0], 256, device=labels.device)
+    # Ones add up exactly in float32 below 2^24 pixels an image, in any order: deterministic on a GPU too,
+    # and unlike bincount no size has to travel back to the host.
+    counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=torch.float32))
+    return (1 - counts / flat.shape[1]).gather(1, flat).view(labels.shape)

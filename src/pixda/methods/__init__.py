@@ -1,0 +1,50 @@
+"""The methods by name, and their presets."""
+
+from dataclasses import fields
+from typing import Any
+
+from pixda.errors import UserError
+from pixda.methods.fine_tuning import FineTuning
+from pixda.methods.joint import Joint
+from pixda.methods.method import Method
+from pixda.methods.pixda import PixDA
+from pixda.methods.presets import PRESETS
+from pixda.methods.source_only import SourceOnly
+
+METHODS: dict[str, type[Method]] = {
+    "source_only": SourceOnly,
+    "fine_tuning": FineTuning,
+    "joint": Joint,
+    "pixda": PixDA,
+}
+
+
+def build(method: str, preset: str = "paper") -> Method:
+    """The method with the values of a preset.
+
+    Raises:
+        UserError: there is no such method or preset; the text lists the choices.
+    """
+    if method not in METHODS:
+        raise UserError(f"There is no method '{method}'; choose one of {', '.join(METHODS)}.")
+    if preset not in PRESETS:
+        raise UserError(f"There is no preset '{preset}'; choose one of {', '.join(PRESETS)}.")
+    known = {field.name for field in fields(METHODS[method])}
+    return METHODS[method](**{name: value for name, value in PRESETS[preset].items() if name in known})
+
+
+def departures(method: Method, name: str, preset: str) -> dict[str, Any]:
+    """The hyper-parameters that differ from the preset's, as ``group.field`` -> value; for labels on results."""
+    reference = build(name, preset)
+    differing: dict[str, Any] = {}
+    for field in fields(method):
+        mine, theirs = getattr(method, field.name), getattr(reference, field.name)
+        if mine == theirs:
+            continue
+        if not hasattr(mine, "__dataclass_fields__"):
+            differing[field.name] = mine
+            continue
+        for inner in fields(mine):
+            if getattr(mine, inner.name) != getattr(theirs, inner.name):
+                differing[f"{field.name}.{inner.name}"] = getattr(mine, inner.name)
+    return differing

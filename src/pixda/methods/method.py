@@ -1,0 +1,43 @@
+"""What every method has in common: it is a list of phases, and holds hyper-parameters only."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
+
+if TYPE_CHECKING:  # torch is imported when phases are made, not when `pixda --help` reads the fields
+    from pixda.phases.phase import Phase
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """The hyper-parameters that all methods share; the defaults are the paper's."""
+
+    batch: int = 4
+    """Images a step and process: of the source, and as many of the target where both are used."""
+    crop: tuple[int, int] | None = None
+    """(width, height) of random training crops; null trains on whole images, as the paper does."""
+    flip: bool = False
+    """Mirror half of the training images; the paper does not."""
+    pretrain_steps: int = 30000
+    """Optimiser steps on the source alone, before anything else. The paper does not give its number."""
+    segmenter: SegmenterOptimiser = field(default_factory=SegmenterOptimiser)
+    """How the segmenter learns."""
+    loss: SegmentationLoss = field(default_factory=SegmentationLoss)
+    """The loss from labels."""
+
+    @abstractmethod
+    def phases(self) -> "list[Phase]":
+        """The phases in order; the first is always ``pretrain``, on the source."""
+
+    def pretrain(self) -> "Phase":
+        """Supervised learning on the source alone."""
+        from pixda.phases.supervised import Supervised
+
+        steps = self.pretrain_steps
+        return Supervised("pretrain", "source", steps, self.batch, self.optimiser_for(steps), self.loss)
+
+    def optimiser_for(self, steps: int) -> SegmenterOptimiser:
+        """The segmenter's optimiser for phases of this many steps: a horizon of null becomes their number."""
+        return replace(self.segmenter, horizon=self.segmenter.horizon or steps)

@@ -1,0 +1,47 @@
+"""PixDA: Tavera et al., *Pixel-by-Pixel Cross-Domain Alignment for Few-Shot Semantic Segmentation*, WACV 2022."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pixda.methods.method import Method
+from pixda.phases.settings import Alignment, CriticOptimiser, Distillation, Selection
+
+if TYPE_CHECKING:
+    from pixda.phases.phase import Phase
+
+
+@dataclass(frozen=True)
+class PixDA(Method):
+    """Pretrain on the source, align pixel by pixel while thinning the source out, fine-tune with distillation."""
+
+    adaptation_steps: int = 30000
+    """Optimiser steps of adaptation, at most; it ends earlier when selection keeps less than one batch."""
+    style_beta: float = 0.01
+    """Share of the frequencies whose amplitudes the source takes from the target."""
+    alignment: Alignment = field(default_factory=Alignment)
+    """What the segmenter must fool, and which pixels count."""
+    selection: Selection = field(default_factory=Selection)
+    """Which source images stay."""
+    critics: CriticOptimiser = field(default_factory=CriticOptimiser)
+    """How the critics learn."""
+    distillation: Distillation = field(default_factory=Distillation)
+    """The last fine-tuning."""
+
+    def phases(self) -> "list[Phase]":
+        """The method as the paper tells it."""
+        from pixda.phases import adversarial, distillation
+
+        optimiser = self.optimiser_for(self.adaptation_steps + self.distillation.steps)
+        adapt = adversarial.Adversarial(
+            "adapt",
+            self.adaptation_steps,
+            self.batch,
+            optimiser,
+            self.loss,
+            self.critics,
+            self.alignment,
+            self.selection,
+            self.style_beta,
+        )
+        tune = distillation.Distillation("distil", self.batch, optimiser, self.loss, self.distillation)
+        return [self.pretrain(), adapt, tune] if self.distillation.steps else [self.pretrain(), adapt]

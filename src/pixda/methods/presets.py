@@ -1,0 +1,44 @@
+"""Three sets of values for the same fields. A method takes from a preset what it has a field for.
+
+``paper`` is the dataclasses' own defaults: what the paper states, and where it contradicts itself or is silent,
+what the released code does. ``official`` is the released code. ``small`` is for a small machine and a small
+network: crops, AdamW, critics at the logits' size, a few hundred steps a phase. Results made with it say so.
+"""
+
+from typing import Any
+
+from pixda.phases.settings import (
+    Alignment,
+    CriticOptimiser,
+    Distillation,
+    SegmentationLoss,
+    SegmenterOptimiser,
+    Selection,
+)
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "official": {
+        "segmenter": SegmenterOptimiser(lr=1e-3),
+        "loss": SegmentationLoss(alpha=0.75, alpha_exceptions={2: 0.25}),
+        "critics": CriticOptimiser(lr=4e-4),
+        "alignment": Alignment(difficulty_in_graph=True),
+        "selection": Selection(growth="add"),
+        "distillation": Distillation(steps=201, temperature=2.0, over_classes="mean"),
+    },
+    # Every method takes 500 steps after pretraining, so that a table compares equal budgets.
+    "small": {
+        "crop": (320, 240),
+        "flip": True,
+        "segmenter": SegmenterOptimiser(kind="adamw", lr=1e-4, weight_decay=1e-4, horizon=None),
+        "loss": SegmentationLoss(kind="cross_entropy"),
+        "pretrain_steps": 700,
+        "more_steps": 500,
+        "tuning_steps": 500,
+        "joint_steps": 500,
+        "adaptation_steps": 400,
+        "critics": CriticOptimiser(lr=4e-4),
+        "alignment": Alignment(critics_at="logits"),
+        "distillation": Distillation(steps=100),
+    },
+}

@@ -1,0 +1,25 @@
+"""Source only: the synthetic images alone. The control that says what the real frames are worth."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pixda.methods.method import Method
+
+if TYPE_CHECKING:
+    from pixda.phases.phase import Phase
+
+
+@dataclass(frozen=True)
+class SourceOnly(Method):
+    """Train on the labelled source."""
+
+    more_steps: int = 0
+    """Steps on the source after pretraining: the step-matched control of the methods that go on from there."""
+
+    def phases(self) -> "list[Phase]":
+        """Pretraining, and as many more steps as another method would take."""
+        from pixda.phases.supervised import Supervised
+
+        more = self.more_steps
+        goes_on = Supervised("go-on", "source", more, self.batch, self.optimiser_for(more), self.loss)
+        return [self.pretrain(), goes_on] if more else [self.pretrain()]

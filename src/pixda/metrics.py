@@ -1,0 +1,82 @@
+"""One confusion matrix over a whole dataset; every number and every protocol is read off it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pixda.data.classes import IGNORE, ClassSet
+from pixda.errors import UserError
+
+
+class ConfusionMatrix:
+    """Counts of pixels by (true class, predicted class), over all images seen.
+
+    Args:
+        classes: whose names and protocols the scores carry.
+        device: where counting happens.
+    """
+
+    def __init__(self, classes: ClassSet, device: torch.device | None = None) -> None:
+        self.classes = classes
+        count = len(classes.names)
+        self.counts = torch.zeros(count, count, dtype=torch.int64, device=device)
+        """int64 ``C x C``; rows are the truth, columns the prediction."""
+
+    def update(self, predicted: Tensor, labels: Tensor) -> None:
+        """Count one image or batch.
+
+        Args:
+            predicted: class indices 0..C-1, any integer type, ``... x H x W``.
+            labels: the same shape, 0..C-1 or 255; ignored pixels are not counted.
+        """
+        count = len(self.classes.names)
+        valid = labels != IGNORE
+        cells = labels[valid].to(torch.int32) * count + predicted[valid].to(torch.int32)
+        self.counts += torch.bincount(cells, minlength=count * count).view(count, count)
+
+    def scores(self) -> "Scores":
+        """IoU of every class, and the means over the class set's protocols."""
+        if not int(self.counts.sum()):
+            raise UserError("There is nothing to score: no pixel of the evaluated frames has a label.")
+        counts = self.counts.double().cpu()
+        truth, predicted, hit = counts.sum(1), counts.sum(0), counts.diagonal()
+        # A class without ground truth has no IoU here, even where it was predicted: those pixels already count
+        # against the classes they were taken from.
+        iou = torch.where(truth > 0, hit / (truth + predicted - hit).clamp_min(1), torch.nan)
+        names = self.classes.names
+        return Scores(
+            iou={name: None if value.isnan() else float(value) for name, value in zip(names, iou, strict=True)},
+            mean={name: _mean(iou[list(members)]) for name, members in self.classes.protocols.items()},
+            pixel_share={name: float(s) for name, s in zip(names, truth / truth.sum(), strict=True)},
+            pixel_accuracy=float(hit.sum() / truth.sum()),
+        )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a confusion matrix says.
+
+    Attributes:
+        iou: class -> intersection over union, 0..1; None where the class has no ground truth.
+        mean: protocol ("19", "16", "13") -> mean IoU over its classes that have ground truth; None without any.
+            Predictions of classes outside a protocol still count as errors (no second argmax).
+        pixel_share: class -> share of the labelled pixels.
+        pixel_accuracy: share of labelled pixels that are right.
+    """
+
+    iou: dict[str, float | None]
+    mean: dict[str, float | None]
+    pixel_share: dict[str, float]
+    pixel_accuracy: float
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU over all classes with ground truth, 0..1."""
+        present = [value for value in self.iou.values() if value is not None]
+        return sum(present) / len(present)
+
+
+def _mean(values: Tensor) -> float | None:
+    mean = values.nanmean()
+    return None if mean.isnan() else float(mean)

@@ -1,0 +1,59 @@
+"""Networks: the segmenters, by name, and the two critics."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from pixda.data.classes import ClassSet
+from pixda.errors import UserError
+from pixda.models.critics import ImageCritic, PixelCritic
+from pixda.models.deeplab import deeplab_resnet50, deeplab_resnet101
+from pixda.models.mobile_deeplab import mobile_deeplab
+from pixda.models.segmenter import Segmenter
+from pixda.models.tiny import Tiny
+from pixda.models.weights import LoadReport, load_weights
+
+__all__ = [
+    "ARCHITECTURES",
+    "ImageCritic",
+    "LoadReport",
+    "PixelCritic",
+    "Segmenter",
+    "build_segmenter",
+    "load_weights",
+]
+
+ARCHITECTURES: dict[str, Callable[..., Segmenter]] = {
+    "deeplab_resnet50": deeplab_resnet50,
+    "deeplab_resnet101": deeplab_resnet101,
+    "mobile_deeplab": mobile_deeplab,
+    "tiny": Tiny,
+}
+
+
+def build_segmenter(architecture: str, classes: ClassSet, **options: Any) -> Segmenter:
+    """A segmenter with random weights; `options` are those of the entry in `ARCHITECTURES`.
+
+    An unknown architecture or option: `UserError` that lists the choices.
+    """
+    try:
+        build = ARCHITECTURES[architecture]
+    except KeyError:
+        raise UserError(f"There is no segmenter '{architecture}'; choose one of {', '.join(ARCHITECTURES)}.") from None
+    signature = inspect.signature(build)
+    try:
+        bound = signature.bind(classes, **options)
+    except TypeError:
+        known = [name for name in signature.parameters if name != "classes"]
+        unknown = [name for name in options if name not in known]
+        raise UserError(
+            f"The segmenter '{architecture}' has no option '{', '.join(unknown)}'; it has {', '.join(known) or 'none'}."
+        ) from None
+    bound.apply_defaults()
+    segmenter = build(*bound.args, **bound.kwargs)
+    # Defaults are written out too, so that a saved network outlives a change of them.
+    values = {name: value for name, value in bound.arguments.items() if name != "classes"}
+    segmenter.recipe = {"architecture": architecture} | {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }
+    return segmenter

@@ -1,0 +1,56 @@
+"""The two critics of PixDA (Tavera et al., WACV 2022): which domain does a softmax map come from?
+
+Both answer with logits of "target" (source = 0, target = 1), have no normalisation layers, so that source
+and target may share a batch, and start from PyTorch's default initialisation.
+"""
+
+from torch import Tensor, nn
+
+from pixda.errors import UserError
+
+SLOPE = 0.2
+SMALLEST = 32  # pixels that survive five halvings
+
+
+class PixelCritic(nn.Module):
+    """Softmax map B x C x H x W -> one logit a pixel, B x 1 x H x W, each judged from a 5 x 5 window."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(classes, 64, 3, padding=1),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Conv2d(64, 128, 3, padding=1),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Conv2d(128, 1, 1),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Softmax map B x C x H x W -> logits of "target" B x 1 x H x W."""
+        logits: Tensor = self.layers(maps)
+        return logits
+
+
+class ImageCritic(nn.Module):
+    """Softmax map B x C x H x W -> one logit a patch, B x 1 x H/32 x W/32 (16 x 32 for 512 x 1024)."""
+
+    def __init__(self, classes: int, width: int = 64) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = classes
+        for outputs in (width, 2 * width, 4 * width, 8 * width):
+            layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
+            inputs = outputs
+        layers.append(nn.Conv2d(inputs, 1, 4, stride=2, padding=1))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Softmax map B x C x H x W -> logits of "target" B x 1 x H/32 x W/32; H, W < 32: `UserError`."""
+        height, width = maps.shape[-2:]
+        if min(height, width) < SMALLEST:
+            raise UserError(
+                f"The image critic halves its input five times and got a map of {width} x {height} pixels: "
+                f"use images of at least {SMALLEST} x {SMALLEST}."
+            )
+        logits: Tensor = self.layers(maps)
+        return logits

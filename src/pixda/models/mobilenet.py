@@ -1,0 +1,93 @@
+"""MobileNet-v2 1.0 (Sandler et al., CVPR 2018) at a sixteenth of the image, with torchvision's names."""
+
+from torch import Tensor, nn
+
+from pixda.errors import UserError
+from pixda.models.batch_norm import BatchNorm
+
+# Of each stage: expansion, output channels, blocks, stride. In the classifier the 160-channel one has stride 2.
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 1),
+    (6, 320, 1, 1),
+)
+BLOCKS = 18  # the stem and the seventeen of the stages
+DILATED = 5  # the stage whose stride is given up; what follows it is dilated by 2 instead
+
+
+def _unit(
+    inputs: int, outputs: int, kernel: int, stride: int, dilation: int, groups: int, frozen: bool
+) -> nn.Sequential:
+    padding = dilation * (kernel // 2)
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False),
+        BatchNorm(outputs, frozen),
+        nn.ReLU6(inplace=True),
+    )
+
+
+class InvertedResidual(nn.Module):
+    """Widen, filter each channel, narrow: B x inputs x H x W -> B x outputs x H/stride x W/stride."""
+
+    def __init__(
+        self, inputs: int, outputs: int, expansion: int, stride: int, dilation: int, frozen_statistics: bool
+    ) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        widen = [] if expansion == 1 else [_unit(inputs, hidden, 1, 1, 1, 1, frozen_statistics)]
+        self.conv = nn.Sequential(
+            *widen,
+            _unit(hidden, hidden, 3, stride, dilation, hidden, frozen_statistics),
+            nn.Conv2d(hidden, outputs, 1, bias=False),
+            BatchNorm(outputs, frozen_statistics),
+        )
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x inputs x H x W -> B x outputs x H/stride x W/stride."""
+        out: Tensor = self.conv(x)
+        return x + out if self.residual else out
+
+
+class MobileNetV2(nn.Module):
+    """B x 3 x H x W, normalised -> features at strides 4, 8 and 16, of `channels` = (24, 32, 320) channels.
+
+    frozen_statistics: batch norm uses and keeps its stored mean and variance even in training. Needed with
+        weights whose batch norm is folded into the convolutions; not wanted from random weights.
+    frozen_blocks: so many of the 18 blocks, the stem first, are not trained at all. Autograd records
+        nothing for them, so they cost their forward pass only.
+    """
+
+    channels = (24, 32, 320)
+
+    def __init__(self, frozen_statistics: bool = False, frozen_blocks: int = 0) -> None:
+        super().__init__()
+        if not 0 <= frozen_blocks <= BLOCKS:
+            raise UserError(f"frozen_blocks is {frozen_blocks}: MobileNet-v2 has 0 to {BLOCKS} blocks to freeze.")
+        blocks: list[nn.Module] = [_unit(3, 32, 3, 2, 1, 1, frozen_statistics or frozen_blocks > 0)]
+        inputs = 32
+        for stage, (expansion, outputs, count, stride) in enumerate(STAGES):
+            for index in range(count):
+                # The first block after a stride that was given up still filters the finer grid.
+                dilation = 2 if (stage, index) > (DILATED, 0) else 1
+                frozen = frozen_statistics or len(blocks) < frozen_blocks
+                blocks.append(
+                    InvertedResidual(inputs, outputs, expansion, stride if index == 0 else 1, dilation, frozen)
+                )
+                inputs = outputs
+        self.features = nn.Sequential(*blocks)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        self.features[:frozen_blocks].requires_grad_(False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """B x 3 x H x W, normalised -> B x 24 x H/4 x W/4, B x 32 x H/8 x W/8, B x 320 x H/16 x W/16."""
+        quarter: Tensor = self.features[:4](x)
+        eighth: Tensor = self.features[4:7](quarter)
+        sixteenth: Tensor = self.features[7:](eighth)
+        return quarter, eighth, sixteenth

@@ -1,0 +1,55 @@
+"""The contract of every network that segments: plain RGB in, logits at its own stride out."""
+
+import copy
+from typing import Any
+
+from torch import Tensor, nn
+
+from pixda.data.classes import ClassSet
+from pixda.errors import UserError
+from pixda.models.normalise import Normalise
+
+
+class Segmenter(nn.Module):
+    """RGB float B x 3 x H x W in 0..255 -> logits B x C x h x w, C = len(classes.names).
+
+    h and w are the network's own (1/4 or 1/8 of the image, say): whoever compares with a mask or hands
+    the map to a critic upsamples it, bilinearly. The normalisation is inside, since the weights know what
+    they were trained on. Networks of another build may subclass this and replace `forward`, as long as
+    they keep `backbone` (pretrained) and `head` (new) apart and honour these shapes.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, classes: ClassSet, normalisation: str) -> None:
+        super().__init__()
+        self.classes = classes
+        self.normalise = Normalise(normalisation)
+        self.backbone = backbone
+        self.head = head
+        self.recipe: dict[str, Any] = {}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """RGB float B x 3 x H x W in 0..255 -> logits B x C x h x w."""
+        logits: Tensor = self.head(self.backbone(self.normalise(images)))
+        return logits
+
+    def parameter_groups(self, lr: float, head_lr_factor: float) -> list[dict[str, Any]]:
+        """Two optimiser groups, `backbone` at `lr` and `head` at `lr * head_lr_factor`.
+
+        Every trainable parameter is in exactly one of them; frozen ones are in neither.
+        """
+        trainable = {name: p for name, p in self.named_parameters() if p.requires_grad}
+        pretrained = [p for name, p in trainable.items() if name.startswith("backbone.")]
+        new = [p for name, p in trainable.items() if not name.startswith("backbone.")]
+        return [
+            {"name": "backbone", "params": pretrained, "lr": lr},
+            {"name": "head", "params": new, "lr": lr * head_lr_factor},
+        ]
+
+    def spec(self) -> dict[str, Any]:
+        """JSON-able name and options: `build_segmenter(**spec, classes=...)` is this network, untrained.
+
+        `UserError` for a network that `build_segmenter` did not make.
+        """
+        if not self.recipe:
+            raise UserError("This segmenter was put together by hand: make it with build_segmenter to save it.")
+        return copy.deepcopy(self.recipe)

@@ -1,0 +1,1 @@
+"""Phases: what is optimised, on which batches, by which losses."""

@@ -1,0 +1,125 @@
+"""The contract of a phase: what is optimised, on which batches, by which losses."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from pixda.data.domains import Domains, Pair
+from pixda.losses.segmentation import class_weights, cross_entropy, focal
+from pixda.models.segmenter import Segmenter
+from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
+from pixda.phases.trainee import Trainee, segmenter_trainee
+from pixda.selection import Selected
+
+Losses = dict[str, Tensor]
+"""Name -> detached scalar on the device; read by the loop only when it logs."""
+
+
+class Journal(Protocol):
+    """Whom a phase tells what a user should see."""
+
+    def selected(self, result: Selected) -> None:
+        """Sample selection has thinned the source out."""
+
+    def scoring(self, done: int, total: int) -> None:
+        """Sample selection has scored ``done`` of ``total`` source images."""
+
+
+@dataclass
+class Workplace:
+    """What every phase is given.
+
+    Attributes:
+        fabric: device, precision, processes.
+        domains: the streams of batches.
+        segmenter: the network being made; every phase leaves it better or done.
+        journal: whom to tell.
+    """
+
+    fabric: Fabric
+    domains: Domains
+    segmenter: Segmenter
+    journal: Journal
+
+
+class Phase(ABC):
+    """One stretch of training.
+
+    The loop calls :meth:`prepare` once, then for epoch 0, 1, … takes each pair of :meth:`batches` to
+    :meth:`step`, until ``steps`` steps are done or an epoch has no batch. Everything a resumed run needs
+    beyond its trainees is in :meth:`state_dict`.
+
+    Args:
+        name: shown to the user, and part of what decides the order of the data.
+        steps: optimiser steps of the segmenter, at most.
+        batch: images a step of each domain, per process.
+        optimiser: how the segmenter learns.
+        loss: the segmentation loss.
+    """
+
+    continues = False
+    """Whether the segmenter's optimiser and its decay go on from the phase before."""
+
+    def __init__(
+        self, name: str, steps: int, batch: int, optimiser: SegmenterOptimiser, loss: SegmentationLoss
+    ) -> None:
+        self.name = name
+        self.steps = steps
+        self.batch = batch
+        self.optimiser = optimiser
+        self.loss = loss
+
+    def prepare(self, place: Workplace, carried: Trainee | None) -> None:
+        """Build what is trained.
+
+        Args:
+            place: fabric, streams, segmenter, journal.
+            carried: the segmenter as the phase before trained it; None at the start of a run and of a resumed one.
+        """
+        self.place = place
+        if self.continues and carried is not None:
+            self.segmenter = carried
+        else:
+            self.segmenter = segmenter_trainee(place.fabric, place.segmenter, self.optimiser)
+        place.segmenter.train()
+        classes = len(place.segmenter.classes.names)
+        self._alpha = class_weights(classes, self.loss.alpha, self.loss.alpha_exceptions, place.fabric.device)
+
+    def trainees(self) -> dict[str, Trainee]:
+        """Everything that learns in this phase, by name; always with the segmenter."""
+        return {"segmenter": self.segmenter}
+
+    @abstractmethod
+    def batches(self, epoch: int, skip: int) -> Iterator[Pair]:
+        """The pairs of one epoch from number ``skip`` on; nothing once the phase has run out of data."""
+
+    @abstractmethod
+    def step(self, pair: Pair) -> Losses:
+        """Learn from one pair."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive beside the trainees."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 (most phases keep nothing)
+        """Take back what :meth:`state_dict` gave."""
+
+    def log_probs(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Log-probabilities at the labels' size, float32: ``B x C x h x w`` -> ``B x C x H x W``."""
+        return upsample(logits, labels.shape[-2:]).log_softmax(1)
+
+    def segmentation(self, log_probs: Tensor, labels: Tensor) -> Tensor:
+        """The segmentation loss, eq. 1 or cross entropy."""
+        if self.loss.kind == "focal":
+            return focal(log_probs, labels, self.loss.gamma, self._alpha)
+        return cross_entropy(log_probs, labels)
+
+
+def upsample(logits: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Bilinear, corners aligned, in float32: how this method brings logits to an image's size everywhere."""
+    return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=True)

@@ -1,0 +1,94 @@
+"""The hyper-parameters of the phases, in groups. No torch here: ``pixda --help`` reads these and must be quick."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class SegmenterOptimiser:
+    """How the segmenter learns."""
+
+    kind: Literal["sgd", "adamw"] = "sgd"
+    """Stochastic gradient descent (paper), or AdamW (small networks, short runs)."""
+    lr: float = 2.5e-4
+    """Learning rate of the backbone."""
+    head_lr_factor: float = 10.0
+    """The head learns this many times faster."""
+    momentum: float = 0.9
+    """Momentum of SGD; AdamW ignores it."""
+    weight_decay: float = 5e-4
+    """Weight decay."""
+    power: float = 0.9
+    """Exponent of the polynomial decay (1 - step / horizon) ** power."""
+    horizon: int | None = 62500
+    """Optimiser steps after which the rate is zero; null: the steps planned for the optimiser's own phases."""
+
+
+@dataclass(frozen=True)
+class CriticOptimiser:
+    """How the critics learn (Adam)."""
+
+    lr: float = 1e-5
+    """Learning rate; it decays as the segmenter's does."""
+    beta1: float = 0.9
+    """Decay of Adam's first moment."""
+    beta2: float = 0.99
+    """Decay of Adam's second moment."""
+
+
+@dataclass(frozen=True)
+class SegmentationLoss:
+    """The loss from labels (eq. 1)."""
+
+    kind: Literal["focal", "cross_entropy"] = "focal"
+    """Focal loss (paper), or cross entropy (an ablation)."""
+    gamma: float = 2.0
+    """Focusing power of the focal loss."""
+    alpha: float = 0.25
+    """Weight of a class in the focal loss."""
+    alpha_exceptions: dict[int, float] = field(default_factory=dict)
+    """Class index -> another weight. The released code has {2: 0.25} (building) beside 0.75."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """What the segmenter must fool, and which pixels count (eq. 2-6)."""
+
+    critic: Literal["pixel", "image", "none"] = "pixel"
+    """Align pixel by pixel (PixDA), by image patches (Table 3's first row), or not at all."""
+    weight: float = 0.1
+    """lambda: 0.1 for GTA5, 1 for SYNTHIA."""
+    rarity: bool = True
+    """B: weigh a pixel by how rare its class is in the image."""
+    difficulty: bool = True
+    """S: weigh a pixel by how badly it is classified."""
+    difficulty_in_graph: bool = False
+    """Let gradients flow through S, as the released code does and the paper does not."""
+    critics_at: Literal["image", "logits"] = "image"
+    """Size of the maps the critics see: the image's (paper), or the logits' own (a different, far cheaper function)."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which source images stay for the next epoch (eq. 7-8)."""
+
+    enabled: bool = True
+    """Thin the source out after every epoch."""
+    delta: float = 0.4
+    """First threshold on the mean of -log P(source); an image is kept above it. A critic at chance gives 0.693."""
+    growth: Literal["double", "add"] = "double"
+    """After every epoch the threshold doubles (paper) or grows by its first value (released code)."""
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Fine-tuning on the shots with the network as it stood for a teacher (eq. 9)."""
+
+    steps: int = 200
+    """Optimiser steps; 0 leaves the phase out."""
+    weight: float = 0.5
+    """lambda_kd; 0 is plain fine-tuning."""
+    temperature: float = 0.5
+    """The teacher's logits are divided by it."""
+    over_classes: Literal["sum", "mean"] = "sum"
+    """Sum over classes (paper), or mean (released code)."""

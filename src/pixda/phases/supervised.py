@@ -1,0 +1,58 @@
+"""Learning from labels: of the source, of the target, or of both in balanced batches."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pixda.data.domains import Batch, Pair
+from pixda.phases.phase import Losses, Phase
+from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
+from pixda.style import stylise
+
+
+class Supervised(Phase):
+    """Minimise the segmentation loss.
+
+    ``on="both"`` is balanced joint training: as many target as source images in every step, each domain in a
+    forward pass of its own, as in adaptation. With ``style_beta`` > 0 the source images wear the target's style.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        on: Literal["source", "target", "both"],
+        steps: int,
+        batch: int,
+        optimiser: SegmenterOptimiser,
+        loss: SegmentationLoss,
+        style_beta: float = 0.0,
+    ) -> None:
+        super().__init__(name, steps, batch, optimiser, loss)
+        self.on = on
+        self.style_beta = style_beta
+
+    def batches(self, epoch: int, skip: int) -> Iterator[Pair]:
+        """One pass over the source; over the target alone, all steps of the phase are one epoch."""
+        domains = self.place.domains
+        if self.on == "target":
+            return domains.target_only(self.steps, self.batch, self.name, epoch, skip)
+        if self.on == "source":
+            return domains.source_only(domains.source_names, self.batch, self.name, epoch, skip)
+        return domains.pairs(domains.source_names, self.batch, self.name, epoch, skip)
+
+    def step(self, pair: Pair) -> Losses:
+        """L_seg on each domain present, one optimiser step on their sum."""
+        losses: Losses = {}
+        source, target = pair
+        if source is not None and target is not None and self.style_beta > 0:
+            source = source._replace(images=stylise(source.images, target.images, self.style_beta))
+        present = {"source": source, "target": target}
+        batches: dict[str, Batch] = {domain: batch for domain, batch in present.items() if batch is not None}
+        for domain, batch in batches.items():
+            log_probs = self.log_probs(self.segmenter(batch.images), batch.masks)
+            loss = self.segmentation(log_probs, batch.masks)
+            if domain == list(batches)[-1]:
+                self.segmenter.descend(loss)
+            else:
+                self.segmenter.accumulate(loss)
+            losses[domain] = loss.detach()
+        return losses

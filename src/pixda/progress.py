@@ -1,0 +1,114 @@
+"""What the user sees while it runs: bars on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+_QUIET_SECONDS = 10.0
+
+
+class Display:
+    """Progress of a run through its phases, with the time left for the phase and for the whole run.
+
+    Args:
+        phases: name and planned steps of each phase, in order.
+        label: what is being trained, before every line.
+    """
+
+    def __init__(self, phases: list[tuple[str, int]], label: str) -> None:
+        self._console = Console(highlight=False)
+        self._phases = phases
+        self._label = label
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._told = 0.0
+        self._seconds_a_step: float | None = None
+        self._last: tuple[int, float] | None = None
+
+    def __enter__(self) -> "Display":
+        if self._console.is_terminal:
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[news]}"),
+                console=self._console,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self._console.print(f"{self._label}: {text}", soft_wrap=True)
+
+    def begin(self, index: int, done: int) -> None:
+        """A phase begins, or goes on from step ``done``."""
+        name, steps = self._phases[index]
+        self._last = None
+        self._seconds_a_step = None
+        if self._bars is not None:
+            news = f"phase {index + 1} of {len(self._phases)}"
+            self._task("phase", f"{self._label} {name}", steps, done, news)
+        else:
+            self.say(f"{name}: {steps} steps, phase {index + 1} of {len(self._phases)}")
+
+    def step(self, index: int, done: int, losses: Mapping[str, float] | None) -> None:
+        """Step ``done`` of a phase is behind us; losses come only now and then."""
+        now = time.monotonic()
+        if self._last is not None:
+            seconds = now - self._last[1]
+            before = self._seconds_a_step
+            self._seconds_a_step = seconds if before is None else 0.95 * before + 0.05 * seconds
+        self._last = (done, now)
+        if losses is None:
+            if self._bars is not None:
+                self._bars.update(self._tasks["phase"], completed=done)
+            return
+        name, steps = self._phases[index]
+        news = " ".join(f"{key} {value:.3g}" for key, value in losses.items())
+        later = sum(count for _, count in self._phases[index + 1 :])
+        pace = self._seconds_a_step
+        if self._bars is not None:
+            rest = "" if pace is None else f"· run: {_clock((steps - done + later) * pace)} left "
+            self._bars.update(self._tasks["phase"], completed=done, news=f"{rest}· {news}")
+        elif now - self._told > _QUIET_SECONDS or done == steps:
+            self._told = now
+            left = ""
+            if pace is not None:
+                left = f", {_clock((steps - done) * pace)} left here, {_clock((steps - done + later) * pace)} in all"
+            self.say(f"{name} {done}/{steps}{left} · {news}")
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Something else is being counted: images scored, frames evaluated."""
+        if self._bars is not None:
+            self._task(what, f"{self._label} {what}", total, done, "")
+            if done == total:
+                self._bars.remove_task(self._tasks.pop(what))
+        elif done == total or time.monotonic() - self._told > _QUIET_SECONDS:
+            self._told = time.monotonic()
+            self.say(f"{what} {done}/{total}")
+        self._last = None
+
+    def _task(self, key: str, description: str, total: int, done: int, news: str) -> None:
+        assert self._bars is not None
+        if key not in self._tasks:
+            self._tasks[key] = self._bars.add_task(description, total=total, completed=done, news=news)
+        elif key == "phase":
+            self._bars.reset(self._tasks[key], description=description, total=total, completed=done, news=news)
+        else:
+            self._bars.update(self._tasks[key], completed=done)
+
+
+def _clock(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,37 @@
+"""What a user reads after a run: tables and pictures."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from pixda.metrics import Scores
+
+
+def percent(value: float | None) -> str:
+    """``0.4213`` -> ``42.1``; a class without ground truth has a dash."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def print_scores(runs: Mapping[str, Scores]) -> None:
+    """Print IoU per class and the means of every protocol, a column for each run."""
+    table = Table("IoU, %", *runs)
+    scores = list(runs.values())
+    for name in scores[0].iou:
+        table.add_row(name, *(percent(one.iou[name]) for one in scores))
+    table.add_section()
+    for protocol in scores[0].mean:
+        table.add_row(f"mean of {protocol} classes", *(percent(one.mean[protocol]) for one in scores))
+    table.add_row("pixel accuracy", *(percent(one.pixel_accuracy) for one in scores))
+    Console().print(table)
+
+
+def markdown_table(runs: Mapping[str, Scores]) -> str:
+    """The means of every protocol and the IoU per class as Markdown, a row for each run."""
+    first = next(iter(runs.values()))
+    heads = [*(f"mean of {protocol}" for protocol in first.mean), *first.iou]
+    lines = [f"| IoU, % | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
+    for name, scores in runs.items():
+        cells = [*scores.mean.values(), *scores.iou.values()]
+        lines.append(f"| {name} | {' | '.join(percent(cell) for cell in cells)} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trees
+from PIL import Image
+
+from pixda.data.classes import ClassSet
+from pixda.data.dataset import Frame, Frames
+from pixda.data.files import read_ids, read_image
+from pixda.data.folder import Folder
+from pixda.errors import UserError
+
+
+def test_frames_come_back_as_they_were_given() -> None:
+    root = Path("/data/straße")
+    given = [
+        Frame("ulm/ä", "ulm", root / "images/ä.png", root / "masks/ä.png"),
+        Frame("b", "all", Path("/elsewhere/b.png"), None),
+    ]
+    frames = Frames(root, given)
+    assert list(frames) == given
+    assert frames[-1] == given[-1]
+    assert list(frames[:1]) == given[:1]
+    assert list(frames.take([1, 0, 1])) == [given[1], given[0], given[1]]
+    with pytest.raises(IndexError):
+        frames[2]
+
+
+def test_all_of_gta5_takes_a_megabyte_a_worker() -> None:
+    root = Path("/data/gta5")
+    names = [f"{number:05d}" for number in range(22061)]
+    given = [Frame(name, "all", root / f"images/{name}.png", root / f"labels/{name}.png") for name in names]
+    frames = Frames(root, given)
+    assert sum(column.nbytes for column in frames._columns) < 1_000_000
+
+
+def test_masks_are_resized_by_choice_not_by_mixture(tmp_path: Path, camvid11: ClassSet) -> None:
+    ids = np.zeros((8, 8), np.uint8)
+    ids[:, 4:] = 10
+    trees.write_image(tmp_path / "images/a.png", 0, (8, 8))
+    trees.write_grey(tmp_path / "masks/a.png", ids)
+    small = Folder(tmp_path, "all", camvid11, (3, 3), scheme="camvid")[0].mask
+    assert set(small.unique().tolist()) == {0, 10}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "1", "I;16"])
+def test_mask_that_is_no_id_map_is_refused(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "mask.png"
+    Image.new(mode, (8, 8)).save(path)
+    with pytest.raises(UserError, match=r"mask.png is of the kind .*not label ids"):
+        read_ids(path)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1"])
+def test_any_8_bit_image_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "image.png"
+    Image.new(mode, (8, 4)).save(path)
+    assert read_image(path).mode == "RGB"
+
+
+def test_16_bit_image_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    Image.new("I;16", (8, 4)).save(path)
+    with pytest.raises(UserError, match=r"deep.png has 16 or more bits"):
+        read_image(path)
+
+
+def test_text_with_a_picture_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    path.write_text("version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(UserError, match=r"image.png cannot be decoded"):
+        read_image(path)

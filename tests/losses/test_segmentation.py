@@ -1,0 +1,88 @@
+"""The segmentation losses against loops over pixels, in float64, written from the equations."""
+
+import math
+
+import pytest
+import torch
+
+from pixda.losses.segmentation import class_weights, cross_entropy, focal
+
+CLASSES = 5
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(2, CLASSES, 6, 7, generator=generator, dtype=torch.float64) * 3
+    labels = torch.randint(0, CLASSES, (2, 6, 7), generator=generator)
+    labels[0, :2] = 255
+    return logits.requires_grad_(), labels
+
+
+def literal_focal(logits, labels, gamma, alpha):
+    total, valid = 0.0, 0
+    for image in range(logits.shape[0]):
+        for row in range(logits.shape[2]):
+            for column in range(logits.shape[3]):
+                y = int(labels[image, row, column])
+                if y == 255:
+                    continue
+                z = [v.item() for v in logits[image, :, row, column]]
+                p = math.exp(z[y]) / sum(math.exp(v) for v in z)
+                total += -alpha[y] * (1 - p) ** gamma * math.log(p)
+                valid += 1
+    return total / valid
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("alpha", [[0.25] * CLASSES, [0.75, 0.75, 0.25, 0.75, 0.75]])
+def test_focal_is_equation_1(batch, gamma, alpha):
+    logits, labels = batch
+    value = focal(logits.log_softmax(1), labels, gamma, torch.tensor(alpha, dtype=torch.float64))
+    assert value.item() == pytest.approx(literal_focal(logits, labels, gamma, alpha), rel=1e-12)
+
+
+def test_focal_gradient_is_the_literal_derivative(batch):
+    logits, labels = batch
+    alpha = torch.full((CLASSES,), 0.25, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda z: focal(z.log_softmax(1), labels, 2.0, alpha), logits)
+
+
+def test_cross_entropy_is_focal_without_focus(batch):
+    logits, labels = batch
+    ones = torch.ones(CLASSES, dtype=torch.float64)
+    log_probs = logits.log_softmax(1)
+    assert cross_entropy(log_probs, labels).item() == pytest.approx(focal(log_probs, labels, 0.0, ones).item())
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_a_batch_of_ignored_pixels_gives_zero_and_a_zero_gradient(gamma):
+    logits = torch.randn(1, CLASSES, 4, 4, requires_grad=True)
+    labels = torch.full((1, 4, 4), 255)
+    loss = focal(logits.log_softmax(1), labels, gamma, torch.ones(CLASSES)) + cross_entropy(
+        logits.log_softmax(1), labels
+    )
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert (logits.grad == 0).all()
+
+
+def test_a_confidently_wrong_pixel_has_a_gradient():
+    """With ``p + 1e-6`` inside the logarithm, as released, it has almost none and is never unlearned."""
+    logits = torch.tensor([30.0, 0.0]).view(1, 2, 1, 1).requires_grad_()
+    focal(logits.log_softmax(1), torch.ones(1, 1, 1, dtype=torch.long), 2.0, torch.full((2,), 0.25)).backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 1].item() == pytest.approx(-0.25, rel=1e-3)
+
+
+def test_a_certain_pixel_is_finite_for_any_gamma():
+    logits = torch.tensor([80.0, 0.0]).view(1, 2, 1, 1).requires_grad_()
+    focal(logits.log_softmax(1), torch.zeros(1, 1, 1, dtype=torch.long), 0.5, torch.ones(2)).backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+def test_class_weights_hold_on_every_device():
+    weights = class_weights(4, 0.75, {2: 0.25}, torch.device("cpu"))
+    assert weights.tolist() == [0.75, 0.75, 0.25, 0.75]

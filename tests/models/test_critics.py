@@ -1,0 +1,71 @@
+import pytest
+import torch
+from torch import nn
+
+from pixda.errors import UserError
+from pixda.models import ImageCritic, PixelCritic
+
+
+def softmax_map(height, width, classes=5):
+    return torch.softmax(torch.randn(1, classes, height, width), 1)
+
+
+def seen_by(critic, size, position):
+    """Rows and columns of the input that one logit depends on."""
+    x = torch.rand(1, 5, size, size, dtype=torch.float64, requires_grad=True)
+    critic.double()(x)[0, 0, position, position].backward()
+    touched = x.grad.abs().sum((0, 1))
+    rows, columns = (touched.sum(axis).nonzero().flatten() for axis in (1, 0))
+    return (rows.min().item(), rows.max().item()), (columns.min().item(), columns.max().item())
+
+
+def test_pixel_critic_judges_every_pixel():
+    assert PixelCritic(5)(softmax_map(13, 17)).shape == (1, 1, 13, 17)
+
+
+def test_pixel_critic_sees_five_by_five():
+    assert seen_by(PixelCritic(5), 21, 10) == ((8, 12), (8, 12))
+
+
+@pytest.mark.parametrize(("size", "patches"), [((64, 128), (2, 4)), ((33, 63), (1, 1)), ((32, 32), (1, 1))])
+def test_image_critic_judges_patches_of_32(size, patches):
+    assert ImageCritic(5, width=4)(softmax_map(*size)).shape[-2:] == patches
+
+
+def test_image_critic_gives_16_x_32_at_full_size():
+    with torch.device("meta"):
+        assert ImageCritic(19)(torch.zeros(1, 19, 512, 1024)).shape == (1, 1, 16, 32)
+
+
+def test_image_critic_sees_94_x_94():
+    # 1 + 3 * (1 + 2 + 4 + 8 + 16) pixels, around the patch.
+    (top, bottom), (left, right) = seen_by(ImageCritic(5, width=4), 192, 3)
+    assert (bottom - top + 1, right - left + 1) == (94, 94)
+
+
+def test_image_critic_says_what_size_it_needs():
+    with pytest.raises(UserError, match=r"40 x 31 .* at least 32 x 32"):
+        ImageCritic(5, width=4)(softmax_map(31, 40))
+
+
+def test_channels_are_those_of_the_paper():
+    def channels(critic):
+        return [m.out_channels for m in critic.modules() if isinstance(m, nn.Conv2d)]
+
+    assert channels(PixelCritic(19)) == [64, 128, 1]
+    assert channels(ImageCritic(19)) == [64, 128, 256, 512, 1]
+
+
+@pytest.mark.parametrize("critic", [PixelCritic(5), ImageCritic(5, width=4)])
+def test_source_and_target_may_share_a_batch(critic):
+    source, target = softmax_map(64, 64), softmax_map(64, 64)
+    together = critic(torch.cat([source, target]))
+    torch.testing.assert_close(together, torch.cat([critic(source), critic(target)]))
+
+
+@pytest.mark.parametrize("critic", [PixelCritic(5), ImageCritic(5, width=4)])
+def test_leaves_the_map_alone(critic):
+    x = softmax_map(64, 64)
+    before = x.clone()
+    critic(x).sum().backward()
+    assert torch.equal(x, before)

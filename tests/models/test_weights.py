@@ -1,0 +1,267 @@
+import copy
+import hashlib
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from pixda.errors import UserError
+from pixda.models import build_segmenter, load_weights
+from pixda.models.deeplab import DeepLabV2, DilatedSum
+from pixda.models.resnet import ResNet
+
+
+def lively(module):
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.normal_(part.running_mean)
+            nn.init.uniform_(part.running_var, 0.5, 2.0)
+            nn.init.normal_(part.weight)
+    return module
+
+
+def resnet(blocks=(1, 1, 2, 1), caffe=True, width=4):
+    return lively(ResNet(blocks, caffe, width=width))
+
+
+@pytest.fixture
+def deeplab(classes):
+    def build(blocks=(1, 1, 2, 1), caffe=True, width=4):
+        backbone = resnet(blocks, caffe, width)
+        head = DilatedSum(backbone.channels, 5)
+        return DeepLabV2(backbone, head, classes, "caffe" if caffe else "imagenet")
+
+    return build
+
+
+@pytest.fixture
+def mobile(classes):
+    def build(**options):
+        return build_segmenter("mobile_deeplab", classes, width=12, **options)
+
+    return build
+
+
+@pytest.fixture
+def stored(tmp_path):
+    def store(state, name="weights.pth", **options):
+        torch.save(state, tmp_path / name, **options)
+        return tmp_path / name
+
+    return store
+
+
+def without_counters(state):
+    return {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
+
+
+def assert_holds(module, state):
+    own = module.state_dict()
+    assert all(torch.equal(own[name], value.float()) for name, value in without_counters(state).items())
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_caffe_style(deeplab, stored, legacy):
+    donor = without_counters(resnet().state_dict())
+    file = {f"Scale.{name}": value for name, value in donor.items()}
+    file["Scale.layer5.conv2d_list.0.weight"] = torch.zeros(21, 128, 3, 3)
+    file["Scale.layer5.conv2d_list.0.bias"] = torch.zeros(21)
+    segmenter = deeplab()
+    head = copy.deepcopy(segmenter.head.state_dict())
+    report = load_weights(segmenter, stored(file, _use_new_zipfile_serialization=not legacy))
+    assert_holds(segmenter.backbone, donor)
+    assert_holds(segmenter.head, head)
+    assert sorted(report.loaded) == sorted(f"backbone.{name}" for name in donor)
+    assert report.skipped == ["Scale.layer5.conv2d_list.0.weight", "Scale.layer5.conv2d_list.0.bias"]
+    assert report.left_at_random == [f"head.{name}" for name in head]
+    assert report.notes == []
+
+
+def test_a_caffe_classifier_of_as_many_classes_is_still_another_one(deeplab, stored):
+    file = {f"Scale.{name}": value for name, value in resnet().state_dict().items()}
+    file["Scale.layer5.conv2d_list.0.weight"] = torch.zeros(5, 128, 3, 3)
+    assert "head.branches.0.weight" in load_weights(deeplab(), stored(file)).left_at_random
+
+
+def test_torchvision_resnet(deeplab, stored):
+    donor = resnet(caffe=False).state_dict()
+    file = donor | {"fc.weight": torch.zeros(10, 128), "fc.bias": torch.zeros(10)}
+    segmenter = deeplab(caffe=False)
+    report = load_weights(segmenter, stored(file))
+    assert_holds(segmenter.backbone, donor)
+    assert report.skipped == ["fc.weight", "fc.bias"]
+    assert report.notes == []
+
+
+def mobilenet_file(mobile, folded):
+    donor = mobile().backbone
+    if not folded:
+        lively(donor)
+    return without_counters(donor.state_dict()) | {
+        "features.18.0.weight": torch.zeros(1280, 320, 1, 1),
+        "classifier.1.weight": torch.zeros(1000, 1280),
+    }
+
+
+def test_folded_half_precision_mobilenet(mobile, stored):
+    file = {name: value.half() for name, value in mobilenet_file(mobile, folded=True).items()}
+    segmenter = mobile()
+    report = load_weights(segmenter, stored(file))
+    assert report.skipped == ["features.18.0.weight", "classifier.1.weight"]
+    assert report.notes == []
+    assert segmenter.backbone.features[2].conv[2].weight.dtype == torch.float32
+    assert_holds(segmenter.backbone, {k: v for k, v in file.items() if k not in report.skipped})
+    assert not any(m.training for m in segmenter.train().modules() if isinstance(m, nn.BatchNorm2d))
+
+
+def test_torchvision_mobilenet(mobile, stored):
+    path = stored(mobilenet_file(mobile, folded=False))
+    assert load_weights(mobile(normalisation="imagenet"), path).notes == []
+    assert "normalisation='imagenet'" in load_weights(mobile(), path).notes[0]
+
+
+def test_folded_statistics_that_would_be_trained_are_noted(mobile, stored):
+    path = stored(mobilenet_file(mobile, folded=True))
+    assert "frozen_statistics=True" in load_weights(mobile(frozen_statistics=False), path).notes[0]
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_own_style_brings_the_head(deeplab, stored, tmp_path, suffix):
+    donor, segmenter = deeplab(), deeplab()
+    path = tmp_path / f"own{suffix}"
+    if suffix == ".pth":
+        stored(donor.state_dict(), path.name)
+    else:
+        save_file(donor.state_dict(), path)
+    report = load_weights(segmenter, path)
+    assert_holds(segmenter, donor.state_dict())
+    assert report.left_at_random == report.skipped == []
+
+
+def test_adaptsegnets_code_calls_the_head_layer6(deeplab, stored):
+    donor, segmenter = deeplab(), deeplab()
+    file = {f"module.{name}": value for name, value in donor.backbone.state_dict().items()}
+    for name, value in donor.head.state_dict().items():
+        file[f"module.{name.replace('branches', 'layer6.conv2d_list')}"] = value
+    file["module.layer5.conv2d_list.0.weight"] = torch.zeros(5, 64, 3, 3)
+    report = load_weights(segmenter, stored(file))
+    assert_holds(segmenter.head, donor.head.state_dict())
+    assert report.skipped == ["layer5.conv2d_list.0.weight"]
+    assert report.left_at_random == []
+
+
+def test_adaptsegnets_code_calls_an_only_head_layer5(deeplab, stored):
+    donor, segmenter = deeplab(), deeplab()
+    file = dict(donor.backbone.state_dict())
+    for name, value in donor.head.state_dict().items():
+        file[name.replace("branches", "layer5.conv2d_list")] = value
+    load_weights(segmenter, stored(file))
+    assert_holds(segmenter.head, donor.head.state_dict())
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict", "model"])
+def test_prefix_and_wrapper_are_peeled_off(deeplab, stored, wrapper):
+    donor, segmenter = resnet().state_dict(), deeplab()
+    file = {"epoch": 3, wrapper: {f"module.{name}": value for name, value in donor.items()}}
+    load_weights(segmenter, stored(file))
+    assert_holds(segmenter.backbone, donor)
+
+
+def test_a_head_for_other_classes_stays_at_random(deeplab, stored):
+    file = deeplab().state_dict()
+    for name in list(file):
+        if name.startswith("head."):
+            file[name] = torch.zeros(19, *file[name].shape[1:])
+    report = load_weights(deeplab(), stored(file))
+    assert report.skipped == report.left_at_random
+    assert len(report.skipped) == 8
+
+
+def test_report_reads_well(deeplab, stored):
+    path = stored(resnet().state_dict())
+    text = str(load_weights(deeplab(), path))
+    assert text.splitlines()[0].startswith(f"weights from {path}: ")
+    assert "skipped in the file: none" in text
+    assert "left at random: head.branches.0.weight, " in text
+    assert "and 4 more" in text
+
+
+def test_style_of_the_other_resnet_is_noted(deeplab, stored):
+    caffe = stored({f"Scale.{k}": v for k, v in resnet().state_dict().items()}, "caffe.pth")
+    vision = stored(resnet().state_dict() | {"fc.weight": torch.zeros(10, 128)}, "vision.pth")
+    assert "note: Caffe-style weights" in str(load_weights(deeplab(caffe=False), caffe))
+    assert "caffe=False" in str(load_weights(deeplab(caffe=True), vision))
+
+
+def refused(segmenter, path, match, **options):
+    before = copy.deepcopy(segmenter.state_dict())
+    with pytest.raises(UserError, match=match):
+        load_weights(segmenter, path, **options)
+    assert all(torch.equal(value, before[name]) for name, value in segmenter.state_dict().items())
+
+
+def test_wrong_shape_names_key_and_both_shapes(deeplab, stored):
+    path = stored(resnet(width=8).state_dict())
+    refused(deeplab(), path, r"conv1.weight of shape \(8, 3, 7, 7\) .* shape \(4, 3, 7, 7\)")
+
+
+def test_shallower_and_deeper_networks_are_refused(deeplab, stored):
+    path = stored(resnet((1, 1, 2, 1)).state_dict())
+    refused(deeplab((1, 1, 3, 1)), path, r"lacks backbone\.layer3\.2\.")
+    refused(deeplab((1, 1, 1, 1)), path, r"holds layer3\.1\..* this network lacks")
+
+
+def test_another_network_is_told_the_styles(deeplab, mobile, stored):
+    refused(deeplab(), stored(mobilenet_file(mobile, True)), r"Scale\.conv1\.weight.*features\.0\.0\.weight")
+    refused(deeplab(), stored({}, "empty.pth"), "No tensor of")
+
+
+def test_another_normalisation_is_refused(deeplab, stored):
+    refused(deeplab(caffe=False), stored(deeplab(caffe=True).state_dict()), "another normalisation")
+
+
+def test_missing_file(deeplab, tmp_path):
+    refused(deeplab(), tmp_path / "none.pth", "There is no weights file")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_damaged_file(deeplab, tmp_path, stored, suffix):
+    path = tmp_path / f"damaged{suffix}"
+    path.write_bytes(stored(resnet().state_dict()).read_bytes()[:5000])
+    refused(deeplab(), path, "cannot be read as plain tensors")
+
+
+def test_not_a_state_dict(deeplab, stored):
+    refused(deeplab(), stored([torch.zeros(2)]), "holds a list")
+
+
+class Trap:
+    """Runs code when unpickled, as a harmful file would."""
+
+    ran = False
+
+    def __reduce__(self):
+        return (setattr, (Trap, "ran", True))
+
+
+def test_files_are_never_run(deeplab, stored):
+    refused(deeplab(), stored({"conv1.weight": Trap()}), "cannot be read as plain tensors")
+    assert not Trap.ran
+
+
+def test_hash_of_a_path(deeplab, stored):
+    path = stored(resnet().state_dict())
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    load_weights(deeplab(), path, right.upper())
+    refused(deeplab(), path, f"has sha256 {right}", sha256="0" * 64)
+
+
+@pytest.mark.parametrize("address", ["http://example.org/a.pth", "file:///a.pth", "ftp://example.org/a.pth"])
+def test_only_https(deeplab, address):
+    refused(deeplab(), address, "is not an https address", sha256="0" * 64)
+
+
+def test_an_address_needs_its_hash(deeplab):
+    refused(deeplab(), "https://example.org/a.pth", "without its sha256")
+    refused(deeplab(), "https://example.org/a.pth", "64 hexadecimal", sha256="f81d91e8")

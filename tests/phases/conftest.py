@@ -1,0 +1,91 @@
+"""Phases on one small pair of domains, with a real Fabric on the CPU."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from pixda.data.classes import ClassSet
+from pixda.data.domains import Batch, Pair
+from pixda.models import build_segmenter
+from pixda.phases.phase import Workplace
+from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
+
+CLASSES = 4
+
+
+@dataclass
+class Book:
+    """A journal that remembers."""
+
+    results: list = field(default_factory=list)
+    counts: list = field(default_factory=list)
+
+    def selected(self, result):
+        self.results.append(result)
+
+    def scoring(self, done, total):
+        self.counts.append((done, total))
+
+
+@dataclass
+class Streams:
+    """Two batches in memory in place of files: what the phases ask of Domains."""
+
+    pair: Pair
+
+    @property
+    def source_names(self):
+        return list(self.pair.source.names)
+
+    def pairs(self, names, batch, phase, epoch, skip):
+        return iter([self.pair][skip:] if len(names) >= batch else [])
+
+    def whole_pairs(self, names, batch, phase, epoch):
+        for index, name in enumerate(self.pair.source.names):
+            if name in names:
+                cut = slice(index, index + 1)
+                source = Batch(self.pair.source.images[cut], self.pair.source.masks[cut], [name])
+                yield source, Batch(self.pair.target.images[cut], self.pair.target.masks[cut], ["t"])
+
+
+def random_batch(seed: int, prefix: str) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(2, 3, 32, 48, generator=generator) * 255
+    masks = torch.randint(0, CLASSES, (2, 32, 48), generator=generator)
+    masks[:, :2] = 255
+    return Batch(images, masks, [f"{prefix}{number}" for number in range(2)])
+
+
+@pytest.fixture
+def pair():
+    return Pair(random_batch(1, "s"), random_batch(2, "t"))
+
+
+@pytest.fixture
+def classes():
+    return ClassSet(
+        name="four",
+        names=("road", "building", "sky", "car"),
+        colours=((0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0)),
+        protocols={"4": (0, 1, 2, 3)},
+        raw_ids={"own": {index: index for index in range(CLASSES)}},
+    )
+
+
+@pytest.fixture
+def place(pair, classes):
+    torch.manual_seed(0)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    return Workplace(fabric, Streams(pair), build_segmenter("tiny", classes), Book())
+
+
+@pytest.fixture
+def sgd():
+    return SegmenterOptimiser(lr=1e-2, horizon=100)
+
+
+@pytest.fixture
+def focal():
+    return SegmentationLoss()

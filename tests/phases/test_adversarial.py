@@ -1,0 +1,171 @@
+"""The adversarial phase: whose gradients reach whom, what an epoch keeps, and the ablations one field away."""
+
+import math
+
+import pytest
+import torch
+
+from pixda.losses.adversarial import difficulty, pixadv_loss, rarity
+from pixda.phases.adversarial import Adversarial
+from pixda.phases.settings import Alignment, CriticOptimiser, Selection
+
+
+@pytest.fixture
+def make(place, sgd, focal):
+    def build(alignment=None, selection=None, **changes):
+        alignment = alignment or Alignment(weight=1.0)
+        selection = selection or Selection()
+        phase = Adversarial("adapt", 10, 2, sgd, focal, CriticOptimiser(lr=1e-3), alignment, selection, 0.01)
+        phase.prepare(place, None)
+        return phase
+
+    return build
+
+
+def weights_of(module):
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def same(before, module):
+    return all(torch.equal(value, module.state_dict()[name]) for name, value in before.items())
+
+
+def segmenter_gradient(phase, pair):
+    """The gradient that one step descends, read off plain SGD's change of the weights."""
+    before = weights_of(phase.segmenter.module)
+    phase.step(pair)
+    return torch.cat(
+        [(before[n] - v).flatten() for n, v in phase.segmenter.module.state_dict().items() if v.is_floating_point()]
+    )
+
+
+def test_the_segmenters_step_leaves_the_critics_alone(make, pair):
+    phase = make()
+    assert phase.aligner is not None
+    before = weights_of(phase.aligner.module)
+    maps = torch.rand(2, 4, 32, 48).softmax(1).requires_grad_()
+    phase.aligner.frozen(maps).sum().backward()
+    assert maps.grad is not None
+    assert maps.grad.abs().sum() > 0, "gradients must reach what the critic judges"
+    assert all(p.grad is None and p.requires_grad for p in phase.aligner.module.parameters())
+    assert same(before, phase.aligner.module)
+
+
+def test_the_critics_steps_leave_the_segmenter_alone(make, pair, place):
+    """With lambda = 0 the segmenter moves exactly as it does without any critic."""
+    start = weights_of(place.segmenter)
+    with_critics = segmenter_gradient(make(Alignment(weight=0.0)), pair)
+    place.segmenter.load_state_dict(start)
+    without = segmenter_gradient(make(Alignment(critic="none"), Selection(enabled=False)), pair)
+    torch.testing.assert_close(with_critics, without, rtol=0, atol=1e-9)
+
+
+def test_every_trainee_learns(make, pair):
+    phase = make()
+    before = {name: weights_of(trainee.module) for name, trainee in phase.trainees().items()}
+    losses = phase.step(pair)
+    assert set(before) == {"segmenter", "aligner", "judge"}
+    assert not any(same(state, phase.trainees()[name].module) for name, state in before.items())
+    assert all(value.isfinite() and not value.requires_grad for value in losses.values())
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_s_and_b_carry_no_gradient_unless_s_is_asked_to(make, pair, in_graph):
+    phase = make(Alignment(difficulty_in_graph=in_graph))
+    log_probs = torch.randn(2, 4, 32, 48).log_softmax(1).requires_grad_()
+    weights = phase._weights(log_probs, pair.target.masks)
+    assert weights.requires_grad is in_graph
+    torch.testing.assert_close(weights, difficulty(log_probs, pair.target.masks) * rarity(pair.target.masks))
+
+
+@pytest.mark.parametrize(("s", "b"), [(False, False), (True, False), (False, True)])
+def test_each_row_of_the_ablation_is_one_field_away(make, pair, s, b):
+    phase = make(Alignment(difficulty=s, rarity=b))
+    log_probs = torch.randn(2, 4, 32, 48).log_softmax(1)
+    expected = torch.ones(2, 32, 48)
+    expected = difficulty(log_probs, pair.target.masks) if s else expected
+    expected = rarity(pair.target.masks) if b else expected
+    torch.testing.assert_close(phase._weights(log_probs, pair.target.masks), expected)
+
+
+def test_the_step_descends_the_papers_objective(make, pair, place):
+    """L_seg(source, stylised) + L_seg(target) + lambda L_PixAdv(target), as autograd says of the written sum."""
+    from pixda.style import stylise
+
+    phase = make(Alignment(weight=0.7))
+    assert phase.aligner is not None
+    segmenter, critic = place.segmenter, phase.aligner.module
+    styled = stylise(pair.source.images, pair.target.images, 0.01)
+    on_source = phase.log_probs(segmenter(styled), pair.source.masks)
+    on_target = phase.log_probs(segmenter(pair.target.images), pair.target.masks)
+    weights = (difficulty(on_target, pair.target.masks) * rarity(pair.target.masks)).detach()
+    objective = (
+        phase.segmentation(on_source, pair.source.masks)
+        + phase.segmentation(on_target, pair.target.masks)
+        + 0.7 * pixadv_loss(critic(on_target.exp()), weights)
+    )
+    parameters = [p for p in segmenter.parameters() if p.requires_grad]
+    expected = torch.autograd.grad(objective, parameters)
+    before = [p.detach().clone() for p in parameters]
+    phase.step(pair)
+    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
+    for parameter, old, gradient in zip(parameters, before, expected, strict=True):
+        # First step of SGD with momentum: the gradient and the decay, at the first rate.
+        torch.testing.assert_close(
+            (old - parameter) / rates[id(parameter)], gradient + 5e-4 * old, rtol=1e-3, atol=1e-6
+        )
+
+
+def test_selection_opens_every_epoch_but_the_first_and_ends_the_phase(make, pair, place):
+    phase = make(selection=Selection(delta=0.4))
+    assert len(list(phase.batches(0, 0))) == 1
+    assert place.journal.results == []
+    assert phase.judge is not None
+    with torch.no_grad():  # a judge at chance: everything passes 0.4 and nothing passes 0.8
+        for parameter in phase.judge.module.parameters():
+            parameter.zero_()
+    assert len(list(phase.batches(1, 0))) == 1
+    assert len(list(phase.batches(1, 0))) == 1, "asking again for the same epoch must not select again"
+    assert list(phase.batches(2, 0)) == []
+    first, second = place.journal.results
+    assert (first.delta, first.kept) == (0.4, ["s0", "s1"])
+    assert (second.delta, second.kept) == (0.8, [])
+    assert all(score == pytest.approx(math.log(2)) for score in first.scores.values())
+    assert place.journal.counts == [(1, 2), (2, 2)] * 2
+    assert place.segmenter.training, "selection must hand the segmenter back in training mode"
+
+
+def test_selection_changes_no_weight(make, place):
+    phase = make()
+    before = weights_of(place.segmenter)
+    list(phase.batches(1, 0))
+    assert same(before, place.segmenter)
+
+
+def test_without_selection_every_epoch_has_the_whole_source(make):
+    phase = make(selection=Selection(enabled=False))
+    assert phase.judge is None
+    assert [len(list(phase.batches(epoch, 0))) for epoch in (0, 1, 7)] == [1, 1, 1]
+
+
+def test_what_is_kept_survives_in_the_state(make):
+    phase, other = make(), make()
+    phase.kept, phase.selected_for = ["s1"], 3
+    other.load_state_dict(phase.state_dict())
+    assert (other.kept, other.selected_for) == (["s1"], 3)
+
+
+@pytest.mark.parametrize("critic", ["pixel", "image"])
+@pytest.mark.parametrize("at", ["image", "logits"])
+def test_critics_see_maps_at_the_size_that_was_asked_for(make, pair, critic, at, place):
+    if at == "logits":
+        pair = pair._replace(
+            source=pair.source._replace(images=torch.rand(2, 3, 128, 160) * 255, masks=torch.zeros(2, 128, 160).long()),
+            target=pair.target._replace(images=torch.rand(2, 3, 128, 160) * 255, masks=torch.zeros(2, 128, 160).long()),
+        )
+    phase = make(Alignment(critic=critic, critics_at=at))
+    assert phase.aligner is not None
+    seen = []
+    phase.aligner.module.register_forward_pre_hook(lambda module, inputs: seen.append(tuple(inputs[0].shape[-2:])))
+    phase.step(pair)
+    assert set(seen) == {(32, 48) if at == "image" else (32, 40)}

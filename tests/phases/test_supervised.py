@@ -1,0 +1,38 @@
+"""Learning from labels, of either domain and of both."""
+
+import pytest
+import torch
+
+from pixda.phases.supervised import Supervised
+from pixda.style import stylise
+
+
+def gradient(place, loss):
+    return torch.autograd.grad(loss, [p for p in place.segmenter.parameters() if p.requires_grad])
+
+
+@pytest.mark.parametrize(("on", "beta"), [("source", 0.0), ("target", 0.0), ("both", 0.0), ("both", 0.05)])
+def test_the_step_descends_the_sum_over_the_domains_present(place, pair, sgd, focal, on, beta):
+    phase = Supervised("phase", on, 5, 2, sgd, focal, beta)
+    phase.prepare(place, None)
+    source, target = pair
+    if beta:
+        source = source._replace(images=stylise(source.images, target.images, beta))
+    used = {"source": [source], "target": [target], "both": [source, target]}[on]
+    total = sum(phase.segmentation(phase.log_probs(place.segmenter(b.images), b.masks), b.masks) for b in used)
+    parameters = [p for p in place.segmenter.parameters() if p.requires_grad]
+    expected = torch.autograd.grad(total, parameters)
+    before = [p.detach().clone() for p in parameters]
+    given = {"source": (pair.source, None), "target": (None, pair.target), "both": pair}[on]
+    losses = phase.step(type(pair)(*given))
+    assert set(losses) == ({"source", "target"} if on == "both" else {on})
+    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
+    for parameter, old, slope in zip(parameters, before, expected, strict=True):
+        torch.testing.assert_close((old - parameter) / rates[id(parameter)], slope + 5e-4 * old, rtol=1e-3, atol=1e-6)
+
+
+def test_training_on_one_batch_lowers_its_loss(place, pair, sgd, focal):
+    phase = Supervised("phase", "both", 50, 2, sgd, focal)
+    phase.prepare(place, None)
+    losses = [float(sum(phase.step(pair).values())) for _ in range(20)]
+    assert losses[-1] < losses[0]

@@ -1,0 +1,79 @@
+"""What the tests of whole runs share: a small source and target on disk, and the words of a quick command."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+# Two halves, of which the source and the target differ in colour: there is something to learn and to align.
+SKY, ROAD, CAR = 23, 7, 26
+
+
+def _frame(
+    folder: Path, name: str, rng: np.random.Generator, tint: np.ndarray, size: tuple[int, int], odd: bool = False
+) -> None:
+    width, height = size
+    ids = np.full((height, width), SKY, np.uint8)
+    ids[height if odd else height // 2 :] = ROAD
+    left = int(rng.integers(0, width - 12))
+    if not odd:
+        ids[height // 2 : height // 2 + 8, left : left + 12] = CAR
+    colours = np.zeros((256, 3))
+    colours[SKY], colours[ROAD], colours[CAR] = (120, 170, 220), (90, 90, 90), (180, 20, 40)
+    image = colours[ids] * tint + rng.normal(0, 8, (height, width, 3))
+    for what, array in (("images", image.clip(0, 255).astype(np.uint8)), ("masks", ids)):
+        path = folder / what / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(path)
+
+
+def two_domains(root: Path, source: int = 10, size: tuple[int, int] = (64, 48)) -> Path:
+    """`source/` with images and masks; `target/` with two train cities and a val split; Cityscapes ids."""
+    rng = np.random.default_rng(0)
+    for number in range(source):
+        # Every third source frame is all sky: nothing like the target, so that a selection can drop some.
+        _frame(root / "source", f"{number:03d}", rng, np.array([1.1, 0.9, 0.9]), size, number % 3 == 0)
+    for split, city in (("train", "north"), ("train", "south"), ("val", "east")):
+        for number in range(3):
+            _frame(root / "target", f"{split}/{city}/{number}", rng, np.array([0.8, 0.9, 1.1]), size)
+    return root
+
+
+def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]:
+    """`pixda train` on these two domains with the smallest network, a dozen steps a phase."""
+    given = {
+        "method": method,
+        "preset": "small",
+        "out": out,
+        "source.dataset": "folder",
+        "source.root": root / "source",
+        "source.split": "all",
+        "source.scheme": "cityscapes",
+        "target.dataset": "folder",
+        "target.root": root / "target",
+        "target.scheme": "cityscapes",
+        "size": "[64,48]",
+        "network.architecture": "tiny",
+        "recipe.crop": "[48,32]",
+        "recipe.batch": 2,
+        "recipe.pretrain_steps": 20,
+        "machine.accelerator": "cpu",
+        "machine.threads": 1,
+        "machine.workers": 0,
+        "checkpoint_every": 4,
+    }
+    given |= {
+        "pixda": {
+            "recipe.adaptation_steps": 12,
+            "recipe.distillation.steps": 12,
+            "recipe.alignment.critics_at": "image",
+            # With these the first selection drops just the frames that are all sky, and the second everything.
+            "recipe.segmenter.lr": 3e-3,
+            "recipe.critics.lr": 2e-3,
+            "recipe.selection.delta": 0.7,
+        },
+        "fine_tuning": {"recipe.tuning_steps": 6},
+        "joint": {"recipe.joint_steps": 6, "recipe.style_beta": 0.01},
+        "source_only": {"recipe.more_steps": 6},
+    }[method]
+    return ["train", *(f"--{key}={value}" for key, value in given.items()), *more]

@@ -1,0 +1,80 @@
+"""Kill a run in each phase, go on, and get the unbroken run's weights to the last bit."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from runs import two_domains, words
+
+from pixda.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    root = two_domains(tmp_path_factory.mktemp("domains"))
+    out = tmp_path_factory.mktemp("runs") / "unbroken"
+    assert main(words(root, out)) == 0
+    return root, out
+
+
+def start(root, out, *more):
+    command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ)
+
+
+def wait_for(process, path, step):
+    """Until the run has logged ``step``, or has ended."""
+    limit = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < limit:
+        if path.exists():
+            rows = list(csv.DictReader(path.open()))
+            if rows and int(rows[-1]["step"] or 0) >= step:
+                return
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("phase", ["pretrain", "adapt", "distil"])
+def test_killed_in_a_phase_and_resumed_the_weights_are_bit_equal(unbroken, tmp_path, phase):
+    root, whole = unbroken
+    out = tmp_path / "broken"
+    process = start(root, out)
+    wait_for(process, out / f"logs/{phase}.csv", 4)
+    process.kill()
+    process.wait()
+    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
+    assert main(words(root, out, "--resume=true")) == 0
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    for log in ("pretrain", "adapt", "distil"):
+        steps = [row["step"] for row in csv.DictReader((out / f"logs/{log}.csv").open())]
+        assert len(steps) == len(set(steps)), "a row of the log is there twice"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_it_saves_and_says_how_to_go_on(unbroken, tmp_path, number):
+    root, whole = unbroken
+    out = tmp_path / "stopped"
+    process = start(root, out)
+    wait_for(process, out / "logs/pretrain.csv", 4)
+    process.send_signal(number)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "--resume" in text
+    assert "Traceback" not in text
+    assert main(words(root, out, "--resume=true")) == 0
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_a_damaged_checkpoint_is_named(unbroken, tmp_path, capsys):
+    root, whole = unbroken
+    out = tmp_path / "damaged"
+    out.mkdir()
+    data = (whole / "checkpoint.pt").read_bytes()
+    (out / "checkpoint.pt").write_bytes(data[: len(data) // 2])
+    assert main(words(root, out, "--resume=true")) == 1
+    message = capsys.readouterr().err
+    assert str(out / "checkpoint.pt") in message
+    assert len(message.strip().splitlines()) == 1

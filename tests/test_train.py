@@ -1,0 +1,103 @@
+"""`pixda train` and `pixda evaluate` end to end, on files, through the commands a user types."""
+
+import csv
+import json
+
+import pytest
+import torch
+import yaml
+from runs import two_domains, words
+
+from pixda.__main__ import main
+from pixda.checkpoint import load_model
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return two_domains(tmp_path_factory.mktemp("domains"))
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "pixda"
+    assert main(words(root, out)) == 0
+    return out
+
+
+@pytest.mark.parametrize("method", ["source_only", "fine_tuning", "joint"])
+def test_every_method_trains_and_is_scored(root, tmp_path, method):
+    assert main(words(root, tmp_path / "run", method=method)) == 0
+    scores = json.loads((tmp_path / "run/scores.json").read_text())
+    assert scores["frames"] == 3
+    assert 0 <= scores["mean"]["19"] <= 1
+    assert scores["iou"]["train"] is None, "a class without ground truth has no score"
+
+
+def test_a_run_leaves_all_that_is_needed_to_understand_it(finished):
+    made = json.loads((finished / "model.json").read_text())["made"]
+    assert (made["method"], made["preset"]) == ("pixda", "small")
+    assert made["departures"]["adaptation_steps"] == 12
+    assert made["departures"]["alignment.critics_at"] == "image"
+    assert [(one["kept"], one["of"]) for one in made["selections"]] == [(6, 10), (0, 6)]
+    assert made["steps"] == {"pretrain": 20, "adapt": 8, "distil": 12}
+    assert yaml.safe_load((finished / "config.yaml").read_text())["recipe"]["batch"] == 2
+    assert len(json.loads((finished / "shots.json").read_text())["names"]) == 2, "one shot of each of two cities"
+    rows = list(csv.DictReader((finished / "logs/adapt.csv").open()))
+    assert {"source", "target", "adversarial", "aligner", "judge", "lr"} <= set(rows[0])
+    judged = list(csv.DictReader((finished / "logs/selection_1.csv").open()))
+    assert len(judged) == 10
+    assert sum(int(row["kept"]) for row in judged) == made["selections"][0]["kept"]
+    assert list((finished / "logs/tensorboard").iterdir())
+
+
+def test_the_kept_model_is_the_scored_one(finished, root, tmp_path, capsys):
+    data = [f"--data.dataset=folder --data.root={root}/target --data.scheme=cityscapes --data.split=val".split()]
+    assert main(["evaluate", f"--model={finished}", *data[0], f"--out={tmp_path / 'again.json'}"]) == 0
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again == json.loads((finished / "scores.json").read_text())
+    assert "mean of 19 classes" in capsys.readouterr().out
+
+
+def test_the_model_stands_alone(finished):
+    segmenter, made = load_model(finished)
+    assert segmenter.classes.names[13] == "car"
+    assert made["config"]["size"] == [64, 48]
+    assert segmenter(torch.rand(1, 3, 48, 64) * 255).shape[:2] == (1, 19)
+
+
+def test_methods_can_share_one_first_stage(root, finished, tmp_path):
+    assert main(words(root, tmp_path / "first", "--recipe.more_steps=0", method="source_only")) == 0
+    assert main(words(root, tmp_path / "joint", f"--start_from={tmp_path / 'first'}", method="joint")) == 0
+    made = json.loads((tmp_path / "joint/model.json").read_text())["made"]
+    assert made["steps"] == {"joint": 6}
+    assert "source_only" in made["first_weights"]
+
+
+def test_two_runs_of_one_seed_are_equal_and_of_two_seeds_are_not(root, finished, tmp_path):
+    assert main(words(root, tmp_path / "again", "--machine.workers=2")) == 0
+    assert main(words(root, tmp_path / "other", "--seed=1")) == 0
+    weights = [
+        (folder / "model.safetensors").read_bytes() for folder in (finished, tmp_path / "again", tmp_path / "other")
+    ]
+    assert weights[0] == weights[1], "the number of loader workers must not matter"
+    assert weights[0] != weights[2]
+
+
+def test_a_finished_run_is_not_overwritten(root, finished, capsys):
+    before = (finished / "model.safetensors").read_bytes()
+    assert main(words(root, finished)) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert (finished / "model.safetensors").read_bytes() == before
+
+
+def test_going_on_with_another_configuration_is_refused_with_the_difference(root, finished, capsys):
+    assert main(words(root, finished, "--resume=true", "--recipe.style_beta=0.09")) == 1
+    assert "recipe.style_beta: 0.01 -> 0.09" in capsys.readouterr().err
+
+
+def test_adaptation_ends_when_nothing_is_kept(root, tmp_path):
+    """A selection that keeps less than a batch ends adaptation, and the run goes on to its last phase."""
+    assert main(words(root, tmp_path / "run", "--recipe.selection.delta=100")) == 0
+    made = json.loads((tmp_path / "run/model.json").read_text())["made"]
+    assert made["steps"] == {"pretrain": 20, "adapt": 5, "distil": 12}
+    assert made["selections"] == [{"epoch": 1, "delta": 100, "kept": 0, "of": 10}]
