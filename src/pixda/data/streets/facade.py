@@ -176,7 +176,7 @@ def _clutter(wall: Wall, rng: np.random.Generator, low: float, trim: Array, colo
             side = rng.choice([-1.0, 1.0])
             wall.rect(min(x, x + side * 1.2), top * 0.6, 1.2, 0.09, shade)
     for _ in range(rng.poisson(0.18 * wall.width)):
-        x, y = rng.uniform(0, wall.width), rng.uniform(low, wall.height - 0.6)
+        x, y = rng.uniform(0, wall.width), rng.uniform(low, max(low, wall.height - 0.6))
         kind = rng.random()
         if kind < 0.4:
             wall.relief(x, y, rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.6), np.full(3, rng.uniform(0.2, 0.6)), 0.08)
@@ -187,7 +187,7 @@ def _clutter(wall: Wall, rng: np.random.Generator, low: float, trim: Array, colo
             centre = (round(x * wall.scale), round((wall.height - y) * wall.scale))
             cv2.circle(wall.image, centre, max(1, round(dish)), (190.0, 190.0, 188.0, 0.0), -1, cv2.LINE_AA)
     if rng.random() < 0.3:
-        wall.rect(0, rng.uniform(low, wall.height), wall.width, 0.03, np.full(3, 0.02))
+        wall.rect(0, rng.uniform(low, max(low, wall.height)), wall.width, 0.03, np.full(3, 0.02))
 
 
 def facade(seed: int, city: City, kind: str, width: float, height: float, floors: int, scale: float, night: bool) -> Array:

@@ -1,0 +1,69 @@
+"""Every shipped config is parsed against the live options, and says how it is run."""
+
+from pathlib import Path
+
+import pytest
+
+from pixda.__main__ import _method_and_preset, _parse, train_parser
+from pixda.errors import UserError
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+
+
+def name(path):
+    return f"{path.parent.name}/{path.name}"
+
+
+def read(path, *more):
+    words = ["--config", str(path), *more]
+    method, preset = _method_and_preset(words)
+    return method, preset, _parse(train_parser(method, preset), words)
+
+
+def test_there_is_a_config_for_every_pair_and_method():
+    pairs = ("gta5_to_cityscapes", "synthia_to_cityscapes", "streets_to_camvid", "streets_to_streets")
+    methods = ("source_only", "fine_tuning", "joint", "pixda")
+    assert {name(path) for path in CONFIGS} >= {f"{pair}/{method}.yaml" for pair in pairs for method in methods}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name)
+def test_a_shipped_config_fits_the_options(path):
+    method, _, given = read(path)
+    assert method == path.stem
+    assert f"pixda train --config configs/{name(path)}" in path.read_text()
+    assert given.recipe.phases()[0].name == "pretrain"
+    assert given.source.root != given.target.root or given.source.split != given.target.split
+
+
+def test_lambda_is_a_tenth_for_gta5_and_one_for_synthia():
+    found = {path.parent.name: read(path)[2].recipe.alignment.weight for path in CONFIGS if path.stem == "pixda"}
+    assert found["gta5_to_cityscapes"] == 0.1
+    assert found["synthia_to_cityscapes"] == 1
+
+
+def test_options_after_a_config_override_it_and_the_rest_of_the_preset_stays():
+    path = next(path for path in CONFIGS if name(path) == "gta5_to_cityscapes/pixda.yaml")
+    _, preset, given = read(path, "--preset=official", "--recipe.selection.delta=0.5")
+    assert preset == "official"
+    assert given.recipe.selection.delta == 0.5
+    assert given.recipe.selection.growth == "add"
+    assert given.recipe.segmenter.lr == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("method: pixda\nsource: {dataset: gta5, root: a}\ntarget: {dataset: camvid, root: b}\nsauce: 3\n", "sauce"),
+        ("method: pixda\nrecipe:\n  alignment:\n    wieght: 1\n", "wieght"),
+        ("method: pixdaa\n", "pixdaa"),
+        ("preset: papers\n", "papers"),
+        ("- a\n- b\n", "key: value"),
+        ("a: [\n", "cannot be read"),
+    ],
+)
+def test_a_mistake_in_a_config_is_one_sentence_that_names_it(tmp_path, text, said):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said) as error:
+        read(path)
+    assert "\n" not in str(error.value)
