@@ -54,7 +54,7 @@ def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path 
         )
     scores = matrix.scores()
     if out is not None:
-        save_scores(out, scores, data.split, len(dataset), (width, height))
+        scores.save(out, split=data.split, frames=len(dataset), network_size=(width, height))
     return scores
 
 
@@ -127,7 +127,12 @@ def run(
             lambda done, total: display.count("scoring", done, total),
         )
     scores = matrix.scores()
-    save_scores(out / "scores.json", scores, experiment.target.test_split, len(test), experiment.size)
+    scores.save(
+        out / "scores.json",
+        split=experiment.target.test_split,
+        frames=len(test),
+        network_size=experiment.size,
+    )
     return scores
 
 
@@ -199,12 +204,6 @@ def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
         "precision": machine.precision,
         "torch": torch.__version__,
     }
-
-
-def save_scores(path: Path, scores: Scores, split: str, frames: int, size: tuple[int, int]) -> None:
-    """Write the scores with the split, the number of frames and the network's input size they belong to."""
-    record = {"split": split, "frames": frames, "network_size": list(size), **asdict(scores)}
-    path.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def plain(value: Any) -> Any:

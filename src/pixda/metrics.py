@@ -1,6 +1,9 @@
 """One confusion matrix over a whole dataset; every number and every protocol is read off it."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -69,6 +72,16 @@ class Scores:
     mean: dict[str, float | None]
     pixel_share: dict[str, float]
     pixel_accuracy: float
+
+    def save(self, path: Path, **protocol: Any) -> None:
+        """Write the scores as JSON, with what they belong to: split, number of frames, the network's input size."""
+        path.write_text(json.dumps({**protocol, **asdict(self)}, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        record = json.loads(path.read_text())
+        return cls(**{field.name: record[field.name] for field in fields(cls)})
 
     @property
     def miou(self) -> float:

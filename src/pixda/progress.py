@@ -25,7 +25,8 @@ class Display:
         self._tasks: dict[str, TaskID] = {}
         self._told = 0.0
         self._seconds_a_step: float | None = None
-        self._last: tuple[int, float] | None = None
+        self._last: float | None = None
+        self._news = ""
 
     def __enter__(self) -> "Display":
         if self._console.is_terminal:
@@ -53,6 +54,7 @@ class Display:
         name, steps = self._phases[index]
         self._last = None
         self._seconds_a_step = None
+        self._news = ""
         if self._bars is not None:
             news = f"phase {index + 1} of {len(self._phases)}"
             self._task("phase", f"{self._label} {name}", steps, done, news)
@@ -63,27 +65,24 @@ class Display:
         """Step ``done`` of a phase is behind us; losses come only now and then."""
         now = time.monotonic()
         if self._last is not None:
-            seconds = now - self._last[1]
+            seconds = now - self._last
             before = self._seconds_a_step
             self._seconds_a_step = seconds if before is None else 0.95 * before + 0.05 * seconds
-        self._last = (done, now)
-        if losses is None:
-            if self._bars is not None:
-                self._bars.update(self._tasks["phase"], completed=done)
-            return
+        self._last = now
         name, steps = self._phases[index]
-        news = " ".join(f"{key} {value:.3g}" for key, value in losses.items())
+        if losses is not None:
+            self._news = " ".join(f"{key} {value:.3g}" for key, value in losses.items())
         later = sum(count for _, count in self._phases[index + 1 :])
         pace = self._seconds_a_step
         if self._bars is not None:
-            rest = "" if pace is None else f"· run: {_clock((steps - done + later) * pace)} left "
-            self._bars.update(self._tasks["phase"], completed=done, news=f"{rest}· {news}")
+            rest = "" if pace is None else f"run: {_clock((steps - done + later) * pace)} left · "
+            self._bars.update(self._tasks["phase"], completed=done, news=rest + self._news)
         elif now - self._told > _QUIET_SECONDS or done == steps:
             self._told = now
             left = ""
             if pace is not None:
                 left = f", {_clock((steps - done) * pace)} left here, {_clock((steps - done + later) * pace)} in all"
-            self.say(f"{name} {done}/{steps}{left} · {news}")
+            self.say(f"{name} {done}/{steps}{left} · {self._news}")
 
     def count(self, what: str, done: int, total: int) -> None:
         """Something else is being counted: images scored, frames evaluated."""

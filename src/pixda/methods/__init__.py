@@ -19,8 +19,8 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
-def build(method: str, preset: str = "paper") -> Method:
-    """The method with the values of a preset.
+def build(method: str, preset: str = "paper", **changes: Any) -> Method:
+    """The method with the values of a preset, and with ``changes`` to them.
 
     Raises:
         UserError: there is no such method or preset; the text lists the choices.
@@ -30,7 +30,8 @@ def build(method: str, preset: str = "paper") -> Method:
     if preset not in PRESETS:
         raise UserError(f"There is no preset '{preset}'; choose one of {', '.join(PRESETS)}.")
     known = {field.name for field in fields(METHODS[method])}
-    return METHODS[method](**{name: value for name, value in PRESETS[preset].items() if name in known})
+    values = {name: value for name, value in PRESETS[preset].items() if name in known}
+    return METHODS[method](**(values | changes))
 
 
 def departures(method: Method, name: str, preset: str) -> dict[str, Any]:

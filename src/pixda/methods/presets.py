@@ -1,8 +1,9 @@
-"""Three sets of values for the same fields. A method takes from a preset what it has a field for.
+"""Sets of values for the same fields. A method takes from a preset what it has a field for.
 
 ``paper`` is the dataclasses' own defaults: what the paper states, and where it contradicts itself or is silent,
 what the released code does. ``official`` is the released code. ``small`` is for a small machine and a small
 network: crops, AdamW, critics at the logits' size, a few hundred steps a phase. Results made with it say so.
+``demo`` is smaller still, for a network without pretrained weights.
 """
 
 from typing import Any
@@ -41,4 +42,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "alignment": Alignment(critics_at="logits"),
         "distillation": Distillation(steps=100),
     },
+}
+PRESETS["demo"] = PRESETS["small"] | {
+    "crop": (256, 192),
+    "segmenter": SegmenterOptimiser(kind="adamw", lr=5e-4, head_lr_factor=2.0, weight_decay=1e-4, horizon=None),
+    "pretrain_steps": 450,
+    "more_steps": 220,
+    "tuning_steps": 220,
+    "joint_steps": 220,
+    "adaptation_steps": 160,
+    "distillation": Distillation(steps=60),
 }

@@ -25,6 +25,7 @@ class Building:
     floors: int
     roof: str  # "flat", "ridge" (along the front), "gable" (across it)
     rise: float  # height of the roof
+    hidden: tuple[bool, bool] = (False, False)  # left, right side wall stands against a neighbour
 
     def footprint(self) -> Array:
         """(4, 2) x, z corners: front left, front right, back right, back left."""
@@ -41,7 +42,17 @@ def _upright(corner: Array, height: float) -> Array:
     return np.array([corner[0], height, corner[1]])
 
 
-def draw_wall(canvas: Canvas, a: Array, b: Array, height: float, texture: Array, label: int, shadow: float, base: float = 0.0, top: Array | None = None) -> None:
+def draw_wall(
+    canvas: Canvas,
+    a: Array,
+    b: Array,
+    height: float,
+    texture: Array,
+    label: int,
+    shadow: float,
+    base: float = 0.0,
+    top: Array | None = None,
+) -> None:
     """A textured wall from ground point a to b (x, z); `shadow` metres of its foot lie in the shade."""
     corner, across = _upright(a, base + height), np.array([b[0] - a[0], 0, b[1] - a[1]])
     down = np.array([0, -height, 0.0])
@@ -84,13 +95,13 @@ def draw_wall(canvas: Canvas, a: Array, b: Array, height: float, texture: Array,
     canvas.paint(rows, cols, mask, light.through_air(colour, depth), label)
 
 
-def _roof(building: Building, rng: np.random.Generator, corners: Array) -> Mesh | None:
+def _roof(building: Building, rng: np.random.Generator, corners: Array) -> Mesh:
     top = building.height
     fl, fr, br, bl = (_upright(c, top) for c in corners)
     r, g, b = ROOFS[int(rng.integers(len(ROOFS)))]
     tiles = linear(r, g, b)
     if building.roof == "flat":
-        return make(np.array([[fl, bl, br, fr]]), linear(104, 104, 102))
+        return join(make(np.array([[fl, bl, br, fr]]), linear(104, 104, 102)))
     lift = np.array([0, building.rise, 0])
     shade = [tiles * rng.uniform(0.85, 1.15) for _ in range(8)]
     if building.roof == "ridge":
@@ -109,8 +120,7 @@ def _roof(building: Building, rng: np.random.Generator, corners: Array) -> Mesh 
         ends = make(np.array([[bl, ra, ra, fl], [fr, rb, rb, br]]), wall)
         return join(ends, slopes)
     middle_front, middle_back = (fl + fr) / 2 + lift, (bl + br) / 2 + lift
-    slopes = make(np.array([[bl, middle_back, middle_front, fl], [fr, middle_front, middle_back, br]]), tiles)
-    return slopes
+    return join(make(np.array([[bl, middle_back, middle_front, fl], [fr, middle_front, middle_back, br]]), tiles))
 
 
 def draw_building(canvas: Canvas, building: Building, city: City, shadow: float) -> None:
@@ -124,32 +134,44 @@ def draw_building(canvas: Canvas, building: Building, city: City, shadow: float)
     night = canvas.light.night
     eye = np.array([camera.x, 0.0])
     parts = []
+    walls = canvas.camera.height < building.height
     for i, j, kind in ((1, 2, "plain"), (3, 0, "plain"), (2, 3, "plain"), (0, 1, building.kind)):
         a, b = corners[i], corners[j]
         outward = np.array([(b - a)[1], -(b - a)[0]])
         if outward @ (eye - a) <= 0:
             continue
+        if walls and ((i == 3 and building.hidden[0]) or (i == 1 and building.hidden[1])):
+            continue
+        face = np.array([_upright(a, 0), _upright(b, 0), _upright(b, building.height), _upright(a, building.height)])
+        if canvas.coverage(face) is None:
+            continue
         length = float(np.linalg.norm(b - a))
         nearest = max(float(min(depth[i], depth[j])), 1.5)
         mean = max(float(depth[i] + depth[j]) / 2, 2.0)
-        scale = float(np.clip(camera.focal / np.sqrt(nearest * mean), 3.0, 42.0))
+        scale = float(np.clip(camera.focal / np.sqrt(nearest * mean), 3.0, 42.0 if i == 0 else 14.0))
         parts.append((mean, a, b, length, kind, scale, i))
+    if not parts and walls:
+        return
     seen_roof = _roof(building, rng, corners)
-    if seen_roof is not None and (building.roof != "flat" or camera.height > building.height):
+    if building.roof != "flat" or camera.height > building.height:
         draw_mesh(canvas, seen_roof, 0, 0, 0, Label.BUILDING, 1.0)
+    _extras(canvas, building, stream(building.seed, 7), corners, True)
     for _, a, b, length, kind, scale, i in sorted(parts, key=lambda part: -part[0]):
-        texture = facade(building.seed + (0 if i == 0 else i), city, kind, length, building.height, building.floors, scale, night)
+        texture = facade(
+            building.seed + (0 if i == 0 else i), city, kind, length, building.height, building.floors, scale, night
+        )
         draw_wall(canvas, a, b, building.height, texture, Label.BUILDING, shadow)
         if i == 0 and building.roof == "gable":
             across = np.array([b[0] - a[0], 0, b[1] - a[1]])
             tip = np.array([[0, 1], [1, 1], [0.5, 0.0]])
             small = cv2.resize(texture[: max(8, texture.shape[0] // 3)], None, fx=0.5, fy=0.5)
             draw_wall(canvas, a, a + across[[0, 2]], building.rise, small, Label.BUILDING, 0.0, building.height, tip)
-    _extras(canvas, building, rng, corners)
+    if any(part[-1] == 0 for part in parts):
+        _extras(canvas, building, stream(building.seed, 7), corners, False)
 
 
-def _extras(canvas: Canvas, building: Building, rng: np.random.Generator, corners: Array) -> None:
-    """Chimneys, dormers, awnings, hanging signs."""
+def _extras(canvas: Canvas, building: Building, rng: np.random.Generator, corners: Array, above: bool) -> None:
+    """Chimneys and dormers (`above` the walls, which hide their feet), or awnings and hanging signs."""
     a, b, back = corners[0], corners[1], corners[3]
     along = (b - a) / max(float(np.linalg.norm(b - a)), 1e-6)
     heading = float(np.arctan2(-along[1], along[0]))
@@ -169,13 +191,21 @@ def _extras(canvas: Canvas, building: Building, rng: np.random.Generator, corner
             for t in np.arange(0.2, 1.0, 0.35):
                 dormer = join(
                     box((-0.7, 0, -0.1), (0.7, 1.5, 2.0), linear(96, 94, 96)),
-                    make(np.array([[[-0.5, 0.3, -0.12], [-0.5, 1.3, -0.12], [0.5, 1.3, -0.12], [0.5, 0.3, -0.12]]]), linear(40, 46, 54), 0.8, 0, 1),
+                    make(
+                        np.array([[[-0.5, 0.3, -0.12], [-0.5, 1.3, -0.12], [0.5, 1.3, -0.12], [0.5, 0.3, -0.12]]]),
+                        linear(40, 46, 54),
+                        0.8,
+                        0,
+                        1,
+                    ),
                 )
                 meshes.append((dormer, a + along * length * t + inward * 1.0, building.height + 0.2))
     elif rng.random() < 0.5:
         w = rng.uniform(1, 3)
         plant = box((-w, 0, -1), (w, rng.uniform(0.8, 2.4), 1.5), linear(150, 150, 150) * rng.uniform(0.4, 1))
-        meshes.append((plant, a + along * length * rng.uniform(0.2, 0.8) + inward * building.deep * 0.5, building.height))
+        meshes.append(
+            (join(plant), a + along * length * rng.uniform(0.2, 0.8) + inward * building.deep * 0.5, building.height)
+        )
     if building.kind == "shops":
         for t in np.arange(2.0, length - 2, 4.0):
             kind = rng.random()
@@ -188,12 +218,14 @@ def _extras(canvas: Canvas, building: Building, rng: np.random.Generator, corner
                     quads.append([[p, low, -out], [p, low + 0.75, 0], [q, low + 0.75, 0], [q, low, -out]])
                     quads.append([[p, low - 0.2, -out], [p, low, -out], [q, low, -out], [q, low - 0.2, -out]])
                     colours += [stripe if i % 2 else np.full(3, 0.6)] * 2
-                meshes.append((make(np.array(quads), np.array(colours)), a + along * t, 0.0))
+                meshes.append((join(make(np.array(quads), np.array(colours))), a + along * t, 0.0))
             elif kind < 0.5:
                 face = np.clip(rng.uniform(0.02, 0.7, 3), 0.02, 0.7)
                 hanging = box((-0.05, 2.7, -0.95), (0.05, 3.5 + rng.uniform(0, 0.6), -0.1), face)
-                meshes.append((hanging, a + along * t, 0.0))
+                meshes.append((join(hanging), a + along * t, 0.0))
     sunny = float(np.array([along[1], 0, -along[0]]) @ canvas.light.sun_direction) > 0
     for mesh, at, y in meshes:
+        if above != (y > 3):
+            continue
         # Local z points into the house, so that -z juts out over the pavement.
-        draw_mesh(canvas, mesh, float(at[0]), float(at[1]), heading, Label.BUILDING, 1.0 if y > 3 else float(sunny), y)
+        draw_mesh(canvas, mesh, float(at[0]), float(at[1]), heading, Label.BUILDING, 1.0 if above else float(sunny), y)

@@ -46,12 +46,12 @@ class Camera:
 
     def to_view(self, points: Array) -> Array:
         """World points (..., 3) -> camera space (right, down, forward)."""
-        return (points - self.position) @ self.axes.T
+        return np.asarray((points - self.position) @ self.axes.T)
 
     def view_to_pixels(self, view: Array) -> Array:
         """Camera-space points in front of the near plane (..., 3) -> pixels (..., 2)."""
         centre = np.array([self.width / 2, self.image_height / 2])
-        return view[..., :2] * (self.focal / view[..., 2:]) + centre
+        return np.asarray(view[..., :2] * (self.focal / view[..., 2:]) + centre)
 
     def depth(self, x: float, y: float, z: float) -> float:
         """Distance of a world point along the optical axis."""
@@ -64,7 +64,7 @@ class Camera:
         u = ((np.arange(self.width, dtype=np.float32) + 0.5) - self.width / 2) / np.float32(self.focal)
         v = ((np.arange(self.image_height, dtype=np.float32) + 0.5) - self.image_height / 2) / self.focal
         across = u[None, :, None] * a[0] + a[2]
-        return across + v.astype(np.float32)[:, None, None] * a[1]
+        return np.asarray(across + v.astype(np.float32)[:, None, None] * a[1])
 
 
 def clip_near(view: Array) -> Array:

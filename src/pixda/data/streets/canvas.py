@@ -52,6 +52,17 @@ class Canvas:
                         self.pixels, fixed(self.camera.view_to_pixels(cut)), values[i], cv2.LINE_8, _SHIFT
                     )
 
+    def sees(self, points: Array) -> bool:
+        """Whether the box around some world points (N, 3) may reach into the picture."""
+        view = self.camera.to_view(points)
+        if (view[:, 2] < NEAR).all():
+            return False
+        if (view[:, 2] < NEAR).any():
+            return True
+        pixels = self.camera.view_to_pixels(view)
+        low, high = pixels.min(0), pixels.max(0)
+        return bool((high >= 0).all() and low[0] <= self.camera.width and low[1] <= self.camera.image_height)
+
     def flat(self, pixels: Array, colour: Array, label: int) -> None:
         """Fill one polygon given in pixels (N, 2)."""
         cv2.fillPoly(self.pixels, [fixed(pixels)], (*map(float, colour), float(label)), cv2.LINE_8, _SHIFT)
@@ -69,9 +80,9 @@ class Canvas:
         cv2.fillPoly(mask, [outline - low.astype(np.int32) * 16], 1, cv2.LINE_8, _SHIFT)
         return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])), mask
 
-    def textured(self, corner: Array, across: Array, down: Array, texture: Array, region: Array | None = None) -> (
-        tuple[slice, slice, Array, Array] | None
-    ):
+    def textured(
+        self, corner: Array, across: Array, down: Array, texture: Array, region: Array | None = None
+    ) -> tuple[slice, slice, Array, Array] | None:
         """Look a texture up where a world parallelogram covers the picture.
 
         `texture` (h, w, C) lies with its top left at `corner`, its right edge at corner + across, its bottom

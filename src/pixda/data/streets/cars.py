@@ -1,11 +1,12 @@
 """Cars and vans: bodies lofted from cross-sections, with glass, lights, wheels and seams."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from pixda.data.streets.basics import Array, linear, pick
-from pixda.data.streets.mesh import Mesh, join, make, panel
+from pixda.data.streets.mesh import Mesh, Part, join, make, panel
 
 # Control points from the rear (0) to the front (1): share of length, sill, belt, top, share of width.
 Profile = list[tuple[float, float, float, float, float]]
@@ -84,7 +85,7 @@ def paint_colour(rng: np.random.Generator, saturation: float) -> Array:
     weights = {str(i): (2.2 if max(c) - min(c) < 12 else 1.0) for i, c in enumerate(PAINTS)}
     r, g, b = PAINTS[int(pick(rng, weights))]
     colour = linear(r, g, b) * float(np.exp(rng.normal(0, 0.12)))
-    return np.clip(colour.mean() + (colour - colour.mean()) * saturation, 0.004, 0.85).astype(np.float32)
+    return np.asarray(np.clip(colour.mean() + (colour - colour.mean()) * saturation, 0.004, 0.85), np.float32)
 
 
 def _stations(shape: Shape, fine: bool) -> Array:
@@ -98,8 +99,10 @@ def _stations(shape: Shape, fine: bool) -> Array:
     return np.array(values)
 
 
-def body(shape: Shape, paint: Array, fine: bool, trim: bool) -> Mesh:
-    """The lofted body without wheels and decals; z = 0 at the middle, front towards +z."""
+@lru_cache(maxsize=None)
+def _loft(kind: str, fine: bool, trim: bool) -> tuple[Array, Array, Array, Array]:
+    """Quads, normals, gloss and material (0 paint, 1 glass, 2 dark, 3 plastic, 4 rim of a screen) of a body."""
+    shape = SHAPES[kind]
     t = _stations(shape, fine)
     control = np.array(shape.profile)
     low, belt, top, wide = (np.interp(t, control[:, 0], control[:, i]) for i in range(1, 5))
@@ -124,32 +127,30 @@ def body(shape: Shape, paint: Array, fine: bool, trim: bool) -> Mesh:
     smooth = np.cross(length, around)
     smooth[-1] = smooth[-1] * [0, 1, 1] + [0, 1e-6, 0]
     smooth /= np.maximum(np.linalg.norm(smooth, axis=2, keepdims=True), 1e-9)
-    quads, normals, albedo, gloss = [], [], [], []
-    glass, dark = linear(34, 38, 42), linear(30, 30, 32)
+    quads, normals, material, gloss = [], [], [], []
     for k in range(count - 1):
         m = (t[k] + t[k + 1]) / 2
         pillar = any(abs(m - p) < 0.0121 for p in shape.pillars)
         for p in range(points - 1):
-            colour, shine = paint, 0.55
+            surface, shine = 0, 0.55
             if p == 3 and shape.side_glass[0] < m < shape.side_glass[1] and rise[k : k + 2].max() > 0.12:
-                inside = not pillar
-                colour, shine = (glass, 1.0) if inside else (dark, 0.3)
+                surface, shine = (2, 0.3) if pillar else (1, 1.0)
             elif p == 5 or p == 4:
                 front = shape.windscreen[0] < m < shape.windscreen[1]
                 rear = shape.rear_glass[0] < m < shape.rear_glass[1]
                 if (front or rear) and p == 5:
-                    colour, shine = glass, 1.0
+                    surface, shine = 1, 1.0
                 elif front or rear:
-                    colour, shine = paint * 0.8, 0.5
+                    surface, shine = 4, 0.5
             elif p == 0 and trim:
-                colour, shine = linear(48, 48, 50), 0.1
+                surface, shine = 3, 0.1
             quad = np.stack([ring[p, k], ring[p + 1, k], ring[p + 1, k + 1], ring[p, k + 1]])
             normal = smooth[p : p + 2, k : k + 2].mean((0, 1))
             for mirror in (1, -1):
                 side = quad * [mirror, 1, 1]
                 quads.append(side if mirror == 1 else side[::-1])
                 normals.append(normal * [mirror, 1, 1])
-                albedo.append(colour)
+                material.append(surface)
                 gloss.append(shine)
     for k, sign in ((0, -1), (count - 1, 1)):  # close the ends, in two bands
         for p in range(3):
@@ -157,19 +158,26 @@ def body(shape: Shape, paint: Array, fine: bool, trim: bool) -> Mesh:
             quad = np.stack([a * [sign, 1, 1], b * [sign, 1, 1], b * [-sign, 1, 1], a * [-sign, 1, 1]])
             quads.append(quad)
             normals.append(np.array([0, 0.15, sign * 0.99]))
-            albedo.append(paint if not (trim and p == 0) else linear(48, 48, 50))
+            material.append(3 if trim and p == 0 else 0)
             gloss.append(0.4)
-    normal_array = np.array(normals)
-    mesh = make(np.array(quads), np.array(albedo), 0.0, 0.0, 1, normal_array)
-    return Mesh(mesh.quads, mesh.albedo, np.array(gloss), mesh.glow, mesh.layer, mesh.normals)
+    return np.array(quads), np.array(normals), np.array(gloss), np.array(material)
 
 
-def wheel(x: float, z: float, radius: float, width: float, layer: int, rim: Array, detail: bool) -> Mesh:
+def body(kind: str, paint: Array, fine: bool, trim: bool) -> Part:
+    """The lofted body without wheels and decals; z = 0 at the middle, front towards +z."""
+    quads, normals, gloss, material = _loft(kind, fine, trim)
+    colours = np.stack([paint, linear(34, 38, 42), linear(30, 30, 32), linear(48, 48, 50), paint * 0.8])
+    return make(quads, colours[material], gloss, 0.0, 1, normals)
+
+
+@lru_cache(maxsize=512)
+def wheel(x: float, z: float, radius: float, width: float, layer: int, tone: int, detail: bool) -> tuple[Part, ...]:
     """A wheel whose outer face lies at x, looking away from the middle; tread towards the middle."""
     side = 1.0 if x > 0 else -1.0
+    rim = linear(tone, tone, tone)
     turn = np.linspace(0, 2 * np.pi, 13)
 
-    def disc(r: float, at: float, colour: Array, shine: float, above: int) -> Mesh:
+    def disc(r: float, at: float, colour: Array, shine: float, above: int) -> Part:
         ring = np.stack([np.full(12, at), radius + r * np.cos(turn[:12]), z + r * np.sin(turn[:12])], 1)
         quads = np.array([ring[[0, i, i + 1, i + 2]] for i in range(1, 10, 2)])
         quads = quads if side < 0 else quads[:, ::-1]
@@ -179,10 +187,17 @@ def wheel(x: float, z: float, radius: float, width: float, layer: int, rim: Arra
     ring = np.stack([np.zeros(13), radius + radius * np.cos(turn), z + radius * np.sin(turn)], 1)
     inner = x - side * width
     tread = np.array(
-        [[ring[i] + [x, 0, 0], ring[i] + [inner, 0, 0], ring[i + 1] + [inner, 0, 0], ring[i + 1] + [x, 0, 0]] for i in range(12)]
+        [
+            [ring[i] + [x, 0, 0], ring[i] + [inner, 0, 0], ring[i + 1] + [inner, 0, 0], ring[i + 1] + [x, 0, 0]]
+            for i in range(12)
+        ]
     )
     tread = tread if side > 0 else tread[:, ::-1]
-    parts = [make(tread, rubber, 0, 0, layer), disc(radius, x, rubber, 0.02, 0), disc(radius * 0.66, x + side * 0.004, rim, 0.3, 0)]
+    parts = [
+        make(tread, rubber, 0, 0, layer),
+        disc(radius, x, rubber, 0.02, 0),
+        disc(radius * 0.66, x + side * 0.004, rim, 0.3, 0),
+    ]
     if detail:
         for angle in np.arange(5) * (2 * np.pi / 5):
             c, s = np.cos(angle), np.sin(angle)
@@ -191,10 +206,12 @@ def wheel(x: float, z: float, radius: float, width: float, layer: int, rim: Arra
             quad = np.stack([np.full(4, x + side * 0.008), y, dz], 1)
             parts.append(make(np.array([quad if side < 0 else quad[::-1]]), rim * 0.25, 0, 0, layer))
         parts.append(disc(radius * 0.16, x + side * 0.01, rim * 0.8, 0.2, 0))
-    return join(*parts)
+    return tuple(parts)
 
 
-def car(rng: np.random.Generator, kind: str, saturation: float, fine: bool, braking: bool, lights: bool, yellow_rear: bool) -> Mesh:
+def car(
+    rng: np.random.Generator, kind: str, saturation: float, fine: bool, braking: bool, lights: bool, yellow_rear: bool
+) -> Mesh:
     """A car or van of one of the kinds in SHAPES, with everything on it."""
     shape = SHAPES[kind]
     paint = paint_colour(rng, saturation)
@@ -202,13 +219,13 @@ def car(rng: np.random.Generator, kind: str, saturation: float, fine: bool, brak
         paint = linear(224, 224, 222) * rng.uniform(0.7, 1.0)
     trim = rng.random() < 0.3
     half, length = shape.width / 2, shape.length
-    parts = [body(shape, paint, fine, trim)]
-    rim = linear(*([rng.uniform(90, 190)] * 3))
+    parts = [body(kind, paint, fine, trim)]
+    tone = 90 + 20 * int(rng.integers(6))
     dark = linear(22, 22, 24)
     for t in shape.wheels:
         z = (t - 0.5) * length
         for side in (-1, 1):
-            parts.append(wheel(side * half * 0.97, z, shape.wheel, 0.2, 0, rim, False))  # seen from behind
+            parts += wheel(side * half * 0.97, z, shape.wheel, 0.2, 0, tone, False)  # seen from behind
             if fine:
                 r = shape.wheel * 1.17
                 arch = np.linspace(0, np.pi, 7)
@@ -216,21 +233,25 @@ def car(rng: np.random.Generator, kind: str, saturation: float, fine: bool, brak
                 points = np.stack([np.full(7, side * half * 1.001), rim_y, rim_z], 1)
                 quads = np.array([points[[0, i, i + 1, i + 2]] for i in (1, 3)] + [points[[0, 5, 6, 6]]])
                 parts.append(make(quads if side < 0 else quads[:, ::-1], dark, 0, 0, 2, np.tile([side, 0, 0], (3, 1))))
-            parts.append(wheel(side * half * 1.005, z, shape.wheel, 0.02, 3, rim, fine))
+            parts += wheel(side * half * 1.005, z, shape.wheel, 0.02, 3, tone, fine)
     # The dark underside between the wheels.
     low = shape.profile[3][1]
     under = np.array([[-half * 0.9, 0.1, -length * 0.42], [-half * 0.9, 0.1, length * 0.42]])
     for at, back in ((length * 0.40, False), (-length * 0.40, True)):
         parts.append(panel(2, at, (-half * 0.86, 0.12), (half * 0.86, low + 0.15), dark, 0, 0, 0, back))
     for side in (-1, 1):
-        parts.append(panel(0, side * half * 0.8, (under[0, 2], 0.14), (under[1, 2], low + 0.1), dark, 0, 0, 0, side < 0))
+        parts.append(
+            panel(0, side * half * 0.8, (under[0, 2], 0.14), (under[1, 2], low + 0.1), dark, 0, 0, 0, side < 0)
+        )
     parts += _ends(rng, shape, paint, braking, lights, yellow_rear)
     if fine:
         parts += _seams(shape, paint)
     return join(*parts)
 
 
-def _ends(rng: np.random.Generator, shape: Shape, paint: Array, braking: bool, lights: bool, yellow_rear: bool) -> list[Mesh]:
+def _ends(
+    rng: np.random.Generator, shape: Shape, paint: Array, braking: bool, lights: bool, yellow_rear: bool
+) -> list[Part]:
     half, z = shape.width / 2, shape.length / 2
     front, rear = shape.profile[-3], shape.profile[1]
     parts = []
@@ -252,15 +273,27 @@ def _ends(rng: np.random.Generator, shape: Shape, paint: Array, braking: bool, l
         )
         quad[:, 2] += 0.06
         parts.append(make(quad[None], linear(205, 210, 214), 0.7, glow, 2))
-        parts.append(panel(0, side * half * 0.965, (z - 0.42, lamp_y - lamp_h), (z - 0.2, lamp_y), linear(190, 180, 160), 0.5, 0, 2, side < 0))
+        parts.append(
+            panel(
+                0,
+                side * half * 0.965,
+                (z - 0.42, lamp_y - lamp_h),
+                (z - 0.2, lamp_y),
+                linear(190, 180, 160),
+                0.5,
+                0,
+                2,
+                side < 0,
+            )
+        )
         tall = shape.closed_sides or rng.random() < 0.35
-        y1 = rear[2] + (0.35 if tall and shape.rear_glass[0] < 1 else 0.1 if not tall else 0.0)
+        y1 = rear[2] + (0.16 if tall and shape.rear_glass[0] < 1 else 0.04 if not tall else 0.0)
         y0 = rear[2] - rng.uniform(0.2, 0.3)
-        r0, r1 = sorted((side * half * 0.93, side * half * (0.8 if tall else 0.6)))
-        red = linear(150, 16, 16)
-        parts.append(panel(2, -z - 0.015, (r0, y0), (r1, y1), red, 0.5, 2.5 if braking else 0.25 * lights, 2, True))
+        r0, r1 = sorted((side * half * 0.92, side * half * (0.8 if tall else 0.62)))
+        red = linear(132, 20, 20)
+        parts.append(panel(2, -z - 0.015, (r0, y0), (r1, y1), red, 0.5, 0.9 if braking else 0.25 * lights, 2, True))
         parts.append(panel(2, -z - 0.017, (r0, y0), (r1, y0 + 0.09), linear(200, 190, 180), 0.4, 0, 2, True))
-        parts.append(panel(0, side * half * 0.975, (-z + 0.02, y0), (-z + 0.18, y1), red, 0.4, 0, 2, side < 0))
+        parts.append(panel(0, side * half * 0.975, (-z + 0.02, y0), (-z + 0.18, y1), red * 0.7, 0.4, 0, 2, side < 0))
     grille = linear(20, 20, 22)
     parts.append(panel(2, z + 0.006, (-half * 0.45, lamp_y - lamp_h), (half * 0.45, lamp_y - 0.02), grille, 0.2))
     parts.append(panel(2, z + 0.006, (-half * 0.62, 0.27), (half * 0.62, 0.4), grille, 0.1))
@@ -268,17 +301,31 @@ def _ends(rng: np.random.Generator, shape: Shape, paint: Array, braking: bool, l
     plate = linear(214, 180, 40) if yellow_rear else linear(220, 220, 214)
     plate_y = rear[2] - rng.choice([0.16, 0.34])
     parts.append(panel(2, -z - 0.016, (-0.26, plate_y - 0.06), (0.26, plate_y + 0.06), plate, 0.1, 0, 2, True))
-    parts.append(panel(2, -z - 0.012, (-half * 0.85, rear[1] + 0.02), (half * 0.85, rear[1] + 0.12), linear(38, 38, 40), 0.1, 0, 2, True))
+    parts.append(
+        panel(
+            2,
+            -z - 0.012,
+            (-half * 0.85, rear[1] + 0.02),
+            (half * 0.85, rear[1] + 0.12),
+            linear(38, 38, 40),
+            0.1,
+            0,
+            2,
+            True,
+        )
+    )
     if shape.closed_sides:  # rear doors with windows and a seam
         top = shape.profile[1][3]
         for side in (-1, 1):
             x0, x1 = sorted((side * 0.08, side * half * 0.78))
-            parts.append(panel(2, -z - 0.03, (x0, rear[2] + 0.15), (x1, top - 0.22), linear(34, 38, 42), 1.0, 0, 2, True))
+            parts.append(
+                panel(2, -z - 0.03, (x0, rear[2] + 0.15), (x1, top - 0.22), linear(34, 38, 42), 1.0, 0, 2, True)
+            )
         parts.append(panel(2, -z - 0.03, (-0.012, 0.4), (0.012, top - 0.1), paint * 0.2, 0, 0, 2, True))
     return parts
 
 
-def _seams(shape: Shape, paint: Array) -> list[Mesh]:
+def _seams(shape: Shape, paint: Array) -> list[Part]:
     """Door gaps, handles and mirrors."""
     half, length = shape.width / 2, shape.length
     parts = []
@@ -288,11 +335,31 @@ def _seams(shape: Shape, paint: Array) -> list[Mesh]:
         x = side * half * 1.004
         for t in (*shape.pillars[:1], shape.windscreen[1] - 0.06):
             z = (t - 0.5) * length
-            parts.append(panel(0, x, (z - 0.012, low + 0.08), (z + 0.012, belt - 0.06), paint * 0.15, 0, 0, 2, side < 0))
-            parts.append(panel(0, x, (z - 0.42, belt - 0.17), (z - 0.25, belt - 0.13), paint * 0.4, 0.3, 0, 2, side < 0))
-        parts.append(panel(0, x, (-length * 0.3, low + 0.2), (length * 0.3, low + 0.235), paint * 0.5, 0.1, 0, 2, side < 0))
+            parts.append(
+                panel(0, x, (z - 0.012, low + 0.08), (z + 0.012, belt - 0.06), paint * 0.15, 0, 0, 2, side < 0)
+            )
+            parts.append(
+                panel(0, x, (z - 0.42, belt - 0.17), (z - 0.25, belt - 0.13), paint * 0.4, 0.3, 0, 2, side < 0)
+            )
+        parts.append(
+            panel(0, x, (-length * 0.3, low + 0.2), (length * 0.3, low + 0.235), paint * 0.5, 0.1, 0, 2, side < 0)
+        )
         for z, back in ((cowl - 0.32, True), (cowl - 0.18, False)):  # mirror, both faces
             x0, x1 = sorted((side * half * 0.98, side * (half + 0.18)))
-            parts.append(panel(2, z, (x0, belt + 0.02), (x1, belt + 0.17), paint * (0.3 if back else 0.9), 0.4, 0, 2, back))
-        parts.append(panel(0, side * (half + 0.18), (cowl - 0.32, belt + 0.02), (cowl - 0.18, belt + 0.17), paint * 0.8, 0.3, 0, 2, side < 0))
+            parts.append(
+                panel(2, z, (x0, belt + 0.02), (x1, belt + 0.17), paint * (0.3 if back else 0.9), 0.4, 0, 2, back)
+            )
+        parts.append(
+            panel(
+                0,
+                side * (half + 0.18),
+                (cowl - 0.32, belt + 0.02),
+                (cowl - 0.18, belt + 0.17),
+                paint * 0.8,
+                0.3,
+                0,
+                2,
+                side < 0,
+            )
+        )
     return parts

@@ -11,7 +11,9 @@ from pixda.data.streets.mesh import turned
 _TURN = np.linspace(0, 2 * np.pi, 21)[:20]
 
 
-def _wheel(canvas: Canvas, x: float, z: float, heading: float, at: float, radius: float, tyre: float, label: int, veil: float) -> None:
+def _wheel(
+    canvas: Canvas, x: float, z: float, heading: float, at: float, radius: float, tyre: float, label: int, veil: float
+) -> None:
     """One wheel: its disc belongs to the label, `veil` of it hides what is behind; then the tyre."""
     ring = np.stack([np.zeros(20), radius + radius * np.cos(_TURN), at + radius * np.sin(_TURN)], 1)
     world = ring @ turned(heading) + np.array([x, 0.0, z])
@@ -45,7 +47,10 @@ def draw_bicycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, h
     limbs = [Limb(a, b, 0.022, 0.02, frame) for a, b in tubes]
     limbs += [Limb(head, fork, 0.02, 0.015, frame), Limb(head, (0, 1.02, 0.34), 0.018, 0.018, metal)]
     limbs += [Limb((-0.28, 1.03, 0.33), (0.28, 1.03, 0.33), 0.02, 0.02, dark)]
-    limbs += [Limb((0, 0.95, -0.3), (0, 0.95, -0.06), 0.055, 0.03, dark), Limb((0, 0.3, -0.12), (0, 0.3, 0.02), 0.09, 0.09, dark)]
+    limbs += [
+        Limb((0, 0.95, -0.3), (0, 0.95, -0.06), 0.055, 0.03, dark),
+        Limb((0, 0.3, -0.12), (0, 0.3, 0.02), 0.09, 0.09, dark),
+    ]
     if rng.random() < 0.4:
         limbs.append(Limb((-0.14, 0.82, 0.58), (0.14, 0.82, 0.58), 0.13, 0.13, linear(110, 90, 66)))
     if rng.random() < 0.5:  # mudguards
@@ -53,7 +58,9 @@ def draw_bicycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, h
     draw_limbs(canvas, limbs, x, z, heading, Label.BICYCLE, sunlit, 0.4)
 
 
-def draw_motorcycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, heading: float, sunlit: float) -> None:
+def draw_motorcycle(
+    canvas: Canvas, rng: np.random.Generator, x: float, z: float, heading: float, sunlit: float
+) -> None:
     """A motorcycle or scooter at world (x, z)."""
     r, g, b = rng.uniform(20, 200, 3) if rng.random() < 0.7 else (30, 30, 32)
     paint, dark, metal = linear(r, g, b), linear(28, 28, 30), linear(140, 142, 146)
@@ -93,5 +100,3 @@ def bicycle_outline(x: float, z: float, heading: float) -> Array:
     """Ground footprint (4, 2) for shadows."""
     local = np.array([[-0.1, 0, -0.8], [0.1, 0, -0.8], [0.1, 0, 0.8], [-0.1, 0, 0.8]])
     return np.asarray((local @ turned(heading))[:, [0, 2]] + [x, z])
-
-

@@ -4,6 +4,8 @@ A texture is uint8 (h, w, 4): display colour (gamma 2) and mirror share (glass).
 its resolution only; the resolution changes no decision.
 """
 
+from math import sqrt
+
 import cv2
 import numpy as np
 
@@ -12,6 +14,11 @@ from pixda.data.streets.city import City
 from pixda.data.streets.noise import patch
 
 Colour = tuple[float, float, float]
+
+
+def _display(colour: Array) -> Colour:
+    r, g, b = (255 * sqrt(min(max(c, 0.0), 1.0)) for c in colour.tolist())
+    return r, g, b
 
 
 class Wall:
@@ -26,14 +33,13 @@ class Wall:
         s = self.scale
         low = (round(x * s), round((self.height - y - h) * s))
         high = (max(low[0], round((x + w) * s) - 1), max(low[1], round((self.height - y) * s) - 1))
-        r, g, b = np.sqrt(np.clip(colour, 0, 1)) * 255
-        cv2.rectangle(self.image, low, high, (float(r), float(g), float(b), mirror * 255), -1)
+        cv2.rectangle(self.image, low, high, (*_display(colour), mirror * 255), -1)
 
     def relief(self, x: float, y: float, w: float, h: float, colour: Array, depth: float) -> None:
         """A part that stands out (depth > 0): light on top, shadow below."""
         self.rect(x, y - abs(depth), w, abs(depth) * 1.2, colour * 0.35)
         self.rect(x, y, w, h, colour)
-        self.rect(x, y + h * 0.75, w, h * 0.25, np.clip(colour * 1.25, 0, 1))
+        self.rect(x, y + h * 0.75, w, h * 0.25, colour * 1.25)
 
 
 def _material(wall: Wall, kind: str, colour: Array, seed: int, grime: float) -> None:
@@ -62,8 +68,22 @@ def _material(wall: Wall, kind: str, colour: Array, seed: int, grime: float) -> 
     wall.image[..., :3] = display.astype(np.uint8)
 
 
-def _window(wall: Wall, rng: np.random.Generator, x: float, y: float, w: float, h: float, style: dict[str, float], frame: Array, trim: Array, lit: bool) -> None:
+def _window(
+    wall: Wall,
+    rng: np.random.Generator,
+    x: float,
+    y: float,
+    w: float,
+    h: float,
+    style: dict[str, float],
+    frame: Array,
+    trim: Array,
+    lit: bool,
+) -> None:
     """One window with reveal, sill, frame, bars, and what shows behind the glass."""
+    if wall.scale < 7:  # far away only its brightness counts
+        wall.rect(x, y, w, h, np.full(3, 0.35) if lit else frame * 0.15 + 0.03, 0.0 if lit else 0.5)
+        return
     wall.rect(x - 0.05, y - 0.02, w + 0.1, h + 0.06, trim * 0.42)  # shaded reveal
     if style["lintel"]:
         wall.relief(x - 0.16, y + h, w + 0.32, style["lintel"], trim, 0.04)
@@ -124,8 +144,7 @@ def _words(wall: Wall, rng: np.random.Generator, x: float, y: float, w: float, h
     size *= min(1.0, w * wall.scale / max(tw, 1))
     left = (x + w / 2) * wall.scale - min(tw, w * wall.scale) / 2
     place = (round(left), round((wall.height - y - h * 0.12) * wall.scale))
-    r, g, b = np.sqrt(np.clip(colour, 0, 1)) * 255
-    cv2.putText(wall.image, letters, place, cv2.FONT_HERSHEY_DUPLEX, size, (float(r), float(g), float(b), 0), thick, cv2.LINE_AA)
+    cv2.putText(wall.image, letters, place, cv2.FONT_HERSHEY_DUPLEX, size, (*_display(colour), 0.0), thick, cv2.LINE_AA)
 
 
 def _shop(wall: Wall, rng: np.random.Generator, x: float, w: float, height: float, night: bool) -> None:
@@ -190,7 +209,9 @@ def _clutter(wall: Wall, rng: np.random.Generator, low: float, trim: Array, colo
         wall.rect(0, rng.uniform(low, max(low, wall.height)), wall.width, 0.03, np.full(3, 0.02))
 
 
-def facade(seed: int, city: City, kind: str, width: float, height: float, floors: int, scale: float, night: bool) -> Array:
+def facade(
+    seed: int, city: City, kind: str, width: float, height: float, floors: int, scale: float, night: bool
+) -> Array:
     """The front of a house: kind "terrace", "shops", "offices", "houses" or "plain" (a side wall)."""
     rng = stream(seed, 11)
     wall = Wall(width, height, scale)
@@ -278,7 +299,9 @@ def facade(seed: int, city: City, kind: str, width: float, height: float, floors
         for i in range(panes):
             x = width * i / panes
             if rng.random() < 0.85:
-                wall.rect(x + 0.15, 0.3, width / panes - 0.3, ground * 0.7, np.full(3, 0.02), float(rng.uniform(0.3, 0.9)))
+                wall.rect(
+                    x + 0.15, 0.3, width / panes - 0.3, ground * 0.7, np.full(3, 0.02), float(rng.uniform(0.3, 0.9))
+                )
         wall.relief(0, ground * 0.88, width, 0.3, np.clip(colour * 1.2, 0, 0.9), 0.1)
     else:
         door = int(rng.integers(columns))
@@ -290,7 +313,18 @@ def facade(seed: int, city: City, kind: str, width: float, height: float, floors
                 wall.rect(x + 0.1, 0, min(2.4, bay - 0.1), 2.2, np.full(3, rng.uniform(0.05, 0.5)))
             else:
                 wide = min(window_w * 1.15, bay * 0.95)
-                _window(wall, rng, x + bay / 2 - wide / 2, 0.85, wide, min(window_h * 1.05, ground - 1.2), style, frame, trim, night and rng.random() < 0.3)
+                _window(
+                    wall,
+                    rng,
+                    x + bay / 2 - wide / 2,
+                    0.85,
+                    wide,
+                    min(window_h * 1.05, ground - 1.2),
+                    style,
+                    frame,
+                    trim,
+                    night and rng.random() < 0.3,
+                )
     wall.relief(0, height - 0.2, width, 0.2, np.clip(trim * 0.9, 0, 1), 0.1)
     _clutter(wall, rng, ground, trim, colour)
     return wall.image

@@ -57,10 +57,22 @@ def add_bush(scene: Scene, rng: np.random.Generator, u: float, s: float) -> None
     x, z = scene.plan.point(u, s)
     leaf = jitter(rng, scene.city.leaves[int(rng.integers(len(scene.city.leaves)))], 0.25)
     height = rng.uniform(0.8, 2.4)
-    _plant(scene, "bush", int(rng.integers(BUSHES)), x, z, height * rng.uniform(1.1, 2.0), height, leaf, bool(rng.random() < 0.5))
+    _plant(
+        scene,
+        "bush",
+        int(rng.integers(BUSHES)),
+        x,
+        z,
+        height * rng.uniform(1.1, 2.0),
+        height,
+        leaf,
+        bool(rng.random() < 0.5),
+    )
 
 
-def _plant(scene: Scene, kind: str, number: int, x: float, z: float, width: float, height: float, leaf: Array, flip: bool) -> None:
+def _plant(
+    scene: Scene, kind: str, number: int, x: float, z: float, width: float, height: float, leaf: Array, flip: bool
+) -> None:
     def draw(canvas: Canvas, sunlit: float) -> None:
         draw_plant(canvas, kind, number, x, z, width, height, leaf, 1.0 if height > 5 else sunlit, flip)
 
@@ -70,16 +82,27 @@ def _plant(scene: Scene, kind: str, number: int, x: float, z: float, width: floa
     scene.things.append(Thing(np.array([[x, z]]), draw, cast, tall=height > 3))
 
 
-def add_boundary(scene: Scene, rng: np.random.Generator, kind: str, side: int, offset: float, s0: float, s1: float) -> None:
+def add_boundary(
+    scene: Scene, rng: np.random.Generator, kind: str, side: int, offset: float, s0: float, s1: float
+) -> None:
     """A wall, hedge or fence along the street at `offset` metres from the centre line."""
     if kind == "none" or s1 - s0 < 1:
         return
-    height = {"wall": rng.uniform(0.6, 2.0), "hedge": rng.uniform(0.9, 2.1), "fence": rng.uniform(0.9, 1.9), "high": rng.uniform(2.0, 3.2)}[kind]
+    height = {
+        "wall": rng.uniform(0.6, 2.0),
+        "hedge": rng.uniform(0.9, 2.1),
+        "fence": rng.uniform(0.9, 1.9),
+        "high": rng.uniform(2.0, 3.2),
+    }[kind]
     bricks = scene.city.palette["brick"] + scene.city.palette["stone"]
     brick = jitter(rng, bricks[int(rng.integers(len(bricks)))], 0.2)
     leaf = jitter(rng, scene.city.leaves[int(rng.integers(len(scene.city.leaves)))] * 0.8, 0.2)
     fence = pick(rng, {"bars": 3, "pickets": 1.2, "boards": 2, "mesh": 1})
-    metal = linear(26, 28, 28) if rng.random() < 0.6 else linear(*rng.choice([[120, 122, 120], [200, 200, 196], [50, 80, 60]]))
+    metal = (
+        linear(26, 28, 28)
+        if rng.random() < 0.6
+        else linear(*rng.choice([[120, 122, 120], [200, 200, 196], [50, 80, 60]]))
+    )
     wood = jitter(rng, linear(128, 100, 72), 0.3)
     seed = int(rng.integers(1 << 20))
     edges = np.linspace(s0, s1, max(2, int((s1 - s0) / 7) + 2))
@@ -96,7 +119,9 @@ def add_boundary(scene: Scene, rng: np.random.Generator, kind: str, side: int, o
             if kind == "fence":
                 draw_fence(canvas, a, b, height, fence, wood if fence == "boards" else metal, sunlit, seed + n)
             elif kind == "hedge":
-                draw_wall(canvas, a, b, height, hedge_texture(seed + n, length, height, scale, leaf), Label.VEGETATION, shade)
+                draw_wall(
+                    canvas, a, b, height, hedge_texture(seed + n, length, height, scale, leaf), Label.VEGETATION, shade
+                )
             else:
                 draw_wall(canvas, a, b, height, wall_texture(seed + n, length, height, scale, brick), Label.WALL, shade)
 
@@ -112,9 +137,23 @@ def _sides(scene: Scene, side: int, u: float, s0: float, s1: float) -> tuple[tup
     return (far, near) if side > 0 else (near, far)
 
 
-def make_building(rng: np.random.Generator, kind: str, left: tuple[float, float], right: tuple[float, float], tall: float, style: dict[str, str]) -> Building:
-    """Draw a house of a kind between two front corners; `tall` stretches the number of floors."""
-    floors = {"terrace": rng.integers(2, 5), "shops": rng.integers(2, 5), "offices": rng.integers(3, 7), "houses": 2}[kind]
+def make_building(
+    rng: np.random.Generator,
+    kind: str,
+    left: tuple[float, float],
+    right: tuple[float, float],
+    tall: float,
+    style: dict[str, str],
+    hidden: float = 0.0,
+    side: int = 1,
+) -> Building:
+    """Draw a house of a kind between two front corners; `tall` stretches the number of floors.
+
+    `hidden` is the height of the neighbour before it on this side of the street: no wall shows below it.
+    """
+    floors = {"terrace": rng.integers(2, 5), "shops": rng.integers(2, 5), "offices": rng.integers(3, 7), "houses": 2}[
+        kind
+    ]
     floors = max(1, round(float(floors) * tall))
     storey = {"terrace": 2.9, "shops": 3.1, "offices": 3.4, "houses": 2.7}[kind] * rng.uniform(0.95, 1.1)
     roof = style["roof"] if kind != "offices" else "flat"
@@ -122,7 +161,11 @@ def make_building(rng: np.random.Generator, kind: str, left: tuple[float, float]
         roof = pick(rng, {"flat": 1, "ridge": 2, "gable": 1.4})
     width = float(np.hypot(right[0] - left[0], right[1] - left[1]))
     rise = rng.uniform(1.8, 3.2) if roof == "ridge" else min(width * rng.uniform(0.3, 0.5), 4.0)
-    return Building(int(rng.integers(1 << 30)), kind, left, right, rng.uniform(8, 13), storey * floors, floors, roof, rise)
+    near = hidden >= storey * floors and roof != "gable"
+    walls = (near and side < 0, near and side > 0)
+    return Building(
+        int(rng.integers(1 << 30)), kind, left, right, rng.uniform(8, 13), storey * floors, floors, roof, rise, walls
+    )
 
 
 def line_side(scene: Scene, rng: np.random.Generator, side: int, start: float = -18.0) -> None:
@@ -159,19 +202,41 @@ def _clear_spans(scene: Scene, side: int, s0: float, s1: float, margin: float) -
     return [(a, min(b, limit)) for a, b in spans if min(b, limit) - a > 2.5]
 
 
-def _row(scene: Scene, rng: np.random.Generator, kind: str, side: int, edge: float, s0: float, s1: float, tall: float, style: dict[str, str], garden: str) -> None:
-    setback = rng.uniform(3, 7) if kind == "houses" else (rng.uniform(1.2, 3) if kind == "terrace" and rng.random() < 0.3 else 0.0)
+def _row(
+    scene: Scene,
+    rng: np.random.Generator,
+    kind: str,
+    side: int,
+    edge: float,
+    s0: float,
+    s1: float,
+    tall: float,
+    style: dict[str, str],
+    garden: str,
+) -> None:
+    setback = (
+        rng.uniform(3, 7)
+        if kind == "houses"
+        else (rng.uniform(1.2, 3) if kind == "terrace" and rng.random() < 0.3 else 0.0)
+    )
     margin = scene.plan.walk[(side + 1) // 2] + 0.5
     for a, b in _clear_spans(scene, side, s0, s1, margin):
-        s = a
+        s, before = a, 0.0
         while s < b - 2.5:
-            wide = {"terrace": rng.uniform(4.5, 8), "shops": rng.uniform(6, 14), "offices": rng.uniform(12, 28), "houses": rng.uniform(7, 12)}[kind]
+            wide = {
+                "terrace": rng.uniform(4.5, 8),
+                "shops": rng.uniform(6, 14),
+                "offices": rng.uniform(12, 28),
+                "houses": rng.uniform(7, 12),
+            }[kind]
             stop = min(s + wide, b)
             if b - stop < 3:
                 stop = b
             left, right = _sides(scene, side, edge + setback, s, stop)
-            add_building(scene, make_building(rng, kind, left, right, tall, style))
-            s = stop + (rng.uniform(1.5, 4) if kind == "houses" else (rng.uniform(1, 3) if rng.random() < 0.08 else 0))
+            building = make_building(rng, kind, left, right, tall, style, before, side)
+            add_building(scene, building)
+            gap = rng.uniform(1.5, 4) if kind == "houses" else (rng.uniform(1, 3) if rng.random() < 0.08 else 0.0)
+            s, before = stop + gap, 0.0 if gap else building.height
         if setback > 1:
             add_boundary(scene, rng, garden, side, edge + 0.15, a, b)
             for _ in range(rng.poisson(0.10 * (b - a))):
@@ -183,9 +248,15 @@ def _row(scene: Scene, rng: np.random.Generator, kind: str, side: int, edge: flo
                     add_bush(scene, rng, u, place)
 
 
-def _open(scene: Scene, rng: np.random.Generator, kind: str, side: int, edge: float, s0: float, s1: float, garden: str) -> None:
+def _open(
+    scene: Scene, rng: np.random.Generator, kind: str, side: int, edge: float, s0: float, s1: float, garden: str
+) -> None:
     margin = scene.plan.walk[(side + 1) // 2] + 0.5
-    boundary = {"park": garden, "wall": "high" if rng.random() < 0.6 else "wall", "lot": str(rng.choice(["fence", "none", "wall"]))}[kind]
+    boundary = {
+        "park": garden,
+        "wall": "high" if rng.random() < 0.6 else "wall",
+        "lot": str(rng.choice(["fence", "none", "wall"])),
+    }[kind]
     for a, b in _clear_spans(scene, side, s0, s1, margin):
         add_boundary(scene, rng, boundary, side, edge + 0.15, a, b)
         trees = {"park": 0.16, "wall": 0.12, "lot": 0.04}[kind] * (b - a)
@@ -199,7 +270,12 @@ def _open(scene: Scene, rng: np.random.Generator, kind: str, side: int, edge: fl
             stop = min(s + rng.uniform(8, 22), b)
             left, right = _sides(scene, side, edge + back, s, stop)
             if rng.random() < 0.75:
-                add_building(scene, make_building(rng, str(rng.choice(["terrace", "offices", "houses"])), left, right, 1.0, {"roof": "ridge"}))
+                add_building(
+                    scene,
+                    make_building(
+                        rng, str(rng.choice(["terrace", "offices", "houses"])), left, right, 1.0, {"roof": "ridge"}
+                    ),
+                )
             s = stop
 
 
@@ -221,7 +297,9 @@ def line_side_streets(scene: Scene, rng: np.random.Generator, city: City) -> Non
             _across(scene, rng, float(plan.centre(plan.end)), side, 0.0, 55.0, plan.end + 8 + 2.5)
 
 
-def _across(scene: Scene, rng: np.random.Generator, centre: float, side: int, start: float, stop: float, z: float) -> None:
+def _across(
+    scene: Scene, rng: np.random.Generator, centre: float, side: int, start: float, stop: float, z: float
+) -> None:
     kind = pick(rng, {"terrace": 2, "shops": 2, "offices": 1, "houses": 1})
     x = start
     while x < stop:

@@ -6,13 +6,15 @@ from pixda.data.streets.basics import Array, Label, linear
 from pixda.data.streets.buildings import draw_wall
 from pixda.data.streets.canvas import Canvas
 from pixda.data.streets.limbs import Limb, draw_limbs
-from pixda.data.streets.mesh import box, draw_mesh, turned
+from pixda.data.streets.mesh import box, draw_mesh, join, turned
 from pixda.data.streets.noise import patch
 
 _RING = np.linspace(0, 2 * np.pi, 17)[:16]
 
 
-def draw_lamp(canvas: Canvas, rng: np.random.Generator, x: float, z: float, heading: float, height: float, sunlit: float) -> None:
+def draw_lamp(
+    canvas: Canvas, rng: np.random.Generator, x: float, z: float, heading: float, height: float, sunlit: float
+) -> None:
     """A street light whose arm points along local +z, over the road."""
     tone = float(rng.choice([34, 60, 110, 140]))
     metal = linear(tone, tone * 1.02, tone)
@@ -24,17 +26,31 @@ def draw_lamp(canvas: Canvas, rng: np.random.Generator, x: float, z: float, head
     shine = linear(255, 214, 150) if glow else linear(190, 192, 190)
     if kind == 0:
         end = (0.0, height + 0.35, reach)
-        limbs += [Limb(top, end, 0.05, 0.04, metal), Limb((0, height + 0.36, reach), (0, height + 0.38, reach + 0.7), 0.09, 0.07, metal)]
+        limbs += [
+            Limb(top, end, 0.05, 0.04, metal),
+            Limb((0, height + 0.36, reach), (0, height + 0.38, reach + 0.7), 0.09, 0.07, metal),
+        ]
         limbs += [Limb((0, height + 0.29, reach + 0.1), (0, height + 0.31, reach + 0.55), 0.06, 0.05, shine, glow)]
     elif kind == 1:
-        limbs += [Limb(top, (0, height + 0.6, reach * 0.5), 0.05, 0.045, metal), Limb((0, height + 0.6, reach * 0.5), (0, height + 0.6, reach), 0.045, 0.04, metal)]
-        limbs += [Limb((0, height + 0.55, reach), (0, height + 0.55, reach + 0.5), 0.1, 0.08, metal), Limb((0, height + 0.47, reach + 0.1), (0, height + 0.47, reach + 0.4), 0.06, 0.06, shine, glow)]
+        limbs += [
+            Limb(top, (0, height + 0.6, reach * 0.5), 0.05, 0.045, metal),
+            Limb((0, height + 0.6, reach * 0.5), (0, height + 0.6, reach), 0.045, 0.04, metal),
+        ]
+        limbs += [
+            Limb((0, height + 0.55, reach), (0, height + 0.55, reach + 0.5), 0.1, 0.08, metal),
+            Limb((0, height + 0.47, reach + 0.1), (0, height + 0.47, reach + 0.4), 0.06, 0.06, shine, glow),
+        ]
     else:
-        limbs += [Limb(top, (0, height + 0.12, 0), 0.18, 0.22, metal), Limb((0, height + 0.3, 0), (0, height + 0.34, 0), 0.16, 0.14, shine, glow)]
+        limbs += [
+            Limb(top, (0, height + 0.12, 0), 0.18, 0.22, metal),
+            Limb((0, height + 0.3, 0), (0, height + 0.34, 0), 0.16, 0.14, shine, glow),
+        ]
     draw_limbs(canvas, limbs, x, z, heading, Label.POLE, sunlit, ordered=False)
 
 
-def draw_traffic_light(canvas: Canvas, rng: np.random.Generator, x: float, z: float, heading: float, state: int, sunlit: float) -> None:
+def draw_traffic_light(
+    canvas: Canvas, rng: np.random.Generator, x: float, z: float, heading: float, state: int, sunlit: float
+) -> None:
     """A signal on its pole; its face looks along local -z. `state` 0 red, 1 amber, 2 green."""
     metal = linear(*([rng.choice([40, 60, 120])] * 3))
     height = rng.uniform(2.2, 2.7)
@@ -43,10 +59,10 @@ def draw_traffic_light(canvas: Canvas, rng: np.random.Generator, x: float, z: fl
     if rng.random() < 0.5:
         board = box((-0.32, height - 0.12, -0.1), (0.32, height + 1.1, -0.06), linear(30, 30, 31))
         rim = box((-0.35, height - 0.15, -0.06), (0.35, height + 1.13, -0.03), linear(210, 210, 208))
-        draw_mesh(canvas, rim, x, z, heading, Label.TRAFFIC_LIGHT, sunlit)
-        draw_mesh(canvas, board, x, z, heading, Label.TRAFFIC_LIGHT, sunlit)
+        draw_mesh(canvas, join(rim), x, z, heading, Label.TRAFFIC_LIGHT, sunlit)
+        draw_mesh(canvas, join(board), x, z, heading, Label.TRAFFIC_LIGHT, sunlit)
     body = box((-0.17, height, -0.32), (0.17, height + 0.98, -0.1), black, 0.15)
-    draw_mesh(canvas, body, x, z, heading, Label.TRAFFIC_LIGHT, sunlit)
+    draw_mesh(canvas, join(body), x, z, heading, Label.TRAFFIC_LIGHT, sunlit)
     facing = (canvas.camera.position - [x, height, z]) @ (np.array([0, 0, -1.0]) @ turned(heading)) > 0
     if not facing:
         return
@@ -74,7 +90,9 @@ def draw_sign(canvas: Canvas, rng: np.random.Generator, x: float, z: float, head
     kind = int(rng.integers(6))
     size = rng.uniform(0.28, 0.42)
     big = kind == 5
-    draw_limbs(canvas, [Limb((0, 0, 0), (0, height + size * 1.6, 0), 0.04, 0.04, metal)], x, z, heading, Label.POLE, sunlit)
+    draw_limbs(
+        canvas, [Limb((0, 0, 0), (0, height + size * 1.6, 0), 0.04, 0.04, metal)], x, z, heading, Label.POLE, sunlit
+    )
     normal = np.array([0, 0, -1.0]) @ turned(heading)
     to_eye = canvas.camera.position - np.array([x, height, z])
     back = float(normal @ to_eye) < 0
@@ -130,7 +148,7 @@ def draw_box(canvas: Canvas, rng: np.random.Generator, x: float, z: float, headi
     r, g, b = tones[int(rng.integers(len(tones)))]
     w, h, d = rng.uniform(0.25, 0.55), rng.uniform(0.85, 1.4), rng.uniform(0.2, 0.3)
     body = box((-w, 0, -d), (w, h, d), linear(r, g, b), 0.1)
-    draw_mesh(canvas, body, x, z, heading, Label.VOID, sunlit)
+    draw_mesh(canvas, join(body), x, z, heading, Label.VOID, sunlit)
 
 
 def wall_texture(seed: int, width: float, height: float, scale: float, brick: Array) -> Array:
@@ -150,7 +168,9 @@ def wall_texture(seed: int, width: float, height: float, scale: float, brick: Ar
     return image
 
 
-def draw_fence(canvas: Canvas, a: Array, b: Array, height: float, kind: str, colour: Array, sunlit: float, seed: int) -> None:
+def draw_fence(
+    canvas: Canvas, a: Array, b: Array, height: float, kind: str, colour: Array, sunlit: float, seed: int
+) -> None:
     """A fence from ground point a to b (x, z): "boards" closed, "bars", "pickets" or "mesh" seen through."""
     length = float(np.linalg.norm(b - a))
     if kind == "boards":
@@ -158,7 +178,13 @@ def draw_fence(canvas: Canvas, a: Array, b: Array, height: float, kind: str, col
         scale = float(np.clip(canvas.camera.focal / mean, 6, 40))
         h, w = max(6, round(height * scale)), max(6, round(length * scale))
         board = np.mod(np.arange(w) / scale, 0.16)
-        tone = 1 + 0.1 * patch("streak", seed, h, w) + 0.08 * patch("grain", seed, 1, max(1, w // 4)).repeat(5, 1)[:, :w][:, : w][0:1] if w >= 8 else np.ones((h, w), np.float32)
+        tone = (
+            1
+            + 0.1 * patch("streak", seed, h, w)
+            + 0.08 * patch("grain", seed, 1, max(1, w // 4)).repeat(5, 1)[:, :w][:, :w][0:1]
+            if w >= 8
+            else np.ones((h, w), np.float32)
+        )
         tone = tone * np.where(board < max(0.02, 0.6 / scale), 0.55, 1.0)[None]
         image = np.zeros((h, w, 4), np.uint8)
         image[..., :3] = np.sqrt(np.clip(tone[..., None] * colour, 0, 1)) * 255
@@ -190,7 +216,9 @@ def draw_fence(canvas: Canvas, a: Array, b: Array, height: float, kind: str, col
     light = canvas.light.ambient * 0.6 + canvas.light.sun * (0.4 * sunlit)
     if canvas.light.night:
         light = light + canvas.light.lamp_light(*middle) * 0.5
-    tone = canvas.light.through_air((colour * light).astype(np.float32), max(canvas.camera.depth(float(middle[0]), 1, float(middle[1])), 1.0))
+    tone = canvas.light.through_air(
+        (colour * light).astype(np.float32), max(canvas.camera.depth(float(middle[0]), 1, float(middle[1])), 1.0)
+    )
     cut = canvas.pixels[rows, cols]
     cut[..., :3] += (tone - cut[..., :3]) * share
     cut[..., 3][mask.astype(bool)] = float(Label.FENCE)

@@ -47,9 +47,7 @@ def paving_tile(kind: str) -> Array:
 
 def _sample(texture: Array, u: Array, v: Array, per_metre: float, footprint: Array, grain: float) -> Array:
     """Texture at ground metres (u, v), faded where a pixel covers more than its grain (metres)."""
-    seen = cv2.remap(
-        texture, u * per_metre, v * per_metre, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-    )
+    seen = cv2.remap(texture, u * per_metre, v * per_metre, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     return np.asarray(seen * np.clip(grain * 1.6 / footprint, 0, 1))
 
 
@@ -67,7 +65,7 @@ def draw_ground(
 ) -> None:
     """Fill all pixels (H, W, 4) below the horizon; `rays` as from `Camera.rays`, `season` grass colour."""
     fall = -rays[..., 1]
-    below = fall > camera.height / (FAR * 2.5)
+    below = fall > 0.003
     if not below.any():
         return
     top = int(np.flatnonzero(below.any(1))[0])

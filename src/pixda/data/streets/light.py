@@ -81,7 +81,7 @@ def sample_light(rng: np.random.Generator, city: City, domain: Domain, night: bo
         ambient = (0.85 + 0.15 * blue) * rng.uniform(0.5, 0.75)
         zenith = np.array([0.8, 0.92, 1.08]) * rng.uniform(0.8, 1.3)
         horizon = np.array([1.25, 1.3, 1.32]) * rng.uniform(0.9, 1.5)
-        haze, clouds = rng.uniform(0.001, 0.005), rng.uniform(0.4, 0.9)
+        haze, clouds = rng.uniform(0.0008, 0.003), rng.uniform(0.4, 0.9)
     elif weather == "fog":
         sun = sun_colour * 0.05
         ambient = np.ones(3) * rng.uniform(0.7, 0.95)
@@ -92,7 +92,7 @@ def sample_light(rng: np.random.Generator, city: City, domain: Domain, night: bo
         ambient = (0.9 + 0.1 * blue) * rng.uniform(0.6, 0.95)
         zenith = np.array([0.9, 0.96, 1.02]) * rng.uniform(0.55, 1.1)
         horizon = zenith * rng.uniform(1.0, 1.5)
-        haze, clouds = rng.uniform(0.001, 0.006), 1.0
+        haze, clouds = rng.uniform(0.0008, 0.0035), 1.0
     return Light(
         direction,
         sun.astype(np.float32),

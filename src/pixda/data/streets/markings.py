@@ -31,7 +31,9 @@ class RoadPaint:
         for a, b in zip(edges[:-1], edges[1:], strict=True):
             self.polygon(mask, [(u0, a), (u1, a), (u1, b), (u0, b)], value)
 
-    def line(self, mask: Array, u: float, width: float, dash: float, space: float, spans: list[tuple[float, float]]) -> None:
+    def line(
+        self, mask: Array, u: float, width: float, dash: float, space: float, spans: list[tuple[float, float]]
+    ) -> None:
         """A line along the street, whole (space 0) or dashed, within spans of s."""
         for start, stop in spans:
             if not space:

@@ -1,6 +1,7 @@
 """Small solid things: quads with colours, joined, placed, lit and drawn back to front."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,35 +24,46 @@ class Mesh:
     normals: Array  # (N, 3) unit, outward
 
 
+class Part(NamedTuple):
+    """Quads (N, 4, 3) that share a colour, or have one each; cheap to make, for `join`."""
+
+    quads: Array | list[list[list[float]]]
+    albedo: Array  # (3,) or (N, 3)
+    gloss: float | Array
+    glow: float
+    layer: int
+    normals: Array | None
+
+
 def make(
-    quads: Array, albedo: Array, gloss: float = 0.0, glow: float = 0.0, layer: int = 0, normals: Array | None = None
-) -> Mesh:
-    """A mesh of quads (N, 4, 3); albedo (3,) or (N, 3); normals default to the faces' own."""
-    quads = np.asarray(quads, float)
-    if normals is None:
-        normals = np.cross(quads[:, 1] - quads[:, 3], quads[:, 2] - quads[:, 0])
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    count = len(quads)
-    return Mesh(
-        quads,
-        np.broadcast_to(albedo, (count, 3)),
-        np.full(count, gloss),
-        np.full(count, glow),
-        np.full(count, layer),
-        normals,
-    )
+    quads: Array | list[list[list[float]]],
+    albedo: Array,
+    gloss: float | Array = 0.0,
+    glow: float = 0.0,
+    layer: int = 0,
+    normals: Array | None = None,
+) -> Part:
+    """A part of quads (N, 4, 3); normals default to the faces' own."""
+    return Part(quads, albedo, gloss, glow, layer, normals)
 
 
-def join(*meshes: Mesh) -> Mesh:
-    """All meshes as one."""
-    return Mesh(
-        np.concatenate([m.quads for m in meshes]),
-        np.concatenate([m.albedo for m in meshes]),
-        np.concatenate([m.gloss for m in meshes]),
-        np.concatenate([m.glow for m in meshes]),
-        np.concatenate([m.layer for m in meshes]),
-        np.concatenate([m.normals for m in meshes]),
-    )
+def join(*parts: Part) -> Mesh:
+    """All parts as one mesh."""
+    counts = [len(p.quads) for p in parts]
+    quads = np.concatenate([np.asarray(p.quads, float) for p in parts])
+    normals = np.cross(quads[:, 1] - quads[:, 3], quads[:, 2] - quads[:, 0])
+    normals /= np.maximum(np.sqrt((normals * normals).sum(1, keepdims=True)), 1e-9)
+    albedo = np.empty((len(quads), 3))
+    gloss = np.empty(len(quads))
+    start = 0
+    for part, count in zip(parts, counts, strict=True):
+        albedo[start : start + count] = part.albedo
+        gloss[start : start + count] = part.gloss
+        if part.normals is not None:
+            normals[start : start + count] = part.normals
+        start += count
+    glow, layer = np.repeat([p.glow for p in parts], counts), np.repeat([p.layer for p in parts], counts)
+    return Mesh(quads, albedo, gloss, glow, layer, normals)
 
 
 _BOX = np.array(
@@ -67,13 +79,25 @@ _BOX = np.array(
 )
 
 
-def box(low: tuple[float, float, float], high: tuple[float, float, float], albedo: Array, gloss: float = 0.0, layer: int = 0) -> Mesh:
+def box(
+    low: tuple[float, float, float], high: tuple[float, float, float], albedo: Array, gloss: float = 0.0, layer: int = 0
+) -> Part:
     """An upright box between two corners."""
     a, b = np.array(low), np.array(high)
     return make(a + _BOX * (b - a), albedo, gloss, 0.0, layer)
 
 
-def panel(axis: int, at: float, low: tuple[float, float], high: tuple[float, float], albedo: Array, gloss: float = 0.0, glow: float = 0.0, layer: int = 2, back: bool = False) -> Mesh:
+def panel(
+    axis: int,
+    at: float,
+    low: tuple[float, float],
+    high: tuple[float, float],
+    albedo: Array,
+    gloss: float = 0.0,
+    glow: float = 0.0,
+    layer: int = 2,
+    back: bool = False,
+) -> Part:
     """A rectangle at x = `at` (axis 0; low/high are (z, y)) or z = `at` (axis 2; low/high are (x, y)).
 
     It faces towards positive axis, or negative with `back`.
@@ -85,7 +109,7 @@ def panel(axis: int, at: float, low: tuple[float, float], high: tuple[float, flo
         quad = [[at, y0, p0], [at, y1, p0], [at, y1, p1], [at, y0, p1]]
     if back:
         quad = quad[::-1]
-    return make(np.array([quad]), albedo, gloss, glow, layer)
+    return make([quad], albedo, gloss, glow, layer)
 
 
 def turned(heading: float) -> Array:

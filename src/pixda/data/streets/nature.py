@@ -13,7 +13,9 @@ SIDE = 384  # pixels; a sprite's foot is at the middle of its lower edge
 LEAFY, BARE, BUSHES, CONIFERS = 7, 7, 4, 3
 
 
-def _branch(image: Array, rng: np.random.Generator, x: float, y: float, angle: float, length: float, thick: float, depth: int) -> None:
+def _branch(
+    image: Array, rng: np.random.Generator, x: float, y: float, angle: float, length: float, thick: float, depth: int
+) -> None:
     bend = rng.normal(0, 0.10)
     x1, y1 = x + np.sin(angle) * length, y - np.cos(angle) * length
     xm, ym = (x + x1) / 2 + bend * length * 0.4, (y + y1) / 2
@@ -22,12 +24,24 @@ def _branch(image: Array, rng: np.random.Generator, x: float, y: float, angle: f
     alpha = 255.0 if thick >= 1 else max(70.0, 255 * thick)
     cv2.polylines(image, [points], False, (shade, alpha, 255.0), max(1, round(thick)), cv2.LINE_AA, 4)
     if thick > 3:  # the sunny side of the trunk
-        cv2.polylines(image, [points - [round(thick * 5), 0]], False, (shade * 1.45, alpha, 255.0), max(1, round(thick * 0.3)), cv2.LINE_AA, 4)
+        cv2.polylines(
+            image,
+            [points - [round(thick * 5), 0]],
+            False,
+            (shade * 1.45, alpha, 255.0),
+            max(1, round(thick * 0.3)),
+            cv2.LINE_AA,
+            4,
+        )
     if depth == 0 or length < 5:
         return
     count = 2 if rng.random() < 0.55 else 3
     for i in range(count):
-        spread = rng.uniform(0.18, 0.62) * (1 if i % 2 else -1) if count == 2 else (i - 1) * rng.uniform(0.3, 0.7) + rng.normal(0, 0.1)
+        spread = (
+            rng.uniform(0.18, 0.62) * (1 if i % 2 else -1)
+            if count == 2
+            else (i - 1) * rng.uniform(0.3, 0.7) + rng.normal(0, 0.1)
+        )
         child = angle * 0.9 + spread
         _branch(image, rng, x1, y1, child, length * rng.uniform(0.66, 0.86), thick * rng.uniform(0.55, 0.72), depth - 1)
 
@@ -53,14 +67,21 @@ def _crown(image: Array, rng: np.random.Generator, cx: float, cy: float, rx: flo
 def sprite(kind: str, number: int) -> tuple[Array, ...]:
     """Picture pyramid of one plant: uint8 (side, side, 4): shade, cover, wood, label region; finest first."""
     rng = stream(4, sum(map(ord, kind)), number)
-    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    image: Array = np.zeros((SIDE, SIDE, 3), np.uint8)
     mid = SIDE / 2
     if kind == "bare":
         thick = rng.uniform(8, 13)
         _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * rng.uniform(0.2, 0.27), thick, 8)
     elif kind == "leafy":
         _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * 0.26, rng.uniform(9, 14), 3)
-        _crown(image, rng, mid, SIDE * rng.uniform(0.36, 0.42), SIDE * rng.uniform(0.32, 0.43), SIDE * rng.uniform(0.3, 0.36))
+        _crown(
+            image,
+            rng,
+            mid,
+            SIDE * rng.uniform(0.36, 0.42),
+            SIDE * rng.uniform(0.32, 0.43),
+            SIDE * rng.uniform(0.3, 0.36),
+        )
     elif kind == "conifer":
         cv2.line(image, (round(mid), SIDE), (round(mid), SIDE // 2), (100.0, 255.0, 255.0), 8)
         for t in np.linspace(0.93, 0.05, 26):
@@ -78,10 +99,17 @@ def sprite(kind: str, number: int) -> tuple[Array, ...]:
     cover = image[..., 1]
     size = 13 if kind == "bare" else 7
     # People who label trees draw round the crown: twigs and small gaps belong to it.
-    region = cv2.morphologyEx((cover > 60).astype(np.uint8), cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    region = cv2.morphologyEx(
+        (cover > 60).astype(np.uint8), cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    )
     if kind == "bare":
         # Twigs finer than a pixel veil the sky between the branches.
-        veil = cv2.blur(cover, (17, 17)).astype(np.float32) * 0.55 * region * (0.7 + 0.3 * np.clip(patch("grain", number, SIDE, SIDE), -1, 2))
+        veil = (
+            cv2.blur(cover, (17, 17)).astype(np.float32)
+            * 0.55
+            * region
+            * (0.7 + 0.3 * np.clip(patch("grain", number, SIDE, SIDE), -1, 2))
+        )
         hidden = np.clip(veil, 0, 150).astype(np.uint8)
         image[..., 0] = np.where(hidden > cover, 110, image[..., 0])
         image[..., 2] = np.where(hidden > cover, 255, image[..., 2])
@@ -102,7 +130,18 @@ def plant_shadow(kind: str, number: int) -> Array:
     return np.ascontiguousarray(levels[min(2, len(levels) - 1)][..., 1])
 
 
-def draw_plant(canvas: Canvas, kind: str, number: int, x: float, z: float, width: float, height: float, leaf: Array, sunlit: float, flip: bool) -> None:
+def draw_plant(
+    canvas: Canvas,
+    kind: str,
+    number: int,
+    x: float,
+    z: float,
+    width: float,
+    height: float,
+    leaf: Array,
+    sunlit: float,
+    flip: bool,
+) -> None:
     """An upright plant at world (x, z), metres wide and high; leaf is its linear colour."""
     camera, light = canvas.camera, canvas.light
     right = camera.axes[0]
@@ -150,7 +189,11 @@ def draw_plant(canvas: Canvas, kind: str, number: int, x: float, z: float, width
 def hedge_texture(seed: int, width: float, height: float, scale: float, leaf: Array) -> Array:
     """A clipped hedge or ivy as texture (h, w, 4) like a façade's, the fourth channel 0."""
     h, w = max(6, round(height * scale)), max(6, round(width * scale))
-    tone = 0.75 + 0.34 * patch("grain", seed, h, w, max(1.0, scale / 22)) + 0.2 * patch("blotch", seed, h, w, max(1.0, scale / 14))
+    tone = (
+        0.75
+        + 0.34 * patch("grain", seed, h, w, max(1.0, scale / 22))
+        + 0.2 * patch("blotch", seed, h, w, max(1.0, scale / 14))
+    )
     y = np.linspace(1.25, 0.45, h, dtype=np.float32)[:, None]
     image = np.zeros((h, w, 4), np.uint8)
     image[..., :3] = np.sqrt(np.clip(np.clip(tone, 0.12, 2.2)[..., None] * y[..., None] * leaf, 0, 1)) * 255

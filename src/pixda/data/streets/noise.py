@@ -10,23 +10,25 @@ from pixda.data.streets.basics import Array, stream
 TILE = 512  # pixels a side
 
 
-def _band(rng: np.random.Generator, low: float, high: float) -> Array:
-    """Wrapping noise whose spatial frequencies (cycles a tile) lie between low and high; unit variance."""
+def _band(rng: np.random.Generator, low: float, high: float, fall: float = 1.0) -> Array:
+    """Wrapping noise of spatial frequencies (cycles a tile) from low to high; `fall` > 1 is smoother; unit variance."""
     spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE)))
     fy = np.fft.fftfreq(TILE, 1 / TILE)[:, None]
     fx = np.fft.rfftfreq(TILE, 1 / TILE)[None]
     radius = np.hypot(fx, fy)
-    spectrum *= (radius >= low) * (radius <= high) / np.maximum(radius, 1.0)
+    spectrum *= (radius >= low) * (radius <= high) / np.maximum(radius, 1.0) ** fall
     tile = np.fft.irfft2(spectrum, (TILE, TILE))
-    return (tile / tile.std()).astype(np.float32)
+    return np.asarray(tile / tile.std(), np.float32)
 
 
 @lru_cache(maxsize=None)
 def tile(kind: str, variant: int = 0) -> Array:
-    """A (512, 512) float32 tile about 0 with unit variance: "cloud", "blotch", "grain", "streak"."""
+    """A (512, 512) float32 tile about 0 with unit variance: "cloud", "puff", "blotch", "grain", "streak"."""
     rng = stream(811, sum(map(ord, kind)), variant)
     if kind == "cloud":
         return _band(rng, 1, 90)
+    if kind == "puff":
+        return _band(rng, 2, 60, 1.75)
     if kind == "blotch":
         return _band(rng, 3, 40)
     if kind == "streak":
@@ -45,3 +47,9 @@ def patch(kind: str, variant: int, height: int, width: int, zoom: float = 1.0) -
     if zoom == 1.0:
         return cut
     return np.asarray(cv2.resize(cut, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+@lru_cache(maxsize=1)
+def white() -> Array:
+    """A (1024, 1024, 3) float32 tile of independent normal noise, for sensors."""
+    return stream(812).standard_normal((1024, 1024, 3), dtype=np.float32)

@@ -89,9 +89,7 @@ class StreetPlan:
 
     def is_open(self, side: int, s: float, margin: float) -> bool:
         """Whether a side street leaves the main street on `side` within `margin` metres of s."""
-        crossing = any(
-            j.side in (0, side) and abs(s - j.at) < j.width / 2 + margin for j in self.junctions
-        )
+        crossing = any(j.side in (0, side) and abs(s - j.at) < j.width / 2 + margin for j in self.junctions)
         return crossing or s > self.end - 1.0
 
 

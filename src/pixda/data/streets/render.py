@@ -114,7 +114,7 @@ def _bonnet(canvas: Canvas, city: City, seed: int, number: int) -> None:
     paint = linear(*rng.choice([[30, 32, 36], [150, 152, 156], [60, 70, 90]]))
     colour = paint * canvas.light.ambient + canvas.light.zenith * 0.12
     canvas.flat(outline, colour, Label.VOID)
-    canvas.flat(np.concatenate([outline[:24] + [0, peak * 0.5], outline[24:]]), colour * 0.6, Label.VOID)
+    canvas.flat(np.concatenate([outline[:24] + np.array([0, peak * 0.5]), outline[24:]]), colour * 0.6, Label.VOID)
 
 
 def render(domain: Domain, index: int, options: WorldOptions, city: int) -> tuple[Array, Array]:

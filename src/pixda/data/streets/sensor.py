@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from pixda.data.streets.basics import Array, Domain, stream
+from pixda.data.streets.noise import white
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def develop(linear: Array, sky: Array, domain: Domain, device: Device, rng: np.r
     gain = _exposure(linear, sky, device.key, device.sky_weight) * float(np.exp(rng.normal(0, spread)))
     if night:
         gain = min(gain, rng.uniform(2.0, 3.5))
-    image = linear * np.float32(gain)
+    image: Array = linear * np.float32(gain)
     if domain == "camera":
         image = _optics(image, device, rng)
     else:
@@ -95,7 +96,9 @@ def _optics(image: Array, device: Device, rng: np.random.Generator) -> Array:
         image = cv2.filter2D(image, -1, kernel / kernel.sum())
     # Light from the bright sky scatters in lens and windscreen.
     small = cv2.resize(image, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
-    veil = cv2.resize(cv2.GaussianBlur(np.minimum(small, 2.0), (0, 0), 4), (width, height), interpolation=cv2.INTER_LINEAR)
+    veil = cv2.resize(
+        cv2.GaussianBlur(np.minimum(small, 2.0), (0, 0), 4), (width, height), interpolation=cv2.INTER_LINEAR
+    )
     image = image + veil * np.float32(rng.uniform(0.01, 0.05))
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
@@ -106,10 +109,9 @@ def _optics(image: Array, device: Device, rng: np.random.Generator) -> Array:
 def _electronics(image: Array, device: Device, rng: np.random.Generator) -> Array:
     height, width = image.shape[:2]
     image = np.clip(image, 0, 1)
-    seed = int(rng.integers(1 << 31))
-    noise = np.empty((height, width, 3), np.float32)
-    noise_rng = np.random.Generator(np.random.SFC64(seed))
-    noise_rng.standard_normal(dtype=np.float32, out=noise)
+    tile = white()
+    rows, cols = (int(rng.integers(n)) + np.arange(m) for n, m in ((1024, height), (1024, width)))
+    noise = tile.take(rows % 1024, 0).take(cols % 1024, 1)
     strength = device.noise * float(np.exp(rng.normal(0, 0.3)))
     grey = noise[..., :1]
     image = image + (noise * np.float32(0.55) + grey * np.float32(0.65)) * (np.float32(strength) * (1.25 - 0.6 * image))

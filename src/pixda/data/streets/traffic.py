@@ -23,7 +23,16 @@ def _footprint(x: float, z: float, heading: float, width: float, length: float) 
     return np.asarray((local @ turned(heading))[:, [0, 2]] + [x, z])
 
 
-def add_vehicle(scene: Scene, rng: np.random.Generator, kind: str, u: float, s: float, along: int, turn: float = 0.0, moving: bool = False) -> bool:
+def add_vehicle(
+    scene: Scene,
+    rng: np.random.Generator,
+    kind: str,
+    u: float,
+    s: float,
+    along: int,
+    turn: float = 0.0,
+    moving: bool = False,
+) -> bool:
     """Put a car, "truck", "bus" or "tram" at street coordinates, looking along (1) or against (-1) the street."""
     saturation = scene.saturation
     seed = int(rng.integers(1 << 30))
@@ -45,7 +54,11 @@ def add_vehicle(scene: Scene, rng: np.random.Generator, kind: str, u: float, s: 
         build = build_car
     else:
         maker: Callable[[np.random.Generator, float, float], tuple[Mesh, float, float]]
-        maker, label, high = {"truck": (truck, Label.TRUCK, 3.0), "bus": (bus, Label.BUS, 3.2), "tram": (tram, Label.TRAIN, 3.3)}[kind]
+        maker, label, high = {
+            "truck": (truck, Label.TRUCK, 3.0),
+            "bus": (bus, Label.BUS, 3.2),
+            "tram": (tram, Label.TRAIN, 3.3),
+        }[kind]
         mesh, length, width = maker(stream(seed), saturation, glow)
 
         def build_large() -> Mesh:
@@ -58,7 +71,10 @@ def add_vehicle(scene: Scene, rng: np.random.Generator, kind: str, u: float, s: 
     footprint = _footprint(x, z, heading, width, length)
 
     def draw(canvas: Canvas, sunlit: float) -> None:
-        if depth > -length:
+        corners = np.concatenate(
+            [np.column_stack([footprint[:, 0], np.full(4, y), footprint[:, 1]]) for y in (0.0, high + 0.8)]
+        )
+        if canvas.sees(corners):
             draw_mesh(canvas, build(), x, z, heading, label, sunlit)
 
     def cast(shadows: ShadowMap) -> None:
@@ -87,7 +103,9 @@ def add_person(scene: Scene, rng: np.random.Generator, u: float, s: float, headi
     scene.things.append(Thing(np.array([[x, z]]), draw, cast))
 
 
-def add_cycle(scene: Scene, rng: np.random.Generator, u: float, s: float, heading: float, motor: bool, ridden: bool) -> None:
+def add_cycle(
+    scene: Scene, rng: np.random.Generator, u: float, s: float, heading: float, motor: bool, ridden: bool
+) -> None:
     """Put a bicycle or motorcycle at street coordinates, with or without its rider."""
     if not scene.free(u, s, 0.3, 0.7):
         return
@@ -160,7 +178,15 @@ def _add_cyclists(scene: Scene, rng: np.random.Generator, own: int) -> None:
         index = (direction + 1) // 2
         u = direction * (plan.half_width - plan.parking[index] - rng.uniform(0.5, 1.1))
         heading = 0.0 if direction == own else np.pi
-        add_cycle(scene, rng, u, rng.uniform(6, 38), plan.heading(15) + heading + rng.normal(0, 0.06), rng.random() < 0.2, True)
+        add_cycle(
+            scene,
+            rng,
+            u,
+            rng.uniform(6, 38),
+            plan.heading(15) + heading + rng.normal(0, 0.06),
+            rng.random() < 0.2,
+            True,
+        )
     if rng.random() < 0.25:  # parked bicycles, leaning on a front or standing in a row
         side = int(rng.choice([-1, 1]))
         index = (side + 1) // 2
@@ -174,7 +200,15 @@ def _add_cyclists(scene: Scene, rng: np.random.Generator, own: int) -> None:
                 add_cycle(scene, rng, u, s, heading, motor, False)
     if rng.random() < 0.08:  # a motorcycle at the kerb
         side = int(rng.choice([-1, 1]))
-        add_cycle(scene, rng, side * (plan.half_width - 0.8), rng.uniform(6, 25), plan.heading(10) + rng.uniform(-0.6, 0.6), True, False)
+        add_cycle(
+            scene,
+            rng,
+            side * (plan.half_width - 0.8),
+            rng.uniform(6, 25),
+            plan.heading(10) + rng.uniform(-0.6, 0.6),
+            True,
+            False,
+        )
 
 
 def _add_walkers(scene: Scene, rng: np.random.Generator) -> None:

@@ -29,11 +29,22 @@ def sample_view(rng: np.random.Generator, domain: Domain, options: WorldOptions)
     return View(kind if odd_draw < share else "", bool(night_draw < NIGHT_SHARE))
 
 
-def sample_camera(rng: np.random.Generator, view: View, domain: Domain, options: WorldOptions, plan: StreetPlan, mount: tuple[float, float, float]) -> Camera:
+def sample_camera(
+    rng: np.random.Generator,
+    view: View,
+    domain: Domain,
+    options: WorldOptions,
+    plan: StreetPlan,
+    mount: tuple[float, float, float],
+) -> Camera:
     """Draw the camera; `mount` is a city's usual height (m), pitch (rad) and focal length (frame widths)."""
     own = -1 if plan.drives_left else 1
     inner = plan.median + 0.2
-    lane = own * (inner + (plan.half_width - plan.parking[(own + 1) // 2] - inner) * (0.5 if plan.lanes == 1 else rng.choice([0.25, 0.75])))
+    lane = own * (
+        inner
+        + (plan.half_width - plan.parking[(own + 1) // 2] - inner)
+        * (0.5 if plan.lanes == 1 else rng.choice([0.25, 0.75]))
+    )
     x = lane + rng.normal(0, 0.35)
     if domain == "camera":
         height, pitch, focal = mount
@@ -42,7 +53,9 @@ def sample_camera(rng: np.random.Generator, view: View, domain: Domain, options:
         height, pitch, focal = rng.uniform(1.2, 1.6), rng.normal(0.0, 0.03), rng.uniform(0.8, 1.15)
         gap = options.gap
         far_height = rng.uniform(2.5, 8.0)
-        far_pitch = -0.05 * (far_height - 1.4) * rng.uniform(0.3, 1.0) if rng.random() < 0.75 else rng.uniform(0.05, 0.2)
+        far_pitch = (
+            -0.05 * (far_height - 1.4) * rng.uniform(0.3, 1.0) if rng.random() < 0.75 else rng.uniform(0.05, 0.2)
+        )
         height += gap * (far_height - height)
         pitch += gap * (far_pitch - pitch)
         focal *= 1 + gap * (rng.choice([rng.uniform(0.55, 0.8), rng.uniform(1.1, 1.4)]) - 1)
