@@ -56,7 +56,8 @@ def stream(*key: int) -> np.random.Generator:
 
 def linear(r: float, g: float, b: float) -> Array:
     """Display colour 0..255 -> linear light 0..1, float32 (3,); the world uses gamma 2 throughout."""
-    return np.asarray((np.array([r, g, b], np.float32) / 255.0) ** 2)
+    colour: Array = np.array([r, g, b], np.float32) / 255.0
+    return np.asarray(colour * colour)
 
 
 def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:

@@ -42,7 +42,7 @@ class Canvas:
         safe[..., 2] = np.maximum(z, NEAR)
         points = fixed(self.camera.view_to_pixels(safe))
         values = np.column_stack([colours, labels]).tolist()
-        for i in np.flatnonzero((z >= NEAR).any(1)).tolist():
+        for i in np.flatnonzero(z.max(1) >= NEAR).tolist():
             if whole[i]:
                 cv2.fillConvexPoly(self.pixels, points[i], values[i], cv2.LINE_8, _SHIFT)
             else:

@@ -1,7 +1,8 @@
 """Cars and vans: bodies lofted from cross-sections, with glass, lights, wheels and seams."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -95,11 +96,11 @@ def _stations(shape: Shape, fine: bool) -> Array:
     knots |= {t for t in shape.rear_glass if t < 1}
     values = sorted(knots)
     if fine:
-        values = sorted({*values, *[(a + b) / 2 for a, b in zip(values, values[1:], strict=False) if b - a > 0.05]})
+        values = sorted({*values, *[(a + b) / 2 for a, b in pairwise(values) if b - a > 0.05]})
     return np.array(values)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _loft(kind: str, fine: bool, trim: bool) -> tuple[Array, Array, Array, Array]:
     """Quads, normals, gloss and material (0 paint, 1 glass, 2 dark, 3 plastic, 4 rim of a screen) of a body."""
     shape = SHAPES[kind]
@@ -153,7 +154,7 @@ def _loft(kind: str, fine: bool, trim: bool) -> tuple[Array, Array, Array, Array
                 material.append(surface)
                 gloss.append(shine)
     for k, sign in ((0, -1), (count - 1, 1)):  # close the ends, in two bands
-        for p in range(3):
+        for p in range(points - 1):
             a, b = ring[p, k], ring[p + 1, k]
             quad = np.stack([a * [sign, 1, 1], b * [sign, 1, 1], b * [-sign, 1, 1], a * [-sign, 1, 1]])
             quads.append(quad)
@@ -180,7 +181,7 @@ def wheel(x: float, z: float, radius: float, width: float, layer: int, tone: int
     def disc(r: float, at: float, colour: Array, shine: float, above: int) -> Part:
         ring = np.stack([np.full(12, at), radius + r * np.cos(turn[:12]), z + r * np.sin(turn[:12])], 1)
         quads = np.array([ring[[0, i, i + 1, i + 2]] for i in range(1, 10, 2)])
-        quads = quads if side < 0 else quads[:, ::-1]
+        quads = quads if side > 0 else quads[:, ::-1]
         return make(quads, colour, shine, 0, layer + above, np.tile([side, 0.1, 0], (len(quads), 1)))
 
     rubber = linear(30, 30, 31)
@@ -204,7 +205,7 @@ def wheel(x: float, z: float, radius: float, width: float, layer: int, tone: int
             gap = np.array([[0.2, -0.12], [0.6, -0.2], [0.6, 0.2], [0.2, 0.12]]) * radius
             y, dz = radius + gap[:, 0] * c - gap[:, 1] * s, z + gap[:, 0] * s + gap[:, 1] * c
             quad = np.stack([np.full(4, x + side * 0.008), y, dz], 1)
-            parts.append(make(np.array([quad if side < 0 else quad[::-1]]), rim * 0.25, 0, 0, layer))
+            parts.append(make(np.array([quad if side > 0 else quad[::-1]]), rim * 0.25, 0, 0, layer))
         parts.append(disc(radius * 0.16, x + side * 0.01, rim * 0.8, 0.2, 0))
     return tuple(parts)
 

@@ -1,5 +1,7 @@
 """What lines the street on both sides: rows of houses, gardens, parks, walls, open lots."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from pixda.data.streets.basics import Array, Label, jitter, linear, pick
@@ -106,7 +108,7 @@ def add_boundary(
     wood = jitter(rng, linear(128, 100, 72), 0.3)
     seed = int(rng.integers(1 << 20))
     edges = np.linspace(s0, s1, max(2, int((s1 - s0) / 7) + 2))
-    for n, (p, q) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for n, (p, q) in enumerate(pairwise(edges)):
         a, b = np.array(scene.plan.point(side * offset, p)), np.array(scene.plan.point(side * offset, q))
         length = float(np.linalg.norm(b - a))
 
@@ -151,10 +153,8 @@ def make_building(
 
     `hidden` is the height of the neighbour before it on this side of the street: no wall shows below it.
     """
-    floors = {"terrace": rng.integers(2, 5), "shops": rng.integers(2, 5), "offices": rng.integers(3, 7), "houses": 2}[
-        kind
-    ]
-    floors = max(1, round(float(floors) * tall))
+    low, high = {"terrace": (2, 4), "shops": (2, 4), "offices": (3, 6), "houses": (2, 2)}[kind]
+    floors = max(1, round(int(rng.integers(low, high + 1)) * tall))
     storey = {"terrace": 2.9, "shops": 3.1, "offices": 3.4, "houses": 2.7}[kind] * rng.uniform(0.95, 1.1)
     roof = style["roof"] if kind != "offices" else "flat"
     if rng.random() < 0.25:

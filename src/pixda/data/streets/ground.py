@@ -1,6 +1,6 @@
 """The ground seen through each pixel: road, kerb, pavement, grass; textures, wear, shadows."""
 
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from pixda.data.streets.shadows import ShadowMap
 FAR = 240.0  # metres: beyond it the ground is only haze
 
 
-@lru_cache(maxsize=None)
+@cache
 def paving_tile(kind: str) -> Array:
     """A (512, 512) float32 tile of 4 m x 4 m: relative brightness of paving, joints dark."""
     rng = stream(97, sum(map(ord, kind)))
@@ -132,9 +132,9 @@ def draw_ground(
 
     left = u < 0
     verge = np.where(left, np.float32(plan.verge[0]), np.float32(plan.verge[1]))
-    width = verge + np.where(left, np.float32(plan.walk[0]), np.float32(plan.walk[1]))
+    inner = verge + np.where(left, np.float32(plan.walk[0]), np.float32(plan.walk[1]))
     kinds = np.where(left, plan.plot[0] == "grass", plan.plot[1] == "grass")
-    beyond = on_top & (d > width) & kinds
+    beyond = on_top & (d > inner) & kinds
     green = on_top & (d > 0.16) & (d < verge)
     if plan.median:
         green |= on_top & (np.abs(u) < plan.median - 0.2)

@@ -1,23 +1,25 @@
 """Sets up the poles, signals, signs, trees and small things along both kerbs."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from pixda.data.streets.basics import Array, linear, stream
 from pixda.data.streets.canvas import Canvas
-from pixda.data.streets.basics import stream
 from pixda.data.streets.fronts import add_tree
 from pixda.data.streets.furniture import draw_bollard, draw_box, draw_fence, draw_lamp, draw_sign, draw_traffic_light
-from pixda.data.streets.basics import Array, linear
 from pixda.data.streets.scene import Scene, Thing
 from pixda.data.streets.shadows import ShadowMap
 
 
-def _post(scene: Scene, u: float, s: float, height: float, radius: float, draw: object) -> None:
+def _post(
+    scene: Scene, u: float, s: float, height: float, radius: float, draw: Callable[[Canvas, float], None]
+) -> None:
     x, z = scene.plan.point(u, s)
 
     def cast(shadows: ShadowMap) -> None:
         shadows.pole(x, z, height, radius)
 
-    assert callable(draw)
     scene.things.append(Thing(np.array([[x, z]]), draw, cast))
 
 

@@ -81,10 +81,7 @@ def draw_limbs(
         ra = max(limb.radius * camera.focal / float(segment[0, 2]), thinnest)
         rb = max(limb.end_radius * camera.focal / float(segment[1, 2]), thinnest)
         far = float(depth[i])
-        if limb.glow:
-            tones = [limb.albedo * limb.glow]
-        else:
-            tones = [limb.albedo * low, limb.albedo * mid, limb.albedo * high]
+        tones = [limb.albedo * t for t in ([limb.glow] if limb.glow else [low, mid, high])]
         widest = max(ra, rb)
         if widest < 1.2:
             tones = tones[len(tones) // 2 :][:1]

@@ -1,5 +1,7 @@
 """Everything painted on or let into the road, as masks in the picture."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -28,7 +30,7 @@ class RoadPaint:
         """A bar; long ones are cut so that they follow a bend."""
         pieces = 1 if abs(self.plan.bend) < 1e-6 else max(1, int((s1 - s0) / 6))
         edges = np.linspace(s0, s1, pieces + 1)
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in pairwise(edges):
             self.polygon(mask, [(u0, a), (u1, a), (u1, b), (u0, b)], value)
 
     def line(
@@ -127,7 +129,7 @@ def paint_road(rng: np.random.Generator, camera: Camera, plan: StreetPlan, age: 
     for side, index in ((-1, 0), (1, 1)):
         spans = _spans(plan, side)
         if plan.cycle_lane[index]:
-            paint.line(paint.white, side * (half - 1.5), 0.15, *((1, 0) if rng.random() < 0.5 else (1.5, 1.5)), spans)
+            paint.line(paint.white, side * (half - 1.5), 0.15, 1.5, 1.5 if rng.random() < 0.5 else 0, spans)
         if plan.parking[index]:
             paint.line(paint.white, side * (half - 2.15), 0.08, 1.2, 1.2, spans)
             for s in np.arange(1.0, 60.0, 5.6):

@@ -1,6 +1,6 @@
 """Trees, bare and leafy, bushes and hedges, from a bank of pictures grown once a process."""
 
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -63,7 +63,7 @@ def _crown(image: Array, rng: np.random.Generator, cx: float, cy: float, rx: flo
             cv2.circle(image, place, round(size * (1 - 0.27 * k) * 16), (shade, 255.0, 0.0), -1, cv2.LINE_AA, 4)
 
 
-@lru_cache(maxsize=None)
+@cache
 def sprite(kind: str, number: int) -> tuple[Array, ...]:
     """Picture pyramid of one plant: uint8 (side, side, 4): shade, cover, wood, label region; finest first."""
     rng = stream(4, sum(map(ord, kind)), number)
@@ -146,7 +146,7 @@ def draw_plant(
     camera, light = canvas.camera, canvas.light
     right = camera.axes[0]
     foot = np.array([x, 0.0, z])
-    corners = np.stack([foot - right * width / 2, foot + right * width / 2, foot + [0, height, 0]])
+    corners = np.stack([foot - right * width / 2, foot + right * width / 2, foot + np.array([0, height, 0])])
     view = camera.to_view(corners)
     depth = float(view[0, 2])
     if view[:, 2].min() < 0.8:

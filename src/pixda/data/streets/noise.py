@@ -1,6 +1,6 @@
 """Wrapping noise tiles that all surfaces share; made once a process, the same everywhere."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ def _band(rng: np.random.Generator, low: float, high: float, fall: float = 1.0) 
     return np.asarray(tile / tile.std(), np.float32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def tile(kind: str, variant: int = 0) -> Array:
     """A (512, 512) float32 tile about 0 with unit variance: "cloud", "puff", "blotch", "grain", "streak"."""
     rng = stream(811, sum(map(ord, kind)), variant)

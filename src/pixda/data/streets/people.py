@@ -113,7 +113,9 @@ def walker(rng: np.random.Generator, saturation: float) -> list[Limb]:
     if rng.random() < 0.3:  # a bag or rucksack
         bag = _colour(rng, CLOTH, saturation)
         if rng.random() < 0.5:
-            parts.append(_limb(chest - _v(0, 0.02, 0.13 * size), chest - _v(0, 0.2 * size, 0.14 * size), 0.09, 0.1, bag))
+            parts.append(
+                _limb(chest - _v(0, 0.02, 0.13 * size), chest - _v(0, 0.2 * size, 0.14 * size), 0.09, 0.1, bag)
+            )
         else:
             at = hip + _v((-1) ** int(rng.integers(2)) * 0.19 * size, 0, 0)
             parts.append(_limb(at, at - _v(0, 0.2, 0), 0.07, 0.1, bag))

@@ -1,0 +1,105 @@
+"""The streams: which images, in which order, with which crops, whatever the workers, the skip and the ranks."""
+
+from collections import Counter
+
+import pytest
+import torch
+from trees import CITYSCAPES_IDS, folder
+
+from pixda.data.domains import Domains
+from pixda.data.folder import Folder
+from pixda.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory, cityscapes19):
+    root = tmp_path_factory.mktemp("streams")
+    folder(root / "source", [f"{number:02d}.png" for number in range(10)], CITYSCAPES_IDS)
+    folder(root / "target", [f"t{number}.png" for number in range(3)], CITYSCAPES_IDS)
+    return tuple(Folder(root / side, "all", cityscapes19, scheme="cityscapes") for side in ("source", "target"))
+
+
+def streams(datasets, **changes):
+    return Domains(*datasets, seed=0, device=torch.device("cpu"), **changes)
+
+
+def names(pairs, side):
+    return [name for pair in pairs for name in getattr(pair, side).names]
+
+
+def test_a_pass_over_the_source_draws_every_image_once_but_for_the_short_last_batch(datasets):
+    domains = streams(datasets)
+    drawn = names(domains.source_only(domains.source_names, 4, "p", 0, 0), "source")
+    assert len(drawn) == len(set(drawn)) == 8
+
+
+def test_batches_are_as_the_networks_and_losses_want_them(datasets):
+    domains = streams(datasets, crop=(32, 16))
+    pair = next(iter(domains.pairs(domains.source_names, 4, "p", 0, 0)))
+    assert pair.source.images.shape == (4, 3, 16, 32)
+    assert pair.source.images.dtype == torch.float32
+    assert pair.source.masks.shape == (4, 16, 32)
+    assert pair.source.masks.dtype == torch.int64
+    assert pair.source.images.max() > 1, "0..255: the segmenter normalises"
+
+
+def test_shots_are_repeated_evenly(datasets):
+    drawn = names(streams(datasets).target_only(9, 4, "p", 0, 0), "target")
+    assert set(Counter(drawn).values()) == {12}
+
+
+def test_the_order_depends_on_seed_phase_and_epoch_alone(datasets):
+    one, two = streams(datasets), streams(datasets)
+    order = names(one.source_only(one.source_names, 5, "p", 0, 0), "source")
+    list(one.source_only(one.source_names, 5, "p", 1, 0))
+    assert names(one.source_only(one.source_names, 5, "p", 0, 0), "source") == order
+    assert names(two.source_only(two.source_names, 5, "p", 0, 0), "source") == order
+    assert names(one.source_only(one.source_names, 5, "p", 1, 0), "source") != order
+    assert names(one.source_only(one.source_names, 5, "q", 0, 0), "source") != order
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_epoch_is_the_rest_of_the_unbroken_one_to_the_last_crop(datasets, workers):
+    whole = streams(datasets, crop=(32, 16), flip=True)
+    late = streams(datasets, crop=(32, 16), flip=True, workers=workers)
+    unbroken = list(whole.pairs(whole.source_names, 2, "p", 3, 0))[2:]
+    resumed = list(late.pairs(late.source_names, 2, "p", 3, 2))
+    assert len(unbroken) == len(resumed) == 3
+    for one, two in zip(unbroken, resumed, strict=True):
+        assert one.source.names == two.source.names
+        assert torch.equal(one.source.images, two.source.images)
+        assert torch.equal(one.target.masks, two.target.masks)
+
+
+def test_processes_share_the_global_batches_without_overlap(datasets):
+    shares = [streams(datasets, rank=rank, world=2) for rank in (0, 1)]
+    drawn = [names(one.source_only(one.source_names, 2, "p", 0, 0), "source") for one in shares]
+    assert not set(drawn[0]) & set(drawn[1])
+    assert len(drawn[0] + drawn[1]) == 8
+
+
+def test_selection_sees_every_image_once_whole_and_in_order(datasets):
+    domains = streams(datasets, crop=(32, 16))
+    batches = list(domains.whole_pairs(domains.source_names, 4, "p", 1))
+    assert [name for source, _ in batches for name in source.names] == domains.source_names
+    assert {tuple(source.images.shape[-2:]) for source, _ in batches} == {(36, 72)}
+    assert all(len(source.names) == len(target.names) for source, target in batches)
+
+
+def test_fewer_images_than_a_batch_give_no_pair(datasets):
+    domains = streams(datasets)
+    assert list(domains.pairs(domains.source_names[:3], 4, "p", 0, 0)) == []
+    assert list(domains.pairs([], 4, "p", 0, 0)) == []
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_turns_unreadable_is_named_and_not_taken_for_the_end_of_an_epoch(
+    tmp_path, cityscapes19, datasets, workers
+):
+    folder(tmp_path, [f"{number}.png" for number in range(4)], CITYSCAPES_IDS)
+    source = Folder(tmp_path, "all", cityscapes19, scheme="cityscapes")
+    (tmp_path / "images/2.png").write_bytes(b"gone")
+    domains = Domains(source, datasets[1], 0, torch.device("cpu"), workers=workers)
+    with pytest.raises(UserError, match=r"images/2\.png") as error:
+        list(domains.pairs(domains.source_names, 2, "p", 0, 0))
+    assert "\n" not in str(error.value)

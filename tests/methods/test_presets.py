@@ -1,0 +1,84 @@
+"""Every row of the presets, written out a second time; and the methods as lists of phases."""
+
+import pytest
+
+from pixda.errors import UserError
+from pixda.methods import METHODS, build, departures
+from pixda.methods.presets import PRESETS
+
+# field -> (paper, official)
+PIXDA = {
+    "segmenter.kind": ("sgd", "sgd"),
+    "segmenter.lr": (2.5e-4, 1e-3),
+    "segmenter.head_lr_factor": (10, 10),
+    "segmenter.momentum": (0.9, 0.9),
+    "segmenter.weight_decay": (5e-4, 5e-4),
+    "segmenter.power": (0.9, 0.9),
+    "segmenter.horizon": (62500, 62500),
+    "critics.lr": (1e-5, 4e-4),
+    "critics.beta1": (0.9, 0.9),
+    "critics.beta2": (0.99, 0.99),
+    "batch": (4, 4),
+    "alignment.weight": (0.1, 0.1),
+    "alignment.critics_at": ("image", "image"),
+    "alignment.difficulty_in_graph": (False, True),
+    "loss.kind": ("focal", "focal"),
+    "loss.gamma": (2, 2),
+    "loss.alpha": (0.25, 0.75),
+    "loss.alpha_exceptions": ({}, {2: 0.25}),
+    "selection.delta": (0.4, 0.4),
+    "selection.growth": ("double", "add"),
+    "adaptation_steps": (30000, 30000),
+    "distillation.steps": (200, 201),
+    "distillation.weight": (0.5, 0.5),
+    "distillation.temperature": (0.5, 2.0),
+    "distillation.over_classes": ("sum", "mean"),
+    "style_beta": (0.01, 0.01),
+    "crop": (None, None),
+    "flip": (False, False),
+}
+
+
+def read(method, key):
+    for part in key.split("."):
+        method = getattr(method, part)
+    return method
+
+
+@pytest.mark.parametrize("key", PIXDA)
+@pytest.mark.parametrize("preset", ["paper", "official"])
+def test_each_value_of_the_published_presets(key, preset):
+    assert read(build("pixda", preset), key) == PIXDA[key][preset == "official"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_every_preset(method, preset):
+    phases = build(method, preset).phases()
+    assert phases[0].name == "pretrain"
+    assert all(phase.optimiser.horizon for phase in phases), "the schedule's horizon is settled"
+    assert len({phase.name for phase in phases}) == len(phases)
+
+
+@pytest.mark.parametrize("preset", ["small", "demo"])
+def test_small_presets_give_every_method_the_same_number_of_steps(preset):
+    assert len({sum(phase.steps for phase in build(method, preset).phases()) for method in METHODS}) == 1
+
+
+def test_the_phases_of_pixda_are_those_of_the_paper():
+    phases = build("pixda").phases()
+    assert [phase.name for phase in phases] == ["pretrain", "adapt", "distil"]
+    assert phases[2].continues, "fine-tuning goes on with the optimiser of adaptation"
+
+
+def test_departures_name_what_differs_from_the_preset():
+    assert departures(build("pixda", "official"), "pixda", "official") == {}
+    changed = departures(build("pixda", "official"), "pixda", "paper")
+    assert changed["critics.lr"] == 4e-4
+    assert "critics.beta1" not in changed
+
+
+@pytest.mark.parametrize(("method", "preset", "said"), [("pixd", "paper", "source_only"), ("pixda", "x", "official")])
+def test_unknown_names_list_the_choices(method, preset, said):
+    with pytest.raises(UserError, match=said):
+        build(method, preset)

@@ -1,0 +1,54 @@
+"""What a user meets first: help at once, mistakes as one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pixda.__main__ import main
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["train", "--help"], ["evaluate", "--help"], ["demo", "--help"], ["train", "--method=joint", "-h"]],
+)
+def test_help_does_not_wait_for_torch(words):
+    """Half a second is the limit users feel; importing torch alone takes longer."""
+    code = f"""
+import sys
+from pixda.__main__ import main
+try:
+    main({words!r})
+except SystemExit as end:
+    assert not end.code
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout or "commands:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], "trian"),
+        (["train", "--recipe.alignment.wieght=1"], "wieght"),
+        (["train", "--method=pixdaa"], "pixdaa"),
+        (["train", "--config=nowhere.yaml"], "nowhere.yaml"),
+        (["train", "--source.dataset=gta5", "--source.root=x", "--target.dataset=camvid", "--target.root=y"], "--out"),
+        (["evaluate", "--model=nowhere", "--data.dataset=camvid", "--data.root=x"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(words, said, capsys):
+    assert main(words) == 1
+    message = capsys.readouterr().err
+    assert said in message
+    assert len(message.strip().splitlines()) == 1
+    assert message.startswith("pixda: ")
+
+
+def test_a_wrong_root_is_found_before_any_training(tmp_path, capsys):
+    words = ["train", "--source.dataset=gta5", f"--source.root={tmp_path}", "--target.dataset=camvid"]
+    assert main([*words, f"--target.root={tmp_path}", f"--out={tmp_path / 'run'}", "--network.architecture=tiny"]) == 1
+    assert "images/00001.png" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

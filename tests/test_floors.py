@@ -1,0 +1,50 @@
+"""The house: a file imports only from the floors below its own, or from its own room."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "pixda"
+
+# From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
+FLOORS = [
+    {"errors"},
+    {"data"},
+    {"style", "models", "losses"},
+    {"selection"},
+    {"phases"},
+    {"methods", "config"},
+    {"metrics", "checkpoint", "progress", "logs"},
+    {"evaluation", "training"},
+    {"experiment"},
+    {"report"},
+    {"demo"},
+    {"__main__"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def rooms_imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "pixda" and len(parts) > 1 and parts[1] in FLOOR:
+                yield parts[1]
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_imports_only_from_below(path):
+    inside = path.relative_to(SOURCE)
+    room = inside.parts[0].removesuffix(".py")
+    if room == "__init__":
+        assert not list(rooms_imported(path)), "the package itself imports nothing, so that --help stays quick"
+        return
+    assert room in FLOOR, f"{inside} has no floor yet; give it one here"
+    above = {other for other in rooms_imported(path) if other != room and FLOOR[other] >= FLOOR[room]}
+    assert not above, f"{inside} imports from {above}, which is not below it"

@@ -1,0 +1,69 @@
+"""One confusion matrix, all protocols: against loops over pixels."""
+
+import json
+
+import pytest
+import torch
+
+from pixda.data.classes import ClassSet
+from pixda.errors import UserError
+from pixda.metrics import ConfusionMatrix, Scores
+
+
+@pytest.fixture(scope="module")
+def cityscapes():
+    return ClassSet.load("cityscapes-19")
+
+
+def literal_iou(predicted, labels, c):
+    hit = truth = said = 0
+    for p, y in zip(predicted.flatten().tolist(), labels.flatten().tolist(), strict=True):
+        if y == 255:
+            continue
+        hit += p == c and y == c
+        truth += y == c
+        said += p == c
+    return hit / (truth + said - hit) if truth else None
+
+
+def test_iou_and_protocol_means_are_the_written_ones(cityscapes):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 19, (2, 40, 50), generator=generator)
+    labels[labels == 16] = 255  # no train in the ground truth
+    predicted = torch.where(torch.rand(2, 40, 50, generator=generator) < 0.5, labels, 3).clamp_max(18)
+    predicted[0, 0, :5] = 16
+    matrix = ConfusionMatrix(cityscapes)
+    for one, truth in zip(predicted, labels, strict=True):
+        matrix.update(one.to(torch.uint8), truth.to(torch.uint8))
+    scores = matrix.scores()
+    expected = [literal_iou(predicted, labels, c) for c in range(19)]
+    assert expected[16] is None
+    for name, value in zip(cityscapes.names, expected, strict=True):
+        assert scores.iou[name] == pytest.approx(value)
+    sixteen = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 15, 17, 18]
+    thirteen = [0, 1, 2, 6, 7, 8, 10, 11, 12, 13, 15, 17, 18]
+    for protocol, members in (("19", range(19)), ("16", sixteen), ("13", thirteen)):
+        present = [expected[c] for c in members if expected[c] is not None]
+        assert scores.mean[protocol] == pytest.approx(sum(present) / len(present))
+
+
+def test_ignored_pixels_do_not_count_whatever_is_predicted_there(cityscapes):
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(torch.tensor([[0, 18]]), torch.tensor([[0, 255]]))
+    assert matrix.counts.sum() == 1
+    assert matrix.scores().pixel_accuracy == 1
+
+
+def test_nothing_to_score_is_said(cityscapes):
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(torch.tensor([[0]]), torch.tensor([[255]]))
+    with pytest.raises(UserError, match="nothing to score"):
+        matrix.scores()
+
+
+def test_scores_survive_their_file(cityscapes, tmp_path):
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(torch.tensor([[0, 1]]), torch.tensor([[0, 2]]))
+    matrix.scores().save(tmp_path / "scores.json", split="val", frames=1)
+    assert Scores.load(tmp_path / "scores.json") == matrix.scores()
+    assert json.loads((tmp_path / "scores.json").read_text())["split"] == "val"
