@@ -101,3 +101,23 @@ def test_adaptation_ends_when_nothing_is_kept(root, tmp_path):
     made = json.loads((tmp_path / "run/model.json").read_text())["made"]
     assert made["steps"] == {"pretrain": 20, "adapt": 5, "distil": 12}
     assert made["selections"] == [{"epoch": 1, "delta": 100, "kept": 0, "of": 10}]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--recipe.crop=[80,32]", "80 x 32 does not fit"),
+        ("--recipe.alignment.critics_at=logits", "would get 12 x 8"),
+        ("--recipe.batch=50", "no full batch of 50"),
+        ("--target.shots=4", "city 'north' has 3 frames"),
+        ("--classes=camvid-11.yml", "camvid-11.yml"),
+        ("--source.scheme=null", "label scheme"),
+        ("--network.architecture=unet", "mobile_deeplab"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(root, tmp_path, capsys, option, said):
+    assert main(words(root, tmp_path / "run", option)) == 1
+    message = capsys.readouterr().err
+    assert said in message
+    assert len(message.strip().splitlines()) == 1
+    assert not (tmp_path / "run/checkpoint.pt").exists()

@@ -65,9 +65,9 @@ def demo(words: Sequence[str]) -> None:
     parser = _parser("demo", "Train source-only, fine-tuning and PixDA on the built-in street world; write a report.")
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="Folder of the demo; it goes on there.")
     given = _parse(parser, words)
-    from pixda.demo import run_demo
+    from pixda.demo import demo_experiment, run_demo
 
-    run_demo(given.out)
+    run_demo(given.out, demo_experiment(given.out / "streets"))
 
 
 def train(words: Sequence[str]) -> None:

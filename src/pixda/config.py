@@ -27,8 +27,6 @@ class Machine:
 
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     """Kind of device."""
-    devices: int = 1
-    """Processes, one device each."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic; bf16-mixed halves time and memory on recent GPUs."""
     threads: int | None = None
@@ -56,6 +54,6 @@ class Experiment:
     seed: int = 0
     """Initial weights, order of the data, crops, and drawn shots."""
     machine: Machine = field(default_factory=Machine)
-    """Devices and processes."""
+    """Where it runs."""
     checkpoint_every: int = 500
     """Steps between two checkpoints."""

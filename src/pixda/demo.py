@@ -38,27 +38,32 @@ def demo_experiment(root: Path) -> Experiment:
     )
 
 
-def run_demo(out: Path) -> None:
+def run_demo(out: Path, experiment: Experiment, preset: str = "demo") -> Path:
     """Render, train three methods from one first stage, print the table, write the report.
 
     Args:
         out: folder for everything; what is in it already is not made again.
+        experiment: what to train on and to score on.
+        preset: values of the methods.
+
+    Returns:
+        The report's page.
     """
     began = time.monotonic()
     console = Console(highlight=False)
-    experiment = demo_experiment(out / "streets")
     console.print("1 of 4: a first network, on rendered streets alone")
-    _once(experiment, build("source_only", "demo", more_steps=0), "source_only", out / "first")
+    _once(experiment, build("source_only", preset, more_steps=0), "source_only", preset, out / "first")
     experiment = replace(experiment, start_from=out / "first")
     runs: dict[str, Path] = {}
     for number, (method, name) in enumerate(NAMES.items(), start=2):
         console.print(f"{number} of 4: {name}, from there as many more steps as the others")
         runs[method] = out / method
-        _once(experiment, build(method, "demo"), method, runs[method])
+        _once(experiment, build(method, preset), method, preset, runs[method])
     scores = {NAMES[name]: Scores.load(folder / "scores.json") for name, folder in runs.items()}
     print_scores(scores)
     page = write_report(out / "report", experiment, runs, scores)
     console.print(f"Done in {(time.monotonic() - began) / 60:.1f} minutes. Open {page} in a browser.", soft_wrap=True)
+    return page
 
 
 def write_report(folder: Path, experiment: Experiment, runs: dict[str, Path], scores: dict[str, Scores]) -> Path:
@@ -90,14 +95,14 @@ def write_report(folder: Path, experiment: Experiment, runs: dict[str, Path], sc
     page = folder / "index.html"
     lead = (
         "PixDA's demo: a small network trained on rendered streets and three frames of a camera, scored on camera "
-        f"frames of other cities. Preset demo, {SIZE[0]} x {SIZE[1]}, seed {experiment.seed}, random first "
-        "weights: it shows that everything works, not how good the method is."
+        f"frames of other cities. Preset demo, {experiment.size[0]} x {experiment.size[1]}, seed {experiment.seed}, "
+        "random first weights: it shows that everything works, not how good the method is."
     )
     write_page(page, "PixDA: demo", lead, table, figures)
     return page
 
 
-def _once(experiment: Experiment, method: Method, name: str, out: Path) -> None:
+def _once(experiment: Experiment, method: Method, name: str, preset: str, out: Path) -> None:
     """Train, or go on where an earlier demo was stopped; a finished run stays as it is."""
     if not (out / "scores.json").exists():
-        run(experiment, method, name, "demo", out, resume=True)
+        run(experiment, method, name, preset, out, resume=True)

@@ -90,8 +90,16 @@ def run(
     segmenter, first_weights = first_segmenter(experiment, classes)
     phases = method.phases()[0 if experiment.start_from is None else 1 :]
     if not phases:
-        raise UserError(f"'{method_name}' has nothing to train after the pretraining that start_from replaces.")
-    domains = open_domains(experiment, method, classes, fabric.device, out.parent / ".checks")
+XX
+    shown = method.crop or experiment.size
+    if shown[0] > experiment.size[0] or shown[1] > experiment.size[1]:
+        raise UserError(
+            f"A crop of {shown[0]} x {shown[1]} does not fit into images of {experiment.size[0]} x {experiment.size[1]} "
+            "(width x height): lower --recipe.crop, or set it to null."
+        )
+    for phase in phases:
+        phase.check(segmenter, shown)
+    domains = open_domains(experiment, method, classes, fabric, out.parent / ".checks")
     test = open_test(experiment.target, classes)
 
     out.mkdir(parents=True, exist_ok=True)
@@ -142,7 +150,7 @@ def make_fabric(machine: Machine) -> Fabric:
         raise UserError("No CUDA device is visible here; set --machine.accelerator to auto or cpu.")
     if machine.threads is not None:
         torch.set_num_threads(machine.threads)
-    fabric = Fabric(accelerator=machine.accelerator, devices=machine.devices, precision=machine.precision)
+    fabric = Fabric(accelerator=machine.accelerator, devices=1, precision=machine.precision)
     fabric.launch()
     return fabric
 
@@ -167,16 +175,14 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
     return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
 
 
-def open_domains(
-    experiment: Experiment, method: Method, classes: ClassSet, device: torch.device, checked: Path
-) -> Domains:
+def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabric: Fabric, checked: Path) -> Domains:
     """The streams of batches, every file of them decoded and checked once.
 
     Args:
         experiment: which data, at which size.
         method: whose crops and flips.
         classes: of the masks.
-        device: where batches go.
+        fabric: on whose device batches are put, and which share of them is this process's.
         checked: folder that remembers which datasets were found sound.
     """
     source = open_dataset(experiment.source, classes, experiment.size)
@@ -187,10 +193,12 @@ def open_domains(
         source,
         target,
         experiment.seed,
-        device,
+        fabric.device,
         method.crop,
         method.flip,
         experiment.machine.workers,
+        fabric.global_rank,
+        fabric.world_size,
     )
 
 
@@ -200,7 +208,6 @@ def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
     return {
         "device": device or platform.machine(),
         "threads": torch.get_num_threads(),
-        "processes": fabric.world_size,
         "precision": machine.precision,
         "torch": torch.__version__,
     }

@@ -24,8 +24,7 @@ class Display:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._told = 0.0
-        self._seconds_a_step: float | None = None
-        self._last: float | None = None
+        self._first: tuple[int, float] | None = None  # the phase's first step seen, and when it was done
         self._news = ""
 
     def __enter__(self) -> "Display":
@@ -52,8 +51,7 @@ class Display:
     def begin(self, index: int, done: int) -> None:
         """A phase begins, or goes on from step ``done``."""
         name, steps = self._phases[index]
-        self._last = None
-        self._seconds_a_step = None
+        self._first = None
         self._news = ""
         if self._bars is not None:
             news = f"phase {index + 1} of {len(self._phases)}"
@@ -64,16 +62,14 @@ class Display:
     def step(self, index: int, done: int, losses: Mapping[str, float] | None) -> None:
         """Step ``done`` of a phase is behind us; losses come only now and then."""
         now = time.monotonic()
-        if self._last is not None:
-            seconds = now - self._last
-            before = self._seconds_a_step
-            self._seconds_a_step = seconds if before is None else 0.95 * before + 0.05 * seconds
-        self._last = now
+        if self._first is None:
+            self._first = (done, now)
+        begun, since = self._first
+        pace = (now - since) / (done - begun) if done > begun else None
         name, steps = self._phases[index]
         if losses is not None:
             self._news = " ".join(f"{key} {value:.3g}" for key, value in losses.items())
         later = sum(count for _, count in self._phases[index + 1 :])
-        pace = self._seconds_a_step
         if self._bars is not None:
             rest = "" if pace is None else f"run: {_clock((steps - done + later) * pace)} left · "
             self._bars.update(self._tasks["phase"], completed=done, news=rest + self._news)
@@ -82,7 +78,7 @@ class Display:
             left = ""
             if pace is not None:
                 left = f", {_clock((steps - done) * pace)} left here, {_clock((steps - done + later) * pace)} in all"
-            self.say(f"{name} {done}/{steps}{left} · {self._news}")
+            self.say(f"{name} {done}/{steps}{left}" + (f" · {self._news}" if self._news else ""))
 
     def count(self, what: str, done: int, total: int) -> None:
         """Something else is being counted: images scored, frames evaluated."""
@@ -93,7 +89,6 @@ class Display:
         elif done == total or time.monotonic() - self._told > _QUIET_SECONDS:
             self._told = time.monotonic()
             self.say(f"{what} {done}/{total}")
-        self._last = None
 
     def _task(self, key: str, description: str, total: int, done: int, news: str) -> None:
         assert self._bars is not None

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from pixda.data.domains import Pair
+from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, rarity
-from pixda.models.critics import ImageCritic, PixelCritic
+from pixda.models.critics import SMALLEST, ImageCritic, PixelCritic
+from pixda.models.segmenter import Segmenter
 from pixda.phases import settings
 from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee, critic_trainee
@@ -40,6 +42,21 @@ class Adversarial(Phase):
         self.alignment = alignment
         self.selection = selection
         self.style_beta = style_beta
+
+    @torch.no_grad()
+    def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+        """Refuse images whose maps are too small for an image critic."""
+        if not self.selection.enabled and self.alignment.critic != "image":
+            return
+        width, height = size
+        if self.alignment.critics_at == "logits":
+            height, width = segmenter.eval()(torch.zeros(1, 3, height, width)).shape[-2:]
+        if min(width, height) < SMALLEST:
+            raise UserError(
+                f"The image critic needs maps of {SMALLEST} x {SMALLEST} pixels or more and would "
+                f"get {width} x {height}: train on larger images (--recipe.crop, --size), or set "
+                "--recipe.alignment.critics_at image."
+            )
 
     # ---- what is trained
 

@@ -74,6 +74,9 @@ class Phase(ABC):
         self.optimiser = optimiser
         self.loss = loss
 
+    def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:  # noqa: B027 (most phases take any)
+        """Raise UserError if training images of this size (width, height) do not suit the phase."""
+
     def prepare(self, place: Workplace, carried: Trainee | None) -> None:
         """Build what is trained.
 

@@ -82,12 +82,10 @@ def qualitative_rows(
         quality.append(matrix.scores().miou)
         change.append(float((first != last).float().mean()))
     ranked = sorted(range(len(dataset)), key=lambda i: quality[i])
-    chosen = {
-        "best": ranked[-1],
-        "median": ranked[len(ranked) // 2],
-        "worst": ranked[0],
-        "largest\ndifference": max(range(len(dataset)), key=lambda i: change[i]),
-    }
+    chosen = {"best": ranked[-1], "median": ranked[len(ranked) // 2], "worst": ranked[0]}
+    others = set(ranked) - set(chosen.values())
+    if others:
+        chosen["largest\ndifference"] = max(others, key=lambda i: change[i])
     rows = []
     for index in chosen.values():
         sample = dataset[index]

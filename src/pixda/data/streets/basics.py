@@ -56,8 +56,7 @@ def stream(*key: int) -> np.random.Generator:
 
 def linear(r: float, g: float, b: float) -> Array:
     """Display colour 0..255 -> linear light 0..1, float32 (3,); the world uses gamma 2 throughout."""
-    colour: Array = np.array([r, g, b], np.float32) / 255.0
-    return np.asarray(colour * colour)
+    return np.array([r * r / 65025, g * g / 65025, b * b / 65025], np.float32)
 
 
 def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:

@@ -9,7 +9,7 @@ from pixda.data.streets.basics import Array, Label, linear, stream
 from pixda.data.streets.canvas import Canvas
 from pixda.data.streets.city import City
 from pixda.data.streets.facade import facade
-from pixda.data.streets.mesh import Mesh, box, draw_mesh, join, make
+from pixda.data.streets.mesh import Mesh, Part, box, draw_mesh, join, make, panel
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ def draw_wall(
     colour = seen[..., :3].astype(np.float32) * np.float32(1 / 255)
     colour *= colour
     glass = seen[..., 3:].astype(np.float32) * np.float32(1 / 255)
-    received = (light.ambient * 0.62 + light.sun * towards).astype(np.float32)
+    received = (light.ambient * 0.5 + light.sun * towards).astype(np.float32)
     if shadow > 0 and towards > 0:
         ray = camera.axes[0, 1] * (x - camera.width / 2) + camera.axes[1, 1] * (y - camera.image_height / 2)
         level = camera.height + (ray / camera.focal + camera.axes[2, 1]) * depth
         lit = np.clip((level - shadow) * 2.5 + 0.5, 0, 1)[..., None]
-        colour *= (light.ambient * 0.62).astype(np.float32) + (light.sun * towards).astype(np.float32) * lit
+        colour *= (light.ambient * 0.5).astype(np.float32) + (light.sun * towards).astype(np.float32) * lit
     else:
         colour *= received
     if light.night:
@@ -95,7 +95,7 @@ def draw_wall(
     canvas.paint(rows, cols, mask, light.through_air(colour, depth), label)
 
 
-def _roof(building: Building, rng: np.random.Generator, corners: Array) -> Mesh:
+def _roof(building: Building, rng: np.random.Generator, corners: Array, rows: int) -> Mesh:
     top = building.height
     fl, fr, br, bl = (_upright(c, top) for c in corners)
     r, g, b = ROOFS[int(rng.integers(len(ROOFS)))]
@@ -108,8 +108,8 @@ def _roof(building: Building, rng: np.random.Generator, corners: Array) -> Mesh:
         ra, rb = (fl + bl) / 2 + lift, (fr + br) / 2 + lift
         eave = (fl - bl) / max(building.deep, 1) * 0.25 - np.array([0, 0.12, 0])
         quads, colours = [], []
-        for i in range(8):  # rows of tiles
-            t0, t1 = i / 8, (i + 1) / 8
+        for i in range(rows):
+            t0, t1 = i / rows, (i + 1) / rows
             p, q = fl + eave, fr + eave
             quads.append([p + (ra - p) * t0, p + (ra - p) * t1, q + (rb - q) * t1, q + (rb - q) * t0])
             colours.append(shade[i])
@@ -146,16 +146,23 @@ def draw_building(canvas: Canvas, building: Building, city: City, shadow: float)
         if canvas.coverage(face) is None:
             continue
         length = float(np.linalg.norm(b - a))
-        nearest = max(float(min(depth[i], depth[j])), 1.5)
         mean = max(float(depth[i] + depth[j]) / 2, 2.0)
-        scale = float(np.clip(camera.focal / np.sqrt(nearest * mean), 3.0, 42.0 if i == 0 else 14.0))
+        view = camera.to_view(face)
+        view[:, 2] = np.maximum(view[:, 2], 1.5)
+        seen = camera.view_to_pixels(view)
+        most = 42.0 if i == 0 else 16.0
+        wide = 1.5 * abs(float(seen[1, 0] - seen[0, 0])) / length
+        tall = float(np.abs(seen[3:1:-1, 1] - seen[:2, 1]).max()) / building.height
+        if wide * length * tall * building.height < 200:
+            kind = "far"
+        scale = (float(np.clip(wide, 1.2, most)), float(np.clip(tall, 2.0, most)))
         parts.append((mean, a, b, length, kind, scale, i))
     if not parts and walls:
         return
-    seen_roof = _roof(building, rng, corners)
+    seen_roof = _roof(building, rng, corners, 8 if depth.min() < 40 else 2)
     if building.roof != "flat" or camera.height > building.height:
         draw_mesh(canvas, seen_roof, 0, 0, 0, Label.BUILDING, 1.0)
-    _extras(canvas, building, stream(building.seed, 7), corners, True)
+    _extras(canvas, building, corners, True, float(depth.min()))
     for _, a, b, length, kind, scale, i in sorted(parts, key=lambda part: -part[0]):
         texture = facade(
             building.seed + (0 if i == 0 else i), city, kind, length, building.height, building.floors, scale, night
@@ -167,65 +174,67 @@ def draw_building(canvas: Canvas, building: Building, city: City, shadow: float)
             small = cv2.resize(texture[: max(8, texture.shape[0] // 3)], None, fx=0.5, fy=0.5)
             draw_wall(canvas, a, a + across[[0, 2]], building.rise, small, Label.BUILDING, 0.0, building.height, tip)
     if any(part[-1] == 0 for part in parts):
-        _extras(canvas, building, stream(building.seed, 7), corners, False)
+        _extras(canvas, building, corners, False, float(depth.min()))
 
 
-def _extras(canvas: Canvas, building: Building, rng: np.random.Generator, corners: Array, above: bool) -> None:
-    """Chimneys and dormers (`above` the walls, which hide their feet), or awnings and hanging signs."""
-    a, b, back = corners[0], corners[1], corners[3]
-    along = (b - a) / max(float(np.linalg.norm(b - a)), 1e-6)
-    heading = float(np.arctan2(-along[1], along[0]))
+def _extras(canvas: Canvas, building: Building, corners: Array, above: bool, depth: float) -> None:
+    """Chimneys and dormers (`above` the walls, which hide their feet), or awnings and hanging signs.
+
+    All in the house's own metres: x along the front from its left corner, y up, z into the house.
+    """
+    rng = stream(building.seed, 7, int(above))
+    a, b = corners[0], corners[1]
     length = float(np.linalg.norm(b - a))
-    inward = (back - a) / building.deep
-    meshes: list[tuple[Mesh, Array, float]] = []
-    if building.roof != "flat":
-        brick = linear(126, 84, 66) * rng.uniform(0.5, 1.3)
-        for t in (0.04, 0.96):
-            if rng.random() < 0.55:
-                stack = join(
-                    box((-0.35, 0, -0.6), (0.35, building.rise * 0.6 + 1.6, 0.6), brick),
-                    box((-0.12, 0, -0.15), (0.12, building.rise * 0.6 + 2.0, 0.15), linear(150, 92, 70)),
-                )
-                meshes.append((stack, a + along * length * t + inward * building.deep * 0.45, building.height))
-        if building.roof == "ridge" and rng.random() < 0.3:
-            for t in np.arange(0.2, 1.0, 0.35):
-                dormer = join(
-                    box((-0.7, 0, -0.1), (0.7, 1.5, 2.0), linear(96, 94, 96)),
-                    make(
-                        np.array([[[-0.5, 0.3, -0.12], [-0.5, 1.3, -0.12], [0.5, 1.3, -0.12], [0.5, 0.3, -0.12]]]),
-                        linear(40, 46, 54),
-                        0.8,
-                        0,
-                        1,
-                    ),
-                )
-                meshes.append((dormer, a + along * length * t + inward * 1.0, building.height + 0.2))
-    elif rng.random() < 0.5:
-        w = rng.uniform(1, 3)
-        plant = box((-w, 0, -1), (w, rng.uniform(0.8, 2.4), 1.5), linear(150, 150, 150) * rng.uniform(0.4, 1))
-        meshes.append(
-            (join(plant), a + along * length * rng.uniform(0.2, 0.8) + inward * building.deep * 0.5, building.height)
-        )
-    if building.kind == "shops":
-        for t in np.arange(2.0, length - 2, 4.0):
-            kind = rng.random()
-            if kind < 0.22:
-                w, out, low = rng.uniform(1.2, 1.9), rng.uniform(0.8, 1.5), rng.uniform(2.2, 2.5)
-                stripe = np.clip(rng.uniform(0.02, 0.6, 3) * rng.uniform(0.3, 1), 0.01, 0.7)
-                quads, colours = [], []
-                for i in range(8):
-                    p, q = -w + 2 * w * i / 8, -w + 2 * w * (i + 1) / 8
-                    quads.append([[p, low, -out], [p, low + 0.75, 0], [q, low + 0.75, 0], [q, low, -out]])
-                    quads.append([[p, low - 0.2, -out], [p, low, -out], [q, low, -out], [q, low - 0.2, -out]])
-                    colours += [stripe if i % 2 else np.full(3, 0.6)] * 2
-                meshes.append((join(make(np.array(quads), np.array(colours))), a + along * t, 0.0))
-            elif kind < 0.5:
-                face = np.clip(rng.uniform(0.02, 0.7, 3), 0.02, 0.7)
-                hanging = box((-0.05, 2.7, -0.95), (0.05, 3.5 + rng.uniform(0, 0.6), -0.1), face)
-                meshes.append((join(hanging), a + along * t, 0.0))
+    along = (b - a) / max(length, 1e-6)
+    parts = (_on_roof if above else _on_front)(building, rng, length) if depth < (90 if above else 55) else []
+    if not parts:
+        return
     sunny = float(np.array([along[1], 0, -along[0]]) @ canvas.light.sun_direction) > 0
-    for mesh, at, y in meshes:
-        if above != (y > 3):
-            continue
-        # Local z points into the house, so that -z juts out over the pavement.
-        draw_mesh(canvas, mesh, float(at[0]), float(at[1]), heading, Label.BUILDING, 1.0 if above else float(sunny), y)
+    heading = float(np.arctan2(-along[1], along[0]))
+    draw_mesh(canvas, join(*parts), float(a[0]), float(a[1]), heading, Label.BUILDING, 1.0 if above else float(sunny))
+
+
+def _on_roof(building: Building, rng: np.random.Generator, length: float) -> list[Part]:
+    top, parts = building.height, []
+    if building.roof == "flat":
+        if rng.random() < 0.5:
+            w, x, z = rng.uniform(1, 3), length * rng.uniform(0.2, 0.8), building.deep / 2
+            tone = linear(150, 150, 150) * rng.uniform(0.4, 1)
+            parts.append(box((x - w, top, z - 1), (x + w, top + rng.uniform(0.8, 2.4), z + 1.5), tone))
+        return parts
+    brick = linear(126, 84, 66) * rng.uniform(0.5, 1.3)
+    peak, z = top + building.rise * 0.6 + 1.6, building.deep * 0.45
+    for x in (0.04 * length, 0.96 * length):
+        if rng.random() < 0.55:
+            parts.append(box((x - 0.35, top, z - 0.6), (x + 0.35, peak, z + 0.6), brick))
+            parts.append(box((x - 0.12, peak, z - 0.15), (x + 0.12, peak + 0.4, z + 0.15), linear(150, 92, 70)))
+    if building.roof == "ridge" and rng.random() < 0.3:
+        for x in length * np.arange(0.2, 1.0, 0.35):
+            low = top + 0.2
+            parts.append(box((x - 0.7, low, 0.9), (x + 0.7, low + 1.5, 3.0), linear(96, 94, 96)))
+            parts.append(
+                panel(2, 0.88, (x - 0.5, low + 0.3), (x + 0.5, low + 1.3), linear(40, 46, 54), 0.8, 0, 1, True)
+            )
+    return parts
+
+
+def _on_front(building: Building, rng: np.random.Generator, length: float) -> list[Part]:
+    parts: list[Part] = []
+    if building.kind != "shops":
+        return parts
+    for t in np.arange(2.0, length - 2, 4.0):
+        kind = rng.random()
+        if kind < 0.22:
+            w, out, low = rng.uniform(1.2, 1.9), rng.uniform(0.8, 1.5), rng.uniform(2.2, 2.5)
+            stripe = np.clip(rng.uniform(0.02, 0.6, 3) * rng.uniform(0.3, 1), 0.01, 0.7)
+            quads, colours = [], []
+            for i in range(8):
+                p, q = t - w + 2 * w * i / 8, t - w + 2 * w * (i + 1) / 8
+                quads.append([[p, low, -out], [p, low + 0.75, 0], [q, low + 0.75, 0], [q, low, -out]])
+                quads.append([[p, low - 0.2, -out], [p, low, -out], [q, low, -out], [q, low - 0.2, -out]])
+                colours += [stripe if i % 2 else np.full(3, 0.6)] * 2
+            parts.append(make(np.array(quads), np.array(colours)))
+        elif kind < 0.5:
+            face = np.clip(rng.uniform(0.02, 0.7, 3), 0.02, 0.7)
+            parts.append(box((t - 0.05, 2.7, -0.95), (t + 0.05, 3.5 + rng.uniform(0, 0.6), -0.1), face))
+    return parts

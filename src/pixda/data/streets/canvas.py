@@ -37,7 +37,7 @@ class Canvas:
             return
         view = self.camera.to_view(faces)
         z = view[..., 2]
-        whole = (z >= NEAR).all(1)
+        whole = z.min(1) >= NEAR
         safe = view.copy()
         safe[..., 2] = np.maximum(z, NEAR)
         points = fixed(self.camera.view_to_pixels(safe))

@@ -195,7 +195,7 @@ def wheel(x: float, z: float, radius: float, width: float, layer: int, tone: int
     )
     tread = tread if side > 0 else tread[:, ::-1]
     parts = [
-        make(tread, rubber, 0, 0, layer),
+        *([] if layer else [make(tread, rubber)]),  # the thin front discs have none: it would show through bodies
         disc(radius, x, rubber, 0.02, 0),
         disc(radius * 0.66, x + side * 0.004, rim, 0.3, 0),
     ]
@@ -260,6 +260,7 @@ def _ends(
     glow = 3.0 if lights else 0.0
     wide = rng.uniform(0.3, 0.42)
     slant = z - shape.length * 0.02
+    tall, y0 = shape.closed_sides or rng.random() < 0.35, rear[2] - rng.uniform(0.1, 0.2)
     for side in (-1, 1):
         x0, x1 = sorted((side * half * 0.86, side * (half * 0.86 - wide)))
         # Lamps lean back with the corner: the outer edge lies further behind.
@@ -287,9 +288,7 @@ def _ends(
                 side < 0,
             )
         )
-        tall = shape.closed_sides or rng.random() < 0.35
         y1 = rear[2] + (0.16 if tall and shape.rear_glass[0] < 1 else 0.04 if not tall else 0.0)
-        y0 = rear[2] - rng.uniform(0.2, 0.3)
         r0, r1 = sorted((side * half * 0.92, side * half * (0.8 if tall else 0.62)))
         red = linear(132, 20, 20)
         parts.append(panel(2, -z - 0.015, (r0, y0), (r1, y1), red, 0.5, 0.9 if braking else 0.25 * lights, 2, True))
@@ -348,7 +347,7 @@ def _seams(shape: Shape, paint: Array) -> list[Part]:
         for z, back in ((cowl - 0.32, True), (cowl - 0.18, False)):  # mirror, both faces
             x0, x1 = sorted((side * half * 0.98, side * (half + 0.18)))
             parts.append(
-                panel(2, z, (x0, belt + 0.02), (x1, belt + 0.17), paint * (0.3 if back else 0.9), 0.4, 0, 2, back)
+                panel(2, z, (x0, belt + 0.02), (x1, belt + 0.17), paint * (0.3 if back else 0.9), 0.4, 0, 0, back)
             )
         parts.append(
             panel(

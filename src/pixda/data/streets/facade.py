@@ -24,15 +24,16 @@ def _display(colour: Array) -> Colour:
 class Wall:
     """A wall under work, addressed in metres: x from the left, y up from the ground."""
 
-    def __init__(self, width: float, height: float, scale: float) -> None:
-        self.width, self.height, self.scale = width, height, scale
-        self.image = np.zeros((max(8, round(height * scale)), max(8, round(width * scale)), 4), np.uint8)
+    def __init__(self, width: float, height: float, scale: tuple[float, float]) -> None:
+        self.width, self.height = width, height
+        self.image = np.zeros((max(8, round(height * scale[1])), max(8, round(width * scale[0])), 4), np.uint8)
+        self.across, self.up = self.image.shape[1] / width, self.image.shape[0] / height  # pixels a metre
+        self.scale = min(scale)
 
     def rect(self, x: float, y: float, w: float, h: float, colour: Array, mirror: float = 0.0) -> None:
         """Fill the rectangle with lower left corner (x, y); colour is linear."""
-        s = self.scale
-        low = (round(x * s), round((self.height - y - h) * s))
-        high = (max(low[0], round((x + w) * s) - 1), max(low[1], round((self.height - y) * s) - 1))
+        low = (round(x * self.across), round((self.height - y - h) * self.up))
+        high = (max(low[0], round((x + w) * self.across) - 1), max(low[1], round((self.height - y) * self.up) - 1))
         cv2.rectangle(self.image, low, high, (*_display(colour), mirror * 255), -1)
 
     def relief(self, x: float, y: float, w: float, h: float, colour: Array, depth: float) -> None:
@@ -44,26 +45,26 @@ class Wall:
 
 def _material(wall: Wall, kind: str, colour: Array, seed: int, grime: float) -> None:
     h, w = wall.image.shape[:2]
-    s = wall.scale
-    tone = np.ones((h, w), np.float32)
-    tone += 0.07 * patch("blotch", seed, h, w, max(1.0, s / 12))
-    tone += 0.05 * patch("grain", seed + 1, h, w)
+    s, sx, sy = wall.scale, wall.across, wall.up
+    tone = 1 + 0.05 * patch("grain", seed + 1, h, w)
+    if h * w > 3000:
+        tone += 0.07 * patch("blotch", seed, h, w, max(1.0, s / 12))
     if s > 8:  # rain streaks
         tone += 0.07 * grime * patch("streak", seed + 2, h, w, max(1.0, s / 24))
     y = np.linspace(wall.height, 0, h, dtype=np.float32)[:, None]
     tone *= 1 - 0.22 * grime * np.exp(-y / 0.6) - 0.1 * grime * np.exp(-(wall.height - y) / 0.7)
-    if kind == "brick" and s > 14:
-        course = np.mod(np.arange(h) / s, 0.15) < max(0.025, 0.8 / s)
+    if kind == "brick" and sy > 14:
+        course = np.mod(np.arange(h) / sy, 0.15) < max(0.025, 0.8 / sy)
         tone[course] *= 1.14 if seed % 2 else 0.86
         cells = patch("grain", seed + 3, max(1, round(wall.height / 0.15)), max(1, round(wall.width / 0.44)))
         tone *= 1 + 0.09 * cv2.resize(cells, (w, h), interpolation=cv2.INTER_NEAREST)
-    elif kind == "stone" and s > 8:
+    elif kind == "stone" and sy > 8:
         cells = patch("grain", seed + 3, max(1, round(wall.height / 0.4)), max(1, round(wall.width / 0.8)))
         tone *= 1 + 0.12 * cv2.resize(cells, (w, h), interpolation=cv2.INTER_NEAREST)
-        tone[np.mod(np.arange(h) / s, 0.4) < 0.03] *= 0.8
+        tone[np.mod(np.arange(h) / sy, 0.4) < 0.03] *= 0.8
     elif kind == "modern" and s > 5:
-        tone[np.mod(np.arange(h) / s, 1.6) < max(0.03, 0.7 / s)] *= 0.72
-        tone[:, np.mod(np.arange(w) / s, 1.9) < max(0.03, 0.7 / s)] *= 0.8
+        tone[np.mod(np.arange(h) / sy, 1.6) < max(0.03, 0.7 / sy)] *= 0.72
+        tone[:, np.mod(np.arange(w) / sx, 1.9) < max(0.03, 0.7 / sx)] *= 0.8
     display = np.sqrt(np.clip(tone[..., None] * colour, 0, 1)) * 255
     wall.image[..., :3] = display.astype(np.uint8)
 
@@ -135,20 +136,21 @@ def _door(wall: Wall, rng: np.random.Generator, x: float, w: float, trim: Array)
 
 def _words(wall: Wall, rng: np.random.Generator, x: float, y: float, w: float, h: float, colour: Array) -> None:
     """Something like lettering."""
-    if wall.scale * h < 5:
+    if wall.up * h < 5 or wall.across < 5:
         return
     letters = "".join(rng.choice(list("AEIOURSTLNMCDHBK"), int(rng.integers(4, 11))))
-    size = wall.scale * h / 32
+    size = wall.up * h / 32
     thick = max(1, round(size * 2.2))
     (tw, _), _ = cv2.getTextSize(letters, cv2.FONT_HERSHEY_DUPLEX, size, thick)
-    size *= min(1.0, w * wall.scale / max(tw, 1))
-    left = (x + w / 2) * wall.scale - min(tw, w * wall.scale) / 2
-    place = (round(left), round((wall.height - y - h * 0.12) * wall.scale))
+    size *= min(1.0, w * wall.across / max(tw, 1))
+    left = (x + w / 2) * wall.across - min(tw, w * wall.across) / 2
+    place = (round(left), round((wall.height - y - h * 0.12) * wall.up))
     cv2.putText(wall.image, letters, place, cv2.FONT_HERSHEY_DUPLEX, size, (*_display(colour), 0.0), thick, cv2.LINE_AA)
 
 
 def _shop(wall: Wall, rng: np.random.Generator, x: float, w: float, height: float, night: bool) -> None:
     """A shop front: fascia with a name, stall riser, panes full of things, a door."""
+    fine = wall.across > 3
     hue = rng.uniform(0, 1, 3)
     colour = np.clip(0.03 + 0.32 * rng.random() * (0.25 + hue / hue.max()) ** 2.2, 0.01, 0.7)
     pier = rng.uniform(0.15, 0.4)
@@ -160,7 +162,7 @@ def _shop(wall: Wall, rng: np.random.Generator, x: float, w: float, height: floa
     x0, x1 = x + pier, x + w - pier
     mirror = 0.1 if night else float(rng.uniform(0.3, 0.9))
     wall.rect(x0, pane_low, x1 - x0, pane_high - pane_low, inside * 0.6 + 0.01, mirror)
-    for _ in range(int(rng.integers(4, 14))):  # goods, posters, people inside
+    for _ in range(int(rng.integers(4, 14)) if fine else 2):  # goods, posters, people inside
         gw, gh = rng.uniform(0.15, 0.9), rng.uniform(0.15, 0.9)
         gx, gy = rng.uniform(x0, max(x0 + 0.05, x1 - gw)), pane_low + rng.uniform(0, 0.9)
         shade = np.clip(rng.uniform(0.2, 1.2) * rng.uniform(0.02, 0.5, 3), 0, 1) * (1.5 if night else 1)
@@ -182,6 +184,8 @@ def _shop(wall: Wall, rng: np.random.Generator, x: float, w: float, height: floa
 
 def _clutter(wall: Wall, rng: np.random.Generator, low: float, trim: Array, colour: Array) -> None:
     """Pipes, boxes, dishes, cables: upright lines here are part of the building, not poles."""
+    if wall.across < 3:
+        return
     for _ in range(rng.poisson(0.2 * wall.width)):
         x = rng.choice([0.12, wall.width - 0.25, rng.uniform(0, wall.width - 0.2)])
         shade = np.full(3, float(rng.choice([0.02, 0.05, 0.3, 0.5])))
@@ -203,16 +207,16 @@ def _clutter(wall: Wall, rng: np.random.Generator, low: float, trim: Array, colo
             wall.rect(x, y, 0.03, rng.uniform(0.5, 4), np.full(3, 0.03))
         else:
             dish = wall.scale * 0.3
-            centre = (round(x * wall.scale), round((wall.height - y) * wall.scale))
+            centre = (round(x * wall.across), round((wall.height - y) * wall.up))
             cv2.circle(wall.image, centre, max(1, round(dish)), (190.0, 190.0, 188.0, 0.0), -1, cv2.LINE_AA)
     if rng.random() < 0.3:
         wall.rect(0, rng.uniform(low, max(low, wall.height)), wall.width, 0.03, np.full(3, 0.02))
 
 
 def facade(
-    seed: int, city: City, kind: str, width: float, height: float, floors: int, scale: float, night: bool
+    seed: int, city: City, kind: str, width: float, height: float, floors: int, scale: tuple[float, float], night: bool
 ) -> Array:
-    """The front of a house: kind "terrace", "shops", "offices", "houses" or "plain" (a side wall)."""
+    """The front of a house: kind "terrace", "shops", "offices", "houses", "plain" (a side wall) or "far"."""
     rng = stream(seed, 11)
     wall = Wall(width, height, scale)
     material = pick(rng, {"brick": 3, "plaster": 2.4, "stone": 1.2, "modern": 0.3})
@@ -224,6 +228,8 @@ def facade(
     _material(wall, material, colour, seed % 997, city.grime)
     trim = np.clip(colour * rng.uniform(1.1, 1.8) + 0.03, 0, 0.8) if rng.random() < 0.7 else np.full(3, 0.62)
     frame = np.full(3, float(rng.choice([0.7, 0.62, 0.5, 0.05, 0.12])))
+    if kind == "far":
+        return wall.image
     if kind == "plain":
         if rng.random() < 0.5:
             for _ in range(int(rng.integers(1, 4))):

@@ -1,6 +1,7 @@
 """The ground seen through each pixel: road, kerb, pavement, grass; textures, wear, shadows."""
 
 from functools import cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -45,10 +46,25 @@ def paving_tile(kind: str) -> Array:
     return image
 
 
+class _Surface(NamedTuple):
+    """What the ground's look depends on, flat arrays: place, distance from the kerb, three noises, pixel length."""
+
+    u: Array
+    d: Array
+    broad: Array
+    middle: Array
+    fine: Array
+    footprint: Array
+
+
 def _sample(texture: Array, u: Array, v: Array, per_metre: float, footprint: Array, grain: float) -> Array:
     """Texture at ground metres (u, v), faded where a pixel covers more than its grain (metres)."""
+    shape, columns = u.shape, 512
+    if u.ndim == 1:  # OpenCV takes no rows of any length
+        u, v = (np.resize(part, (-(-part.size // columns), columns)) for part in (u, v))
     seen = cv2.remap(texture, u * per_metre, v * per_metre, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    return np.asarray(seen * np.clip(grain * 1.6 / footprint, 0, 1))
+    fade = np.minimum(np.float32(grain * 1.6) / footprint, np.float32(1))
+    return np.asarray(seen.ravel()[: fade.size].reshape(shape) * fade)
 
 
 def draw_ground(
@@ -91,73 +107,102 @@ def draw_ground(
     broad = _sample(tile("blotch", variant), su, sz, 14.0, footprint, 1.2)
     middle = _sample(tile("cloud", variant), su, sz, 45.0, footprint, 0.4)
     fine = _sample(tile("grain", variant), su, sz, 130.0, footprint, 0.03)
-    grime = city.grime
 
-    lane = plan.half_width / plan.lanes
-    tracks = np.cos(u * np.float32(4 * np.pi / lane)) * np.clip(1.5 * grime, 0, 1)
-    tone = 1 + 0.10 * broad * grime + 0.055 * middle + 0.11 * fine - 0.045 * tracks
-    # Dust and grit gather along the kerb.
-    tone -= 0.16 * np.exp(-np.abs(d) / np.float32(0.18)) * (0.5 + grime)
-    albedo = city.road * tone[..., None]
-    for index, side in ((0, -1), (1, 1)):
-        width = plan.cycle_lane[index]
-        if width and season[0] > season[1] * 0.75:  # some cities colour their cycle lanes
-            lane_colour = city.road * np.array([1.75, 0.82, 0.7], np.float32)
-            inside = (side * u > plan.half_width - width) & road
-            albedo[inside] = lane_colour * tone[inside][:, None]
-    rows = slice(top, None)
-    worn = np.clip(1.0 + 0.32 * middle * grime - 0.22 * grime + 0.12 * fine, 0.12, 1)
-    for mask, colour, strength in (
-        (paint.patch, city.road * rng.uniform(0.55, 0.9), 0.9),
-        (paint.dark, city.road * 0.28, 1.0),
-        (paint.yellow, np.array([0.52, 0.36, 0.08], np.float32), 0.85),
-        (paint.white, np.array([0.62, 0.62, 0.60], np.float32), 0.92),
-    ):
-        cover = mask[rows].astype(np.float32) * np.float32(strength / 255)
-        if mask is paint.white or mask is paint.yellow:
-            cover = cover * worn
-        albedo += (colour - albedo) * cover[..., None]
-
-    # Behind the kerb.
-    joints = _sample(paving_tile(city.paving), su, sz, 128.0, footprint, 0.12 if city.paving == "bricks" else 0.3)
-    walk_tone = 1 + 0.9 * joints + 0.09 * broad * (0.4 + grime) + 0.06 * middle + 0.09 * fine
-    walk = city.pavement * walk_tone[..., None]
-    kerb_top = on_top & (d < 0.16)
-    stones = np.abs(np.mod(sz, np.float32(0.9)) - 0.45) > 0.43
-    kerb_tone = (1 + 0.08 * middle + 0.05 * fine - 0.3 * stones * np.clip(0.06 / footprint * 8, 0, 1))[..., None]
-    walk = np.where(kerb_top[..., None], city.kerb * kerb_tone, walk)
-    walk = np.where(face[..., None], city.kerb * kerb_tone * np.float32(0.62), walk)
-    albedo = np.where(road[..., None], albedo, walk)
-    labels = np.where(road, np.float32(Label.ROAD), np.float32(Label.SIDEWALK))
-
-    left = u < 0
-    verge = np.where(left, np.float32(plan.verge[0]), np.float32(plan.verge[1]))
-    inner = verge + np.where(left, np.float32(plan.walk[0]), np.float32(plan.walk[1]))
-    kinds = np.where(left, plan.plot[0] == "grass", plan.plot[1] == "grass")
-    beyond = on_top & (d > inner) & kinds
-    green = on_top & (d > 0.16) & (d < verge)
-    if plan.median:
-        green |= on_top & (np.abs(u) < plan.median - 0.2)
-    green |= beyond
-    if green.any():
-        blades = 1 + 0.2 * broad + 0.22 * middle + 0.38 * fine
-        grass = season * blades[..., None]
-        dry = np.clip(0.35 * broad + 0.25 * middle - 0.1, 0, 1)[..., None] * np.float32(0.8)
-        grass += (np.array([0.15, 0.12, 0.06], np.float32) - grass) * dry
-        albedo = np.where(green[..., None], grass, albedo)
-        labels = np.where(green, np.float32(Label.TERRAIN), labels)
+    surface = _Surface(*(part.ravel() for part in (u, d, broad, middle, fine, footprint)))
+    albedo = _road(surface, plan, city, season)
+    _apply_paint(albedo, surface, [m[top:].ravel() for m in (paint.patch, paint.dark, paint.yellow, paint.white)], city)
+    labels = np.full(len(albedo), np.float32(Label.ROAD))
+    behind = np.flatnonzero(~road.ravel())
+    if len(behind):
+        part = _Surface(*(values[behind] for values in surface))
+        ground, kind = _behind_kerb(
+            part, su.ravel()[behind], sz.ravel()[behind], face.ravel()[behind], plan, city, season
+        )
+        albedo[behind], labels[behind] = ground, kind
+    albedo = albedo.reshape(*u.shape, 3)
 
     sun, open_sky = shadows.look_up(x, z)
     up = max(float(light.sun_direction[1]), 0.0)
-    received = light.ambient * open_sky[..., None] + light.sun * (up * sun[..., None])
-    facing = np.where(face, np.float32(0.75), np.float32(1))[..., None]
-    colour = np.maximum(albedo, 0.004) * received * facing
+    np.maximum(albedo, 0.004, out=albedo)
+    colour = light.ambient * open_sky[..., None]
+    if shadows.active:
+        colour += (light.sun * np.float32(up)) * sun[..., None]
     if light.night:
-        colour += np.maximum(albedo, 0.004) * light.lamp_light(x, z)
+        colour += light.lamp_light(x, z)
+    colour *= albedo
     # Flat views mirror the sky a little.
-    flat = np.clip(1 - fall / np.float32(0.25), 0, 1) ** 3
-    colour += light.horizon * (0.05 * flat * open_sky)[..., None]
+    flat = np.maximum(1 - fall / np.float32(0.25), 0)
+    colour += light.horizon * (np.float32(0.05) * flat * flat * flat * open_sky)[..., None]
     colour = light.through_air(colour, reach)
     target = pixels[top:]
-    target[..., :3] = np.where(below[..., None], colour, target[..., :3])
-    target[..., 3] = np.where(below, labels, target[..., 3])
+    if below.all():
+        target[..., :3], target[..., 3] = colour, labels.reshape(u.shape)
+    else:
+        target[..., :3][below], target[..., 3][below] = colour[below], labels.reshape(u.shape)[below]
+
+
+def _road(on: _Surface, plan: StreetPlan, city: City, season: Array) -> Array:
+    """Albedo (N, 3) of the carriageway."""
+    lane = plan.half_width / plan.lanes
+    grime = city.grime
+    tracks = np.cos(on.u * np.float32(4 * np.pi / lane)) * np.float32(min(1.5 * grime, 1.0) * 0.045)
+    tone = 1 + np.float32(0.10 * grime) * on.broad + np.float32(0.055) * on.middle + np.float32(0.11) * on.fine - tracks
+    # Dust and grit gather along the kerb.
+    tone -= np.float32(0.16 * (0.5 + grime)) * np.exp(-np.abs(on.d) / np.float32(0.18))
+    albedo = tone[:, None] * city.road
+    for index, side in ((0, -1), (1, 1)):
+        width = plan.cycle_lane[index]
+        if width and season[0] > season[1] * 0.75:  # some cities colour their cycle lanes
+            inside = np.flatnonzero(side * on.u > plan.half_width - width)
+            albedo[inside] *= np.array([1.75, 0.82, 0.7], np.float32)
+    return np.asarray(albedo)
+
+
+def _apply_paint(albedo: Array, on: _Surface, masks: list[Array], city: City) -> None:
+    """Lay repairs, dark lines, yellow and white paint on the road, worn where the road is."""
+    grime = city.grime
+    looks = (
+        (city.road * 0.72, 0.9, False),
+        (city.road * 0.28, 1.0, False),
+        (np.array([0.52, 0.36, 0.08], np.float32), 0.85, True),
+        (np.array([0.62, 0.62, 0.60], np.float32), 0.92, True),
+    )
+    for mask, (colour, strength, wears) in zip(masks, looks, strict=True):
+        where = np.flatnonzero(mask)
+        cover = mask[where].astype(np.float32) * np.float32(strength / 255)
+        if wears:
+            worn = 1.0 - 0.22 * grime + np.float32(0.32 * grime) * on.middle[where] + np.float32(0.12) * on.fine[where]
+            cover *= np.clip(worn, 0.12, 1)
+        albedo[where] += (colour - albedo[where]) * cover[:, None]
+
+
+def _behind_kerb(
+    on: _Surface, su: Array, sz: Array, face: Array, plan: StreetPlan, city: City, season: Array
+) -> tuple[Array, Array]:
+    """Albedo (N, 3) and label (N,) of kerbs, pavements and grass; `face` marks the kerb's upright side."""
+    grain = 0.12 if city.paving == "bricks" else 0.3
+    joints = _sample(paving_tile(city.paving), su, sz, 128.0, on.footprint, grain)
+    tone = 1 + 0.9 * joints + 0.09 * (0.4 + city.grime) * on.broad + 0.06 * on.middle + 0.09 * on.fine
+    albedo = tone[:, None] * city.pavement
+    labels = np.full(len(albedo), np.float32(Label.SIDEWALK))
+    left = on.u < 0
+    verge = np.where(left, np.float32(plan.verge[0]), np.float32(plan.verge[1]))
+    inner = verge + np.where(left, np.float32(plan.walk[0]), np.float32(plan.walk[1]))
+    green = (on.d > inner) & np.where(left, plan.plot[0] == "grass", plan.plot[1] == "grass")
+    green |= (on.d > 0.16) & (on.d < verge)
+    if plan.median:
+        green |= np.abs(on.u) < plan.median - 0.2
+    lawn = np.flatnonzero(green & ~face)
+    if len(lawn):
+        broad, middle = on.broad[lawn], on.middle[lawn]
+        grass = (1 + 0.2 * broad + 0.22 * middle + 0.38 * on.fine[lawn])[:, None] * season
+        dry = np.clip(0.35 * broad + 0.25 * middle - 0.1, 0, 1)[:, None] * np.float32(0.8)
+        albedo[lawn] = grass + (np.array([0.15, 0.12, 0.06], np.float32) - grass) * dry
+        labels[lawn] = Label.TERRAIN
+    kerb = np.flatnonzero(face | (on.d < 0.16))
+    stones = np.abs(np.mod(sz[kerb], np.float32(0.9)) - 0.45) > 0.43
+    gaps = 0.3 * stones * np.clip(0.5 / on.footprint[kerb], 0, 1)
+    stone = 1 + 0.08 * on.middle[kerb] + 0.05 * on.fine[kerb] - gaps
+    stone *= np.where(face[kerb], np.float32(0.5), np.float32(1))
+    albedo[kerb] = stone[:, None] * city.kerb
+    return albedo, labels

@@ -54,7 +54,7 @@ class Light:
     def through_air(self, colour: Array, depth: Array | float) -> Array:
         """Radiance after `depth` metres of haze; depth broadcasts against colour[..., 0]."""
         left = np.exp(-self.haze * np.asarray(depth, np.float32))[..., None]
-        return np.asarray(colour * left + self.horizon * 0.85 * (1 - left), np.float32)
+        return np.asarray(colour * left + self.horizon * 0.62 * (1 - left), np.float32)
 
 
 def sample_light(rng: np.random.Generator, city: City, domain: Domain, night: bool) -> Light:
@@ -70,6 +70,7 @@ def sample_light(rng: np.random.Generator, city: City, domain: Domain, night: bo
     sun_colour = np.array([1.0, 0.97 - 0.1 * warm, 0.92 - 0.28 * warm])
     blue = np.array([0.62, 0.82, 1.15])
     saturation = 1.0 if domain == "rendered" else 0.75
+    # In a street the ground sees only part of the sky, so the sky itself is brighter than `ambient` tells.
     if weather == "clear":
         sun = sun_colour * rng.uniform(2.0, 3.4)
         ambient = (0.55 + 0.45 * blue) * rng.uniform(0.32, 0.55)
@@ -97,8 +98,8 @@ def sample_light(rng: np.random.Generator, city: City, domain: Domain, night: bo
         direction,
         sun.astype(np.float32),
         ambient.astype(np.float32),
-        zenith.astype(np.float32),
-        horizon.astype(np.float32),
+        (zenith * 1.35).astype(np.float32),
+        (horizon * 1.35).astype(np.float32),
         haze,
         clouds,
     )

@@ -24,18 +24,19 @@ class Limb:
 
 
 _ARC = np.linspace(-np.pi / 2, np.pi / 2, 5)
+# Half circles ahead and behind, as (forward, sideways) shares of the radius.
+_HEAD = np.stack([np.cos(_ARC), np.sin(_ARC)], 1)
+_TAIL = -_HEAD
 
 
-def _cone(a: Array, b: Array, ra: float, rb: float) -> Array:
-    """Outline (N, 2) of a cone between two circles in the picture."""
-    d = b - a
-    angle = float(np.arctan2(d[1], d[0]))
-    head, tail = angle + _ARC, angle + np.pi + _ARC
+def _cones(a: Array, b: Array, ra: Array, rb: Array) -> Array:
+    """Outlines (N, 10, 2) of cones between circles in the picture: centres (N, 2), radii (N,)."""
+    forward = b - a
+    length = np.sqrt((forward * forward).sum(1, keepdims=True))
+    forward = np.where(length > 1e-6, forward / np.maximum(length, 1e-6), np.array([1.0, 0.0]))
+    frame = np.stack([forward, np.stack([-forward[:, 1], forward[:, 0]], 1)], 1)
     return np.concatenate(
-        [
-            b + rb * np.stack([np.cos(head), np.sin(head)], 1),
-            a + ra * np.stack([np.cos(tail), np.sin(tail)], 1),
-        ]
+        [b[:, None] + rb[:, None, None] * (_HEAD @ frame), a[:, None] + ra[:, None, None] * (_TAIL @ frame)], 1
     )
 
 
@@ -67,30 +68,32 @@ def draw_limbs(
     low = light.ambient * 0.42 + light.sun * (0.08 * sunlit) + lamp * 0.3
     mid = light.ambient * 0.58 + light.sun * (sunlit * (0.38 - 0.22 * behind)) + lamp * 0.7
     high = light.ambient * 0.72 + light.sun * (sunlit * 0.75) + lamp
-    for i in order.tolist():
-        limb = limbs[i]
-        segment = view[i]
-        if segment[:, 2].max() < NEAR + 0.1:
-            continue
-        if segment[:, 2].min() < NEAR + 0.1:  # cut the part behind the camera
-            k = int(segment[:, 2].argmin())
-            t = (NEAR + 0.1 - segment[k, 2]) / (segment[1 - k, 2] - segment[k, 2])
-            segment = segment.copy()
-            segment[k] += (segment[1 - k] - segment[k]) * t
-        a, b = camera.view_to_pixels(segment)
-        ra = max(limb.radius * camera.focal / float(segment[0, 2]), thinnest)
-        rb = max(limb.end_radius * camera.focal / float(segment[1, 2]), thinnest)
-        far = float(depth[i])
-        tones = [limb.albedo * t for t in ([limb.glow] if limb.glow else [low, mid, high])]
-        widest = max(ra, rb)
-        if widest < 1.2:
-            tones = tones[len(tones) // 2 :][:1]
-        elif widest < 2.2:
-            tones = tones[:2]
-        for step, tone in enumerate(tones):
-            shrink = (1.0, 0.74, 0.4)[step]
-            move = beam * (0.0, 0.24, 0.44)[step]
-            outline = _cone(a + move * ra, b + move * rb, ra * shrink, rb * shrink)
-            seen = light.through_air(tone, far)
-            value = (float(seen[0]), float(seen[1]), float(seen[2]), float(label))
-            cv2.fillConvexPoly(canvas.pixels, fixed(outline), value, cv2.LINE_8, 4)
+    order = order[view[order, :, 2].max(1) > NEAR + 0.1]
+    if not len(order):
+        return
+    segments = view[order].copy()
+    for segment in [
+        segments[i] for i in np.flatnonzero(segments[..., 2].min(1) < NEAR + 0.1)
+    ]:  # cut what is behind the camera
+        k = int(segment[:, 2].argmin())
+        t = (NEAR + 0.1 - segment[k, 2]) / (segment[1 - k, 2] - segment[k, 2])
+        segment[k] += (segment[1 - k] - segment[k]) * t
+    np.maximum(segments[..., 2], NEAR + 0.1, out=segments[..., 2])
+    pixels = camera.view_to_pixels(segments)
+    radii = np.array([[limb.radius, limb.end_radius] for limb in limbs])[order]
+    radii = np.maximum(radii * camera.focal / segments[..., 2], thinnest)
+    albedo = np.array([limb.albedo for limb in limbs])[order]
+    glow = np.array([limb.glow for limb in limbs])[order]
+    widest = radii.max(1)
+    layers = []
+    for step, tone in enumerate((low, mid, high)):
+        shift = beam * (0.0, 0.24, 0.44)[step] * radii[..., None]
+        ends_px, shrunk = pixels + shift, radii * (1.0, 0.74, 0.4)[step]
+        outlines = fixed(_cones(ends_px[:, 0], ends_px[:, 1], shrunk[:, 0], shrunk[:, 1]))
+        received = np.where(glow[:, None] > 0, glow[:, None], mid if step == 0 and widest.max() < 1.2 else tone)
+        colours = light.through_air(albedo * received, depth[order])
+        layers.append((outlines, np.column_stack([colours, np.full(len(order), float(label))]).tolist()))
+    for i in range(len(order)):
+        count = 1 if glow[i] or widest[i] < 1.2 else (2 if widest[i] < 2.2 else 3)
+        for outlines, values in layers[:count]:
+            cv2.fillConvexPoly(canvas.pixels, outlines[i], values[i], cv2.LINE_8, 4)

@@ -67,11 +67,11 @@ def _crown(image: Array, rng: np.random.Generator, cx: float, cy: float, rx: flo
 def sprite(kind: str, number: int) -> tuple[Array, ...]:
     """Picture pyramid of one plant: uint8 (side, side, 4): shade, cover, wood, label region; finest first."""
     rng = stream(4, sum(map(ord, kind)), number)
-    image: Array = np.zeros((SIDE, SIDE, 3), np.uint8)
-    mid = SIDE / 2
+    image: Array = np.zeros((SIDE, 2 * SIDE, 3), np.uint8)
+    mid = float(SIDE)
     if kind == "bare":
         thick = rng.uniform(8, 13)
-        _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * rng.uniform(0.2, 0.27), thick, 8)
+        _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * rng.uniform(0.19, 0.25), thick, 8)
     elif kind == "leafy":
         _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * 0.26, rng.uniform(9, 14), 3)
         _crown(
@@ -89,7 +89,7 @@ def sprite(kind: str, number: int) -> tuple[Array, ...]:
     else:
         _crown(image, rng, mid, SIDE * 0.66, SIDE * rng.uniform(0.4, 0.5), SIDE * 0.33)
     if kind != "bare":  # leaves: ragged edges, holes to the sky, fine light and shade
-        noise = patch("grain", number, SIDE, SIDE, 1.6) + 0.8 * patch("cloud", number, SIDE, SIDE, 0.6)
+        noise = patch("grain", number, SIDE, 2 * SIDE, 1.6) + 0.8 * patch("cloud", number, SIDE, 2 * SIDE, 0.6)
         leaf = image[..., 2] < 128
         inner = cv2.blur(image[..., 1], (25, 25)).astype(np.float32) / 255
         cover = np.clip((inner * 3.2 - 1.0 + 0.55 * noise) * 1.6, 0, 1) * 255
@@ -108,7 +108,7 @@ def sprite(kind: str, number: int) -> tuple[Array, ...]:
             cv2.blur(cover, (17, 17)).astype(np.float32)
             * 0.55
             * region
-            * (0.7 + 0.3 * np.clip(patch("grain", number, SIDE, SIDE), -1, 2))
+            * (0.7 + 0.3 * np.clip(patch("grain", number, SIDE, 2 * SIDE), -1, 2))
         )
         hidden = np.clip(veil, 0, 150).astype(np.uint8)
         image[..., 0] = np.where(hidden > cover, 110, image[..., 0])
@@ -117,11 +117,20 @@ def sprite(kind: str, number: int) -> tuple[Array, ...]:
     # Uncovered pixels take an average look, so that smaller copies get no dark rims.
     empty = image[..., 1] < 8
     image[empty, 0], image[empty, 2] = 110, 255 if kind == "bare" else 0
-    full = np.dstack([image, region * 255])
+    full = _fitted(np.dstack([image, region * 255]))
     levels = [full]
     while levels[-1].shape[0] > 24:
         levels.append(np.asarray(cv2.resize(levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)))
     return tuple(levels)
+
+
+def _fitted(picture: Array) -> Array:
+    """The middle square of a picture (SIDE, 2 SIDE, C), shrunk towards its foot where a crown is wider."""
+    columns = np.flatnonzero(picture[..., 3].any(0))
+    reach = max(abs(int(columns[0]) - SIDE), abs(int(columns[-1]) - SIDE), 1) + 2
+    scale = min(1.0, SIDE / 2 / reach)
+    matrix = np.array([[scale, 0, SIDE / 2 - scale * SIDE], [0, scale, SIDE * (1 - scale)]])
+    return np.asarray(cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA))
 
 
 def plant_shadow(kind: str, number: int) -> Array:

@@ -1,6 +1,7 @@
 """The street plan: one main street that may bend, side streets, kerbs; distances from the kerb."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -57,9 +58,11 @@ class StreetPlan:
 
     def point(self, u: float, s: float) -> tuple[float, float]:
         """World (x, z) of street coordinates."""
-        m = float(self.slope(s))
-        n = float(np.hypot(1.0, m))
-        return float(self.centre(s)) + u / n, s - u * m / n
+        t = min(max(s - self.bend_from, 0.0), 140.0)
+        beyond = max(s - self.bend_from - 140.0, 0.0)
+        m = self.bend * t
+        n = sqrt(1.0 + m * m)
+        return float(self.bend * (0.5 * t * t + 140 * beyond) + u / n), float(s - u * m / n)
 
     def heading(self, s: float) -> float:
         """Angle of the street's direction from z towards x, radians."""

@@ -99,7 +99,7 @@ def _backdrop(canvas: Canvas, rng: np.random.Generator, scene: Scene) -> None:
         outline = canvas.outline(ring)
         if outline is not None:
             colour = canvas.light.ambient * 0.6 + canvas.light.sun * rng.uniform(0.0, 0.5)
-            seen = canvas.light.through_air((albedo * colour).astype(np.float32), far)
+            seen = canvas.light.through_air((albedo * colour).astype(np.float32), far * 2.5)
             canvas.flat(outline / 16.0 + 0.5, seen, Label.VEGETATION if leafy else Label.BUILDING)
 
 
@@ -108,7 +108,7 @@ def _bonnet(canvas: Canvas, city: City, seed: int, number: int) -> None:
     rng = stream(seed, 8, number)
     width, height = canvas.camera.width, canvas.camera.image_height
     t = np.linspace(0, 1, 24)
-    peak, shift = rng.uniform(0.03, 0.07) * height, rng.uniform(-0.2, 0.2)
+    peak, shift = rng.uniform(0.02, 0.045) * height, rng.uniform(-0.2, 0.2)
     top = height - peak * np.clip(1 - ((t - 0.5 - shift) / 0.62) ** 2, 0, 1) ** 0.5
     outline = np.concatenate([np.stack([t * width, top], 1), [[width, height + 2.0], [0, height + 2.0]]])
     paint = linear(*rng.choice([[30, 32, 36], [150, 152, 156], [60, 70, 90]]))

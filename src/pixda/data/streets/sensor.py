@@ -29,17 +29,17 @@ def device_of(domain: Domain, number: int, seed: int) -> Device:
     """The device of a city; all rendered cities share one kind."""
     rng = stream(seed, 5, 1 if domain == "camera" else 0, number)
     if domain == "rendered":
-        return Device(0.38, 0.0, np.ones(3, np.float32), 1.05, 1.18, 0.0, 0.0, 100, 0.19, 0.12)
+        return Device(0.38, 0.0, np.ones(3, np.float32), 1.05, 1.18, 0.0, 0.0, 100, 0.15, 0.15)
     return Device(
-        rng.uniform(0.5, 0.8),
+        rng.uniform(0.35, 0.6),
         rng.uniform(0.08, 0.3),
         np.exp(rng.normal(0, 0.035, 3)).astype(np.float32),
-        rng.uniform(1.1, 1.4),
+        rng.uniform(1.15, 1.45),
         rng.uniform(0.65, 0.95),
-        rng.uniform(0.008, 0.02),
-        rng.uniform(0.2, 0.8),
+        rng.uniform(0.006, 0.016),
+        rng.uniform(0.4, 1.0),
         int(rng.integers(72, 93)),
-        rng.uniform(0.12, 0.19),
+        rng.uniform(0.11, 0.17),
         rng.uniform(0.15, 0.5),
     )
 
@@ -55,7 +55,7 @@ def _exposure(linear: Array, labels_sky: Array, key: float, sky_weight: float) -
 def develop(linear: Array, sky: Array, domain: Domain, device: Device, rng: np.random.Generator, night: bool) -> Array:
     """Linear radiance (H, W, 3) float32 -> RGB uint8; `sky` is the boolean mask of the sky."""
     height, width = linear.shape[:2]
-    spread = 0.22 if domain == "rendered" else 0.32
+    spread = 0.28 if domain == "rendered" else 0.42
     gain = _exposure(linear, sky, device.key, device.sky_weight) * float(np.exp(rng.normal(0, spread)))
     if night:
         gain = min(gain, rng.uniform(2.0, 3.5))
@@ -66,7 +66,11 @@ def develop(linear: Array, sky: Array, domain: Domain, device: Device, rng: np.r
         image = cv2.GaussianBlur(image, (3, 3), device.blur)
         image *= np.exp(rng.normal(0, 0.03, 3)).astype(np.float32)
     # Shoulder: highlights roll off; gamma 2; then contrast around the middle.
-    image = np.sqrt(np.clip(image, 0, None) / (1 + 0.25 * np.clip(image, 0, None) ** 1.5))
+    root = np.sqrt(np.maximum(image, 0, out=image))
+    image *= root
+    image *= np.float32(0.25)
+    image += 1
+    image = root / np.sqrt(image, out=image)
     grey = image.mean(2, keepdims=True)
     image = grey + (image - grey) * np.float32(device.saturation * np.exp(rng.normal(0, 0.08)))
     contrast = np.float32(device.contrast * np.exp(rng.normal(0, 0.05)))

@@ -23,7 +23,7 @@ def _sky(rays: Array, light: Light, rng: np.random.Generator) -> Array:
     colour = light.horizon + (light.zenith - light.horizon) * lift
     if not light.night:
         towards = np.clip((rays @ light.sun_direction.astype(np.float32)) / length, 0, 1)
-        glow = (towards**8 * 0.5 + towards**90 * 3.0)[..., None]
+        glow = (towards**8 * 0.35 + towards**300 * 3.0)[..., None]
         colour += glow * (light.sun * 0.5 + light.ambient * 0.3)
     # Clouds: sample noise where the ray meets a plane, flattened near the horizon to avoid noise there.
     plane = 42.0 / (up + 0.12) / length

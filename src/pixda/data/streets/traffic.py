@@ -173,7 +173,7 @@ def add_traffic(scene: Scene, rng: np.random.Generator) -> None:
 
 def _add_cyclists(scene: Scene, rng: np.random.Generator, own: int) -> None:
     plan = scene.plan
-    for _ in range(rng.poisson(0.4)):
+    for _ in range(rng.poisson(0.75)):
         direction = own if rng.random() < 0.65 else -own
         index = (direction + 1) // 2
         u = direction * (plan.half_width - plan.parking[index] - rng.uniform(0.5, 1.1))
