@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from runs import two_domains, words
 
 from pixda.__main__ import main
 
@@ -12,13 +13,13 @@ from pixda.__main__ import main
     "words",
     [["--help"], ["train", "--help"], ["evaluate", "--help"], ["demo", "--help"], ["train", "--method=joint", "-h"]],
 )
-def test_help_does_not_wait_for_torch(words):
+def test_help_does_not_wait_for_torch(typed):
     """Half a second is the limit users feel; importing torch alone takes longer."""
     code = f"""
 import sys
 from pixda.__main__ import main
 try:
-    main({words!r})
+    main({typed!r})
 except SystemExit as end:
     assert not end.code
 assert "torch" not in sys.modules
@@ -29,7 +30,7 @@ assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("typed", "said"),
     [
         (["trian"], "trian"),
         (["train", "--recipe.alignment.wieght=1"], "wieght"),
@@ -39,8 +40,8 @@ assert "torch" not in sys.modules
         (["evaluate", "--model=nowhere", "--data.dataset=camvid", "--data.root=x"], "nowhere"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_it(words, said, capsys):
-    assert main(words) == 1
+def test_a_mistake_is_one_line_that_names_it(typed, said, capsys):
+    assert main(typed) == 1
     message = capsys.readouterr().err
     assert said in message
     assert len(message.strip().splitlines()) == 1
@@ -48,7 +49,20 @@ def test_a_mistake_is_one_line_that_names_it(words, said, capsys):
 
 
 def test_a_wrong_root_is_found_before_any_training(tmp_path, capsys):
-    words = ["train", "--source.dataset=gta5", f"--source.root={tmp_path}", "--target.dataset=camvid"]
-    assert main([*words, f"--target.root={tmp_path}", f"--out={tmp_path / 'run'}", "--network.architecture=tiny"]) == 1
+    typed = ["train", "--source.dataset=gta5", f"--source.root={tmp_path}", "--target.dataset=camvid"]
+    assert main([*typed, f"--target.root={tmp_path}", f"--out={tmp_path / 'run'}", "--network.architecture=tiny"]) == 1
     assert "images/00001.png" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_what_nobody_foresaw_is_one_line_too_and_a_traceback_with_debug(tmp_path, capsys):
+    """Here: the run folder lies below a file."""
+    (tmp_path / "file").write_text("")
+    two_domains(tmp_path)
+    given = words(tmp_path, tmp_path / "file/run")
+    assert main(given) == 1
+    message = capsys.readouterr().err
+    assert len(message.strip().splitlines()) == 1
+    assert "--debug" in message
+    with pytest.raises(OSError, match="Not a directory"):
+        main([*given, "--debug"])

@@ -54,6 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("pixda: stopped.", file=sys.stderr)
         return 130
+    except Exception as error:
+        if debug:
+            raise
+        what = " ".join(str(error).split())[:500]
+        print(f"pixda: {type(error).__name__}: {what} (add --debug to see where)", file=sys.stderr)
+        return 1
     return 0
 
 

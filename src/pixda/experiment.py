@@ -17,6 +17,7 @@ from pixda.config import Experiment, Machine
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
+from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
 from pixda.data.open import open_dataset, open_shots, open_test
 from pixda.data.shots import write_manifest
@@ -27,35 +28,9 @@ from pixda.methods.method import Method
 from pixda.metrics import Scores
 from pixda.models import build_segmenter, load_weights
 from pixda.models.segmenter import Segmenter
+from pixda.phases.phase import Phase
 from pixda.progress import Display
 from pixda.training import Run
-
-
-def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path | None) -> Scores:
-    """Score a finished run on labelled frames.
-
-    Args:
-        path: the run's folder, or its ``model.safetensors``.
-        data: the frames.
-        size: (width, height) for the network; None is the size it was trained at.
-        out: JSON file for the scores, or None.
-    """
-    segmenter, made = load_model(path)
-    dataset = open_dataset(data, segmenter.classes)
-    width, height = size or made["config"]["size"]
-    fabric = make_fabric(Machine())
-    with Display([], path.name) as display:
-        matrix = evaluate(
-            segmenter.to(fabric.device),
-            dataset,
-            (width, height),
-            fabric,
-            lambda done, total: display.count("scoring", done, total),
-        )
-    scores = matrix.scores()
-    if out is not None:
-        scores.save(out, split=data.split, frames=len(dataset), network_size=(width, height))
-    return scores
 
 
 def run(
@@ -88,19 +63,11 @@ def run(
 
     classes = ClassSet.load(experiment.classes)
     segmenter, first_weights = first_segmenter(experiment, classes)
-    phases = method.phases()[0 if experiment.start_from is None else 1 :]
-    if not phases:
-XX
-    shown = method.crop or experiment.size
-    if shown[0] > experiment.size[0] or shown[1] > experiment.size[1]:
-        raise UserError(
-            f"A crop of {shown[0]} x {shown[1]} does not fit into images of {experiment.size[0]} x {experiment.size[1]} "
-            "(width x height): lower --recipe.crop, or set it to null."
-        )
-    for phase in phases:
-        phase.check(segmenter, shown)
-    domains = open_domains(experiment, method, classes, fabric, out.parent / ".checks")
+    phases = phases_to_train(experiment, method, segmenter)
+    domains = open_domains(experiment, method, classes, fabric)
     test = open_test(experiment.target, classes)
+    for dataset in (domains.source, domains.target, test):
+        check(dataset, out.parent / ".checks").raise_if_bad()
 
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
@@ -127,20 +94,39 @@ XX
             "config": config,
         }
         save_model(out, segmenter, made)
-        matrix = evaluate(
-            segmenter,
-            test,
-            experiment.size,
-            fabric,
-            lambda done, total: display.count("scoring", done, total),
-        )
+        return _score(segmenter, test, experiment.size, fabric, display, out / "scores.json")
+
+
+def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path | None) -> Scores:
+    """Score a finished run on labelled frames.
+
+    Args:
+        path: the run's folder, or its ``model.safetensors``.
+        data: the frames.
+        size: (width, height) for the network; None is the size it was trained at.
+        out: JSON file for the scores, or None.
+    """
+    segmenter, made = load_model(path)
+    dataset = open_dataset(data, segmenter.classes)
+    width, height = size or made["config"]["size"]
+    fabric = make_fabric(Machine())
+    with Display([], path.name) as display:
+        return _score(segmenter.to(fabric.device), dataset, (width, height), fabric, display, out)
+
+
+def _score(
+    segmenter: Segmenter,
+    dataset: SegmentationDataset,
+    size: tuple[int, int],
+    fabric: Fabric,
+    display: Display,
+    out: Path | None,
+) -> Scores:
+    """Evaluate under a progress bar, and keep the scores with what they belong to."""
+    matrix = evaluate(segmenter, dataset, size, fabric, lambda done, total: display.count("scoring", done, total))
     scores = matrix.scores()
-    scores.save(
-        out / "scores.json",
-        split=experiment.target.test_split,
-        frames=len(test),
-        network_size=experiment.size,
-    )
+    if out is not None:
+        scores.save(out, split=dataset.split, frames=len(dataset), network_size=size)
     return scores
 
 
@@ -175,23 +161,32 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
     return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
 
 
-def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabric: Fabric, checked: Path) -> Domains:
-    """The streams of batches, every file of them decoded and checked once.
+def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter) -> list[Phase]:
+    """The method's phases, less the pretraining where a finished model replaces it; sizes that misfit are refused."""
+    phases = method.phases()
+    if experiment.start_from is not None:
+        phases = phases[1:]
+    if not phases:
+        raise UserError(
+            "Nothing is left to train: the method's only phase is the pretraining that start_from replaces."
+        )
+    width, height = experiment.size
+    shown = method.crop or experiment.size
+    if shown[0] > width or shown[1] > height:
+        raise UserError(
+            f"A crop of {shown[0]} x {shown[1]} does not fit into images of {width} x {height} (width x height): "
+            "lower --recipe.crop, or set it to null."
+        )
+    for phase in phases:
+        phase.check(segmenter, shown)
+    return phases
 
-    Args:
-        experiment: which data, at which size.
-        method: whose crops and flips.
-        classes: of the masks.
-        fabric: on whose device batches are put, and which share of them is this process's.
-        checked: folder that remembers which datasets were found sound.
-    """
-    source = open_dataset(experiment.source, classes, experiment.size)
-    target = open_shots(experiment.target, classes, experiment.size, experiment.seed)
-    for dataset in (source, target):
-        check(dataset, checked).raise_if_bad()
+
+def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabric: Fabric) -> Domains:
+    """The streams of batches: which data, at which size, with the method's crops and flips."""
     return Domains(
-        source,
-        target,
+        open_dataset(experiment.source, classes, experiment.size),
+        open_shots(experiment.target, classes, experiment.size, experiment.seed),
         experiment.seed,
         fabric.device,
         method.crop,

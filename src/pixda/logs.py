@@ -45,6 +45,7 @@ class Logs:
             writer = csv.writer(file)
             writer.writerow(["name", "score", "delta", "kept"])
             writer.writerows((n, f"{s:.6g}", result.delta, int(n in kept)) for n, s in result.scores.items())
+        self._board.log_metrics({"selection/kept": len(kept), "selection/delta": result.delta}, result.epoch)
 
     def close(self) -> None:
         """Write out what is still in memory."""

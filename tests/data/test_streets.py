@@ -30,10 +30,10 @@ def classes():
 
 @pytest.fixture(scope="module")
 def many():
-    """Label ids counted in 90 frames of each domain, one row a frame."""
+    """Label ids counted in 45 frames of each domain, one row a frame."""
     options = WorldOptions(width=120, height=90)
     return {
-        domain: np.stack([np.bincount(render(domain, i, options, i % 3)[1].ravel(), minlength=256) for i in range(90)])
+        domain: np.stack([np.bincount(render(domain, i, options, i % 3)[1].ravel(), minlength=256) for i in range(45)])
         for domain in ("rendered", "camera")
     }
 

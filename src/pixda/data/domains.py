@@ -187,12 +187,15 @@ class _Drawn(Dataset["Sample | UserError"]):
 
 
 class _InMemory(Dataset[Sample]):
-    """The samples of a small dataset, decoded once."""
+    """The samples of a small dataset, each decoded once (in every loader process)."""
 
     def __init__(self, dataset: SegmentationDataset) -> None:
-        self._samples = [dataset[index] for index in range(len(dataset.frames))]
+        self._dataset = dataset
+        self._samples: dict[int, Sample] = {}
 
     def __getitem__(self, index: int) -> Sample:
+        if index not in self._samples:
+            self._samples[index] = self._dataset[index]
         return self._samples[index]
 
 

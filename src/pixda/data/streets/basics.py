@@ -56,7 +56,7 @@ def stream(*key: int) -> np.random.Generator:
 
 def linear(r: float, g: float, b: float) -> Array:
     """Display colour 0..255 -> linear light 0..1, float32 (3,); the world uses gamma 2 throughout."""
-    return np.array([r * r / 65025, g * g / 65025, b * b / 65025], np.float32)
+    return np.asarray([r * r / 65025, g * g / 65025, b * b / 65025], np.float32)
 
 
 def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
@@ -68,4 +68,4 @@ def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
 def jitter(rng: np.random.Generator, colour: Array, amount: float) -> Array:
     """`colour` with its brightness and each channel changed a little."""
     scale = np.exp(rng.normal(0, amount)) * np.exp(rng.normal(0, amount * 0.35, 3))
-    return np.clip(colour * scale, 0.004, 0.95).astype(np.float32)
+    return np.asarray(np.clip(colour * scale, 0.004, 0.95), np.float32)

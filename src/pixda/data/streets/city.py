@@ -73,8 +73,8 @@ def city_of(domain: Domain, number: int, seed: int) -> City:
     clear, milky, closed, fog = rng.dirichlet([2.5, 1.6, 2.2, 0.25 if camera else 0.5])
     terrace, shops, offices, houses, park, wall, lot = rng.dirichlet([3.2, 3.4, 1.6, 1.9, 1.1, 0.9, 0.8])
     brick_wall, hedge, fence, none = rng.dirichlet([2, 2, 2, 0.6])
-    centre = rng.uniform(6.5, 9.5)
-    walk_width = rng.uniform(2.3, 4.0)
+    centre = rng.uniform(6.0, 8.8)
+    walk_width = rng.uniform(2.5, 4.5)
     return City(
         palette=palette,
         leaves=_greyed(LEAVES, grey * 0.6, rng, 4),

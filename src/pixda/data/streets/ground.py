@@ -189,7 +189,7 @@ def _behind_kerb(
     verge = np.where(left, np.float32(plan.verge[0]), np.float32(plan.verge[1]))
     inner = verge + np.where(left, np.float32(plan.walk[0]), np.float32(plan.walk[1]))
     green = (on.d > inner) & np.where(left, plan.plot[0] == "grass", plan.plot[1] == "grass")
-    green |= (on.d > 0.16) & (on.d < verge)
+    green |= ((on.d > 0.16) & (on.d < verge)) | (on.d > inner + 16)
     if plan.median:
         green |= np.abs(on.u) < plan.median - 0.2
     lawn = np.flatnonzero(green & ~face)

@@ -6,8 +6,8 @@ import numpy as np
 
 from pixda.data.streets.basics import Array, linear, stream
 from pixda.data.streets.canvas import Canvas
-from pixda.data.streets.fronts import add_tree
 from pixda.data.streets.furniture import draw_bollard, draw_box, draw_fence, draw_lamp, draw_sign, draw_traffic_light
+from pixda.data.streets.placing import add_tree
 from pixda.data.streets.scene import Scene, Thing
 from pixda.data.streets.shadows import ShadowMap
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pixda.data.streets.basics import Array, linear
-from pixda.data.streets.cars import wheel
+from pixda.data.streets.car_bodies import wheel
 from pixda.data.streets.mesh import Mesh, Part, box, join, make, panel
 
 GLASS = (32, 36, 41)

@@ -129,7 +129,7 @@ def sample_plan(rng: np.random.Generator, city: City, gap: float) -> StreetPlan:
         junctions.append(Junction(at, rng.uniform(5, 9), int(rng.choice([-1, 1, 0]))))
         at += rng.uniform(22, 80)
     bend = rng.normal(0, 0.0022) if rng.random() < 0.6 else 0.0
-    grassy = rng.random() < 0.25
+    grassy = rng.random() < 0.18
     return StreetPlan(
         half_width=half,
         bend=float(np.clip(bend, -0.005, 0.005)),

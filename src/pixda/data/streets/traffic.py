@@ -6,7 +6,8 @@ import numpy as np
 
 from pixda.data.streets.basics import Array, Label, pick, stream
 from pixda.data.streets.canvas import Canvas
-from pixda.data.streets.cars import SHAPES, car
+from pixda.data.streets.car_bodies import SHAPES
+from pixda.data.streets.cars import car
 from pixda.data.streets.cycles import bicycle_outline, draw_bicycle, draw_motorcycle
 from pixda.data.streets.large_vehicles import bus, tram, truck
 from pixda.data.streets.limbs import draw_limbs
@@ -213,11 +214,11 @@ def _add_cyclists(scene: Scene, rng: np.random.Generator, own: int) -> None:
 
 def _add_walkers(scene: Scene, rng: np.random.Generator) -> None:
     plan = scene.plan
-    lively = float(np.exp(rng.normal(0.1, 0.8)))
+    lively = float(np.exp(rng.normal(0.0, 0.7)))
     for side in (-1, 1):
         index = (side + 1) // 2
         low = plan.half_width + plan.verge[index] + 0.35
-        for _ in range(rng.poisson(2.6 * lively)):
+        for _ in range(rng.poisson(2.1 * lively)):
             s = 5 + rng.exponential(18)
             if s > 70 or plan.is_open(side, s, 2):
                 continue
