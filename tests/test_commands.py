@@ -10,7 +10,7 @@ from pixda.__main__ import main
 
 
 @pytest.mark.parametrize(
-    "words",
+    "typed",
     [["--help"], ["train", "--help"], ["evaluate", "--help"], ["demo", "--help"], ["train", "--method=joint", "-h"]],
 )
 def test_help_does_not_wait_for_torch(typed):

@@ -60,6 +60,13 @@ def add_kit(scene: Scene, rng: np.random.Generator) -> None:
             for s in np.arange(rng.uniform(2, 12), 110, rng.uniform(7, 16)):
                 if not plan.is_open(side, float(s), 3) and rng.random() < 0.85:
                     add_tree(scene, rng, side * (plan.half_width + offset), float(s), rng.uniform(0.7, 1.1))
+    for at in plan.islands:
+        for end in (-1.7, 1.7):
+            scene.taken.append((0.0, at + end, 0.8, 1.2))
+            if rng.random() < 0.6:
+                _sign(scene, rng, rng.uniform(-0.3, 0.3), at + end, end < 0)
+            else:
+                _bollard(scene, rng, 0.0, at + end, rng.random())
     if plan.median > 0.8 and rng.random() < 0.7:
         for s in np.arange(6.0, 110, 11):
             if not any(abs(s - j.at) < j.width for j in plan.junctions):

@@ -44,10 +44,10 @@ class Light:
         mirrored = 2 * cosine * normal - view
         height = np.clip(mirrored[:, 1:2] * 2.2, -1, 1)
         above = self.horizon + (self.zenith - self.horizon) * np.clip(height, 0, 1)
-        seen = np.where(height > 0, above, self.ambient * 0.16 * (1 + 0.5 * height))
+        seen = np.where(height > 0, np.minimum(above, 1.3), self.ambient * 0.16 * (1 + 0.5 * height))
         # Houses stand along the street: what mirrors the lowest part of the sky mostly mirrors walls.
         seen = seen * np.clip(0.35 + 1.6 * np.abs(height), 0, 1)
-        fresnel = gloss[:, None] * (0.05 + 0.95 * (1 - cosine) ** 4)
+        fresnel = gloss[:, None] * (0.05 + 0.7 * (1 - cosine) ** 5)
         glint = np.maximum(mirrored @ self.sun_direction, 0)[:, None] ** 60
         return np.asarray(colour + fresnel * seen + gloss[:, None] * glint * self.sun * (0.8 * sunlit))
 

@@ -38,11 +38,11 @@ def _branch(
     count = 2 if rng.random() < 0.55 else 3
     for i in range(count):
         spread = (
-            rng.uniform(0.18, 0.62) * (1 if i % 2 else -1)
+            rng.uniform(0.14, 0.52) * (1 if i % 2 else -1)
             if count == 2
-            else (i - 1) * rng.uniform(0.3, 0.7) + rng.normal(0, 0.1)
+            else (i - 1) * rng.uniform(0.22, 0.55) + rng.normal(0, 0.1)
         )
-        child = angle * 0.9 + spread
+        child = angle * 0.85 + spread
         _branch(image, rng, x1, y1, child, length * rng.uniform(0.66, 0.86), thick * rng.uniform(0.55, 0.72), depth - 1)
 
 
@@ -70,8 +70,8 @@ def sprite(kind: str, number: int) -> tuple[Array, ...]:
     image: Array = np.zeros((SIDE, 2 * SIDE, 3), np.uint8)
     mid = float(SIDE)
     if kind == "bare":
-        thick = rng.uniform(8, 13)
-        _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * rng.uniform(0.19, 0.25), thick, 8)
+        thick = rng.uniform(5, 10)
+        _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * rng.uniform(0.19, 0.25), thick, 9)
     elif kind == "leafy":
         _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * 0.26, rng.uniform(9, 14), 3)
         _crown(
@@ -97,7 +97,7 @@ def sprite(kind: str, number: int) -> tuple[Array, ...]:
         shade = image[..., 0] * np.clip(1 + 0.3 * noise, 0.35, 1.7)
         image[..., 0] = np.where(leaf, np.clip(shade, 0, 255), image[..., 0]).astype(np.uint8)
     cover = image[..., 1]
-    size = 13 if kind == "bare" else 7
+    size = 25 if kind == "bare" else 7
     # People who label trees draw round the crown: twigs and small gaps belong to it.
     region = cv2.morphologyEx(
         (cover > 60).astype(np.uint8), cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))

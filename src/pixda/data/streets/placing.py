@@ -120,7 +120,7 @@ def add_boundary(
                 draw_fence(canvas, a, b, height, fence, wood if fence == "boards" else metal, sunlit, seed + n)
             elif kind == "hedge":
                 draw_wall(
-                    canvas, a, b, height, hedge_texture(seed + n, length, height, scale, leaf), Label.VEGETATION, shade
+                    canvas, a, b, height, hedge_texture(seed + n, length, height, scale, leaf), Label.VEGETATION, shade, 0.0, ragged
                 )
             else:
                 draw_wall(canvas, a, b, height, wall_texture(seed + n, length, height, scale, brick), Label.WALL, shade)

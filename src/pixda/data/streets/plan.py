@@ -9,6 +9,7 @@ from pixda.data.streets.basics import Array
 from pixda.data.streets.city import City
 
 REACH = 130.0  # metres ahead that are furnished
+ISLAND = (0.7, 2.4)  # half width and half length of a refuge, metres
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class StreetPlan:
     walk: tuple[float, float]  # pavement width left, right
     verge: tuple[float, float]  # grass strip behind the kerb left, right
     median: float  # half width of a planted middle strip; 0: none
+    islands: tuple[float, ...]  # middles of short refuges in the centre of the road
     kerb: float  # height
     corner: float  # corner radius
     plot: tuple[str, str]  # ground behind the pavement left, right: "paved", "grass", "gravel"
@@ -88,6 +90,8 @@ class StreetPlan:
             for road in roads:
                 island = np.minimum(island, np.abs(z - road.at) - (road.width / 2 + 2))
             distance = np.maximum(distance, island)
+        for at in self.islands:
+            distance = np.maximum(distance, np.minimum(ISLAND[0] - np.abs(u), ISLAND[1] - np.abs(z - at)))
         return np.asarray(distance)
 
     def is_open(self, side: int, s: float, margin: float) -> bool:
@@ -128,6 +132,10 @@ def sample_plan(rng: np.random.Generator, city: City, gap: float) -> StreetPlan:
     while at < REACH:
         junctions.append(Junction(at, rng.uniform(5, 9), int(rng.choice([-1, 1, 0]))))
         at += rng.uniform(22, 80)
+    islands: tuple[float, ...] = ()
+    if not median and half > 4 and rng.random() < 0.35:
+        places = [rng.uniform(8, 20), rng.uniform(28, 60)][: int(rng.integers(1, 3))]
+        islands = tuple(at for at in places if all(abs(at - j.at) > j.width / 2 + 4 for j in junctions))
     bend = rng.normal(0, 0.0022) if rng.random() < 0.6 else 0.0
     grassy = rng.random() < 0.18
     return StreetPlan(
@@ -139,6 +147,7 @@ def sample_plan(rng: np.random.Generator, city: City, gap: float) -> StreetPlan:
         walk=walk,
         verge=(rng.uniform(0.8, 2.5) * (grassy or rng.random() < 0.1), rng.uniform(0.8, 2.5) * grassy),
         median=median,
+        islands=islands,
         kerb=rng.uniform(0.08, 0.15),
         corner=rng.uniform(3, 6),
         plot=("paved", "paved"),
