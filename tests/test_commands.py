@@ -56,13 +56,12 @@ def test_a_wrong_root_is_found_before_any_training(tmp_path, capsys):
 
 
 def test_what_nobody_foresaw_is_one_line_too_and_a_traceback_with_debug(tmp_path, capsys):
-    """Here: the run folder lies below a file."""
-    (tmp_path / "file").write_text("")
-    two_domains(tmp_path)
-    given = words(tmp_path, tmp_path / "file/run")
+    """Here: torch's own refusal of a rate below zero."""
+    given = words(two_domains(tmp_path), tmp_path / "run", "--recipe.segmenter.lr=-1")
     assert main(given) == 1
     message = capsys.readouterr().err
     assert len(message.strip().splitlines()) == 1
+    assert "learning rate" in message
     assert "--debug" in message
-    with pytest.raises(OSError, match="Not a directory"):
+    with pytest.raises(ValueError, match="learning rate"):
         main([*given, "--debug"])

@@ -29,10 +29,20 @@ def facade(
     if kind == "far":
         return wall.image
     if kind == "plain":
-        if rng.random() < 0.5:
-            for _ in range(int(rng.integers(1, 4))):
+        style = {"lintel": 0.1, "surround": 0, "sill": 1, "frame": 0.06, "columns": 1, "rows": 2}
+        draw = rng.random()
+        if draw < 0.45 and width > 5:  # regular rows, as on a front
+            gap, per_floor = rng.uniform(2.2, 4), height / floors
+            for floor in range(floors):
+                for x in np.arange(rng.uniform(0.8, 2), width - 1.5, gap):
+                    if rng.random() < 0.85:
+                        lit = night and rng.random() < 0.3
+                        add_window(
+                            wall, rng, x, (floor + 0.3) * per_floor, 0.95, per_floor * 0.5, style, frame, trim, lit
+                        )
+        elif draw < 0.85:
+            for _ in range(int(rng.integers(1, 5))):
                 x, y = rng.uniform(0.5, max(0.6, width - 1.5)), rng.uniform(1, max(1.2, height - 2))
-                style = {"lintel": 0.1, "surround": 0, "sill": 1, "frame": 0.06, "columns": 1, "rows": 2}
                 add_window(wall, rng, x, y, 0.8, 1.2, style, frame, trim, False)
         add_clutter(wall, rng, 1.0, trim, colour)
         return wall.image

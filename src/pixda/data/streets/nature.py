@@ -207,3 +207,11 @@ def hedge_texture(seed: int, width: float, height: float, scale: float, leaf: Ar
     image = np.zeros((h, w, 4), np.uint8)
     image[..., :3] = np.sqrt(np.clip(np.clip(tone, 0.12, 2.2)[..., None] * y[..., None] * leaf, 0, 1)) * 255
     return image
+
+
+def ragged_top(seed: int, length: float) -> Array:
+    """Outline (N, 2) of a hedge in texture coordinates 0..1, its upper edge uneven."""
+    x = np.linspace(0, 1, max(4, round(length * 4)))
+    top = 0.06 + 0.05 * patch("cloud", seed, 1, len(x), 0.3)[0]
+    upper = np.stack([x, np.clip(top, 0, 0.2)], 1)
+    return np.asarray(np.concatenate([upper, [[1, 1], [0, 1]]]))

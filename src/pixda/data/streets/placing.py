@@ -8,7 +8,7 @@ from pixda.data.streets.basics import Array, Label, jitter, linear, pick
 from pixda.data.streets.buildings import Building, draw_building, draw_wall
 from pixda.data.streets.canvas import Canvas
 from pixda.data.streets.furniture import draw_fence, wall_texture
-from pixda.data.streets.nature import BARE, BUSHES, CONIFERS, LEAFY, draw_plant, hedge_texture, plant_shadow
+from pixda.data.streets.nature import BARE, BUSHES, CONIFERS, LEAFY, draw_plant, hedge_texture, plant_shadow, ragged_top
 from pixda.data.streets.scene import Scene, Thing
 from pixda.data.streets.shadows import ShadowMap
 
@@ -119,9 +119,8 @@ def add_boundary(
             if kind == "fence":
                 draw_fence(canvas, a, b, height, fence, wood if fence == "boards" else metal, sunlit, seed + n)
             elif kind == "hedge":
-                draw_wall(
-                    canvas, a, b, height, hedge_texture(seed + n, length, height, scale, leaf), Label.VEGETATION, shade, 0.0, ragged
-                )
+                texture = hedge_texture(seed + n, length, height, scale, leaf)
+                draw_wall(canvas, a, b, height, texture, Label.VEGETATION, shade, 0.0, ragged_top(seed + n, length))
             else:
                 draw_wall(canvas, a, b, height, wall_texture(seed + n, length, height, scale, brick), Label.WALL, shade)
 
