@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pixda.__main__ import _method_and_preset, _parse, train_parser
+from pixda.commands.options import parse
+from pixda.commands.train import method_and_preset, train_parser
 from pixda.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
@@ -16,8 +17,8 @@ def name(path):
 
 def read(path, *more):
     words = ["--config", str(path), *more]
-    method, preset = _method_and_preset(words)
-    return method, preset, _parse(train_parser(method, preset), words)
+    method, preset = method_and_preset(words)
+    return method, preset, parse(train_parser(method, preset), words)
 
 
 def test_there_is_a_config_for_every_pair_and_method():

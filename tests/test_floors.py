@@ -20,6 +20,7 @@ FLOORS = [
     {"experiment"},
     {"report"},
     {"demo"},
+    {"commands"},
     {"__main__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -104,14 +104,10 @@ def sprite(kind: str, number: int) -> tuple[Array, ...]:
     )
     if kind == "bare":
         # Twigs finer than a pixel veil the sky between the branches.
-        veil = (
-            cv2.blur(cover, (17, 17)).astype(np.float32)
-            * 0.55
-            * region
-            * (0.7 + 0.3 * np.clip(patch("grain", number, SIDE, 2 * SIDE), -1, 2))
-        )
+        twigs = 0.15 + np.clip(patch("grain", number, SIDE, 2 * SIDE) * 1.1, 0, 2)
+        veil = cv2.blur(cover, (17, 17)).astype(np.float32) * 0.7 * region * twigs
         hidden = np.clip(veil, 0, 150).astype(np.uint8)
-        image[..., 0] = np.where(hidden > cover, 110, image[..., 0])
+        image[..., 0] = np.where(hidden > cover, 78, image[..., 0])
         image[..., 2] = np.where(hidden > cover, 255, image[..., 2])
         image[..., 1] = np.maximum(cover, hidden)
     # Uncovered pixels take an average look, so that smaller copies get no dark rims.
@@ -182,10 +178,12 @@ def draw_plant(
     seen = cv2.warpAffine(picture, matrix, (int(high[0] - low[0]), int(high[1] - low[1])))
     values = seen.astype(np.float32) * np.float32(1 / 255)
     shade, cover, wood, region = values[..., 0], values[..., 1:2], values[..., 2:3], values[..., 3]
-    bark = linear(92, 84, 74)
+    bark = linear(74, 67, 58)
+    # Looking towards the sun one sees the shaded side of leaves and twigs.
+    facing = 0.62 - 0.38 * float(camera.axes[2] @ light.sun_direction)
     albedo = leaf + (bark - leaf) * wood
     toward = light.ambient * 0.35 + light.sun * 0.10 * sunlit
-    bright = light.ambient * 0.55 + light.sun * 0.85 * sunlit
+    bright = light.ambient * 0.55 + light.sun * (0.95 * sunlit * facing)
     colour = albedo * (toward + bright * (shade * shade * np.float32(1.6))[..., None])
     if light.night:
         colour += albedo * (0.4 * light.lamp_light(x, z))

@@ -160,7 +160,7 @@ def add_traffic(scene: Scene, rng: np.random.Generator) -> None:
                 if add_vehicle(scene, rng, kind, centre + rng.normal(0, 0.2), s, along, rng.normal(0, 0.02), True):
                     s += 7
                 s += rng.exponential(16 if busy < 1.3 else 6) + 1
-    if plan.tram and rng.random() < 0.5:
+    if plan.tram and rng.random() < 0.6:
         u = 1.65 * rng.choice([-1, 1])
         add_vehicle(scene, rng, "tram", u, rng.uniform(22, 60), 1 if u * own > 0 else -1)
     for j in plan.junctions:  # from side streets

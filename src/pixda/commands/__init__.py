@@ -1,0 +1,14 @@
+"""The commands, a file each. Torch is imported only when one does its work: `--help` must not wait for it."""
+
+from collections.abc import Callable, Sequence
+
+from pixda.commands.demo import demo
+from pixda.commands.evaluate import evaluate
+from pixda.commands.train import train
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "demo": demo,
+    "train": train,
+    "evaluate": evaluate,
+}
+"""Name -> what runs it, given the words after it. The first line of its docstring is its line in `pixda --help`."""
