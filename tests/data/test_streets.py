@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import subprocess
@@ -8,9 +9,10 @@ import pytest
 
 from pixda.data.classes import ClassSet
 from pixda.data.streets import Label, WorldOptions
-from pixda.data.streets.basics import linear
+from pixda.data.streets.basics import linear, stream
 from pixda.data.streets.camera import Camera
 from pixda.data.streets.canvas import Canvas
+from pixda.data.streets.city import city_of
 from pixda.data.streets.dataset import CITIES, Streets
 from pixda.data.streets.light import sample_light
 from pixda.data.streets.limbs import Limb, draw_limbs
@@ -30,10 +32,10 @@ def classes():
 
 @pytest.fixture(scope="module")
 def many():
-    """Label ids counted in 45 frames of each domain, one row a frame."""
+    """Label ids counted in 60 frames of each domain, one row a frame."""
     options = WorldOptions(width=120, height=90)
     return {
-        domain: np.stack([np.bincount(render(domain, i, options, i % 3)[1].ravel(), minlength=256) for i in range(45)])
+        domain: np.stack([np.bincount(render(domain, i, options, i % 3)[1].ravel(), minlength=256) for i in range(60)])
         for domain in ("rendered", "camera")
     }
 
@@ -62,8 +64,6 @@ def test_another_process_renders_the_same():
         "i, m = render('camera', 3, WorldOptions(width=160, height=120), 2);"
         "print(hashlib.sha256(i.tobytes() + m.tobytes()).hexdigest())"
     )
-    import hashlib
-
     image, mask = render("camera", 3, SMALL, 2)
     here = hashlib.sha256(image.tobytes() + mask.tobytes()).hexdigest()
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
@@ -140,9 +140,6 @@ def test_only_the_camera_domain_is_noisy():
 def empty():
     """An empty canvas whose camera looks along z from 1.5 m."""
     camera = Camera(0.0, 1.5, 0.0, 0.0, 0.0, 120.0, 160, 120)
-    from pixda.data.streets.basics import stream
-    from pixda.data.streets.city import city_of
-
     return Canvas(camera, sample_light(stream(1), city_of("rendered", 0, 0), "rendered", False))
 
 
@@ -155,9 +152,7 @@ def test_what_stands_nearer_hides_what_stands_farther(empty):
     assert empty.pixels[60, 87, 3] == Label.CAR
 
 
-def test_frames_draw_far_things_first():
-    # Along every column the ground's road gets nearer downwards; a car's pixels never float above the horizon's
-    # sky: below each car pixel comes car, ground or something else that stands, but no sky.
+def test_no_car_floats_in_the_sky():
     for index in range(6):
         _, mask = render("camera", index, SMALL, 0)
         below_sky = (mask[1:] == Label.SKY) & (mask[:-1] == Label.CAR)

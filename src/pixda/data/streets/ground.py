@@ -192,6 +192,8 @@ def _behind_kerb(
     green |= ((on.d > 0.16) & (on.d < verge)) | (on.d > inner + 16)
     if plan.median:
         green |= np.abs(on.u) < plan.median - 0.2
+    elif plan.islands:
+        green &= np.abs(on.u) > 1.0
     lawn = np.flatnonzero(green & ~face)
     if len(lawn):
         broad, middle = on.broad[lawn], on.middle[lawn]

@@ -10,6 +10,7 @@ from pixda.data.streets.canvas import Canvas
 from pixda.data.streets.noise import patch
 
 SIDE = 384  # pixels; a sprite's foot is at the middle of its lower edge
+HIGH = SIDE * 3 // 2  # rows that a plant may grow into before it is fitted into the square
 LEAFY, BARE, BUSHES, CONIFERS = 7, 7, 4, 3
 
 
@@ -21,7 +22,7 @@ def _branch(
     xm, ym = (x + x1) / 2 + bend * length * 0.4, (y + y1) / 2
     points = np.round(np.array([[x, y], [xm, ym], [x1, y1]]) * 16).astype(np.int32)
     shade = float(np.clip(rng.normal(120, 26), 50, 200))
-    alpha = 255.0 if thick >= 1 else max(70.0, 255 * thick)
+    alpha = 255.0 if thick >= 1 else max(150.0, 255 * thick)
     cv2.polylines(image, [points], False, (shade, alpha, 255.0), max(1, round(thick)), cv2.LINE_AA, 4)
     if thick > 3:  # the sunny side of the trunk
         cv2.polylines(
@@ -67,29 +68,24 @@ def _crown(image: Array, rng: np.random.Generator, cx: float, cy: float, rx: flo
 def sprite(kind: str, number: int) -> tuple[Array, ...]:
     """Picture pyramid of one plant: uint8 (side, side, 4): shade, cover, wood, label region; finest first."""
     rng = stream(4, sum(map(ord, kind)), number)
-    image: Array = np.zeros((SIDE, 2 * SIDE, 3), np.uint8)
-    mid = float(SIDE)
+    shape = (HIGH, 2 * SIDE)
+    image: Array = np.zeros((*shape, 3), np.uint8)
+    mid, foot = float(SIDE), float(HIGH)
     if kind == "bare":
         thick = rng.uniform(5, 10)
-        _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * rng.uniform(0.19, 0.25), thick, 9)
+        _branch(image, rng, mid, foot, rng.normal(0, 0.04), SIDE * rng.uniform(0.19, 0.25), thick, 8)
     elif kind == "leafy":
-        _branch(image, rng, mid, SIDE, rng.normal(0, 0.04), SIDE * 0.26, rng.uniform(9, 14), 3)
-        _crown(
-            image,
-            rng,
-            mid,
-            SIDE * rng.uniform(0.36, 0.42),
-            SIDE * rng.uniform(0.32, 0.43),
-            SIDE * rng.uniform(0.3, 0.36),
-        )
+        _branch(image, rng, mid, foot, rng.normal(0, 0.04), SIDE * 0.26, rng.uniform(9, 14), 3)
+        middle, wide, high = (SIDE * rng.uniform(*r) for r in ((0.58, 0.64), (0.32, 0.43), (0.3, 0.36)))
+        _crown(image, rng, mid, foot - middle, wide, high)
     elif kind == "conifer":
-        cv2.line(image, (round(mid), SIDE), (round(mid), SIDE // 2), (100.0, 255.0, 255.0), 8)
-        for t in np.linspace(0.93, 0.05, 26):
-            _crown(image, rng, mid, SIDE * t, SIDE * (0.03 + 0.2 * t), SIDE * 0.04)
+        cv2.line(image, (round(mid), HIGH), (round(mid), HIGH - SIDE // 2), (100.0, 255.0, 255.0), 8)
+        for t in np.linspace(0.07, 0.95, 26):
+            _crown(image, rng, mid, foot - SIDE * t, SIDE * (0.03 + 0.2 * (1 - t)), SIDE * 0.04)
     else:
-        _crown(image, rng, mid, SIDE * 0.66, SIDE * rng.uniform(0.4, 0.5), SIDE * 0.33)
+        _crown(image, rng, mid, foot - SIDE * 0.34, SIDE * rng.uniform(0.4, 0.5), SIDE * 0.33)
     if kind != "bare":  # leaves: ragged edges, holes to the sky, fine light and shade
-        noise = patch("grain", number, SIDE, 2 * SIDE, 1.6) + 0.8 * patch("cloud", number, SIDE, 2 * SIDE, 0.6)
+        noise = patch("grain", number, *shape, 1.6) + 0.8 * patch("cloud", number, *shape, 0.6)
         leaf = image[..., 2] < 128
         inner = cv2.blur(image[..., 1], (25, 25)).astype(np.float32) / 255
         cover = np.clip((inner * 3.2 - 1.0 + 0.55 * noise) * 1.6, 0, 1) * 255
@@ -104,7 +100,7 @@ def sprite(kind: str, number: int) -> tuple[Array, ...]:
     )
     if kind == "bare":
         # Twigs finer than a pixel veil the sky between the branches.
-        twigs = 0.15 + np.clip(patch("grain", number, SIDE, 2 * SIDE) * 1.1, 0, 2)
+        twigs = 0.15 + np.clip(patch("grain", number, *shape) * 1.1, 0, 2)
         veil = cv2.blur(cover, (17, 17)).astype(np.float32) * 0.7 * region * twigs
         hidden = np.clip(veil, 0, 150).astype(np.uint8)
         image[..., 0] = np.where(hidden > cover, 78, image[..., 0])
@@ -121,12 +117,12 @@ def sprite(kind: str, number: int) -> tuple[Array, ...]:
 
 
 def _fitted(picture: Array) -> Array:
-    """The middle square of a picture (SIDE, 2 SIDE, C), shrunk towards its foot where a crown is wider."""
-    columns = np.flatnonzero(picture[..., 3].any(0))
+    """The square above the foot of a picture (HIGH, 2 SIDE, C), shrunk towards the foot to hold all of it."""
+    rows, columns = np.flatnonzero(picture[..., 3].any(1)), np.flatnonzero(picture[..., 3].any(0))
     reach = max(abs(int(columns[0]) - SIDE), abs(int(columns[-1]) - SIDE), 1) + 2
-    scale = min(1.0, SIDE / 2 / reach)
-    matrix = np.array([[scale, 0, SIDE / 2 - scale * SIDE], [0, scale, SIDE * (1 - scale)]])
-    return np.asarray(cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA))
+    scale = min(1.0, SIDE / 2 / reach, SIDE / (HIGH - int(rows[0]) + 2))
+    matrix = np.array([[scale, 0, SIDE / 2 - scale * SIDE], [0, scale, SIDE - scale * HIGH]])
+    return np.asarray(cv2.warpAffine(picture, matrix, (SIDE, SIDE)))
 
 
 def plant_shadow(kind: str, number: int) -> Array:

@@ -49,7 +49,7 @@ def add_tree(scene: Scene, rng: np.random.Generator, u: float, s: float, size: f
     if kind == "leafy" and rng.random() < city.autumn:
         leaf = jitter(rng, linear(140, 96, 40), 0.25)
     height = rng.uniform(5, 11) * size
-    _plant(scene, kind, number, x, z, height * rng.uniform(0.75, 1.05), height, leaf, bool(rng.random() < 0.5))
+    _plant(scene, kind, number, x, z, height * rng.uniform(0.55, 1.05), height, leaf, bool(rng.random() < 0.5))
 
 
 def add_bush(scene: Scene, rng: np.random.Generator, u: float, s: float) -> None:

@@ -95,7 +95,7 @@ def _optics(image: Array, device: Device, rng: np.random.Generator) -> Array:
         kernel = np.zeros((9, 9), np.float32)
         d = np.array([np.cos(angle), np.sin(angle)]) * length * scale / 2
         a, b = np.round((np.array([4, 4]) - d) * 16).astype(int), np.round((np.array([4, 4]) + d) * 16).astype(int)
-        cv2.line(kernel, a.tolist(), b.tolist(), 1.0, 1, cv2.LINE_8, 4)
+        cv2.line(kernel, tuple(a.tolist()), tuple(b.tolist()), 1.0, 1, cv2.LINE_8, 4)
         kernel[4, 4] = 1.0
         image = cv2.filter2D(image, -1, kernel / kernel.sum())
     # Light from the bright sky scatters in lens and windscreen.

@@ -41,7 +41,13 @@ class ShadowMap:
         foot = np.array([x, z])
         ends = self._pixels(np.stack([foot, foot + self.per_height * height]))
         cv2.line(
-            self.sun, ends[0].tolist(), ends[1].tolist(), 60, max(1, round(radius * 2 * _PER_METRE)), cv2.LINE_AA, 4
+            self.sun,
+            tuple(ends[0].tolist()),
+            tuple(ends[1].tolist()),
+            60,
+            max(1, round(radius * 2 * _PER_METRE)),
+            cv2.LINE_AA,
+            4,
         )
 
     def sprite(self, x: float, z: float, width: float, height: float, alpha: Array) -> None:

@@ -69,7 +69,7 @@ def contact_sheet(path: Path, seed: int = 0) -> None:
     sheet = np.vstack(parts)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+        written = cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     except (OSError, cv2.error):
         written = False
     if not written:

@@ -226,8 +226,12 @@ def _add_walkers(scene: Scene, rng: np.random.Generator) -> None:
             heading = plan.heading(s) + rng.choice([0.0, np.pi]) + rng.normal(0, 0.25)
             if rng.random() < 0.15:
                 heading += rng.uniform(-2, 2)
+            room = max(plan.walk[index] - 0.5, 0.2)  # two walk abreast, away from the kerb where it is free
+            beside = (u, side * (low + (abs(u) - low + 0.6) % room))
             for n in range(1 if rng.random() < 0.65 else int(rng.integers(2, 4))):
-                add_person(scene, rng, u + n * 0.55 * -side, s + rng.normal(0, 0.25), heading + rng.normal(0, 0.2))
+                add_person(
+                    scene, rng, beside[n % 2], s + 0.6 * (n // 2) + rng.normal(0, 0.2), heading + rng.normal(0, 0.2)
+                )
     crossing_people = rng.poisson(0.25)
     for _ in range(crossing_people):
         s = scene.crossings[0] + rng.uniform(0, 3) if scene.crossings and rng.random() < 0.7 else rng.uniform(9, 40)

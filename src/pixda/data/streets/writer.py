@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pixda.data.streets.basics import Array, Domain, WorldOptions
 from pixda.data.streets.render import render
+from pixda.errors import UserError
 
 FEW = 4  # so few frames are drawn right here: starting workers would take longer
 
@@ -72,7 +74,8 @@ def _cores() -> int:
 def write_frames(jobs: Sequence[Job], what: str) -> None:
     """Write all frames that are missing, on all cores, showing how long is left.
 
-    Stopping it loses nothing that is written; the next call goes on from there.
+    Stopping it loses nothing that is written; the next call goes on from there. A script that calls this
+    needs the usual `if __name__ == "__main__":`, because the workers are started afresh.
     """
     missing = [job for job in jobs if not job.done()]
     for folder in {path.parent for job in missing for path in (job.image, job.mask)}:
@@ -97,5 +100,10 @@ def write_frames(jobs: Sequence[Job], what: str) -> None:
             for done in as_completed([pool.submit(write_frame, job) for job in missing]):
                 done.result()
                 progress.advance(task)
+        except BrokenProcessPool:
+            raise UserError(
+                f"{what}: a rendering process ended early, for lack of memory or because the calling script has "
+                'no `if __name__ == "__main__":`; put that right and call again, what is written stays.'
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
