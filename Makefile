@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow check format docs clean
 
 $(BIN)/pixda: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,5 +28,9 @@ format: $(BIN)/pixda  ## repair lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(BIN)/pixda  ## the documentation as a site, in build/site
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/mkdocs build --strict --quiet
+
 clean:  ## remove the environment and everything the demo made
-	rm -rf $(VENV) runs/demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) runs/demo build .mypy_cache .ruff_cache .pytest_cache
