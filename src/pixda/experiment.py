@@ -164,7 +164,7 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
     network = experiment.network
     segmenter = build_segmenter(network.architecture, classes, **network.options)
     if network.weights is None:
-        return segmenter, f"{network.architecture} starts from random weights"
+        return segmenter, f"{network.architecture} starts from {segmenter.origin}"
     return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
 
 
@@ -184,6 +184,7 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
             f"A crop of {shown[0]} x {shown[1]} does not fit into images of {width} x {height} (width x height): "
             "lower --recipe.crop, or set it to null."
         )
+    segmenter.check(shown, experiment.size, method.batch)
     for phase in phases:
         phase.check(segmenter, shown)
     return phases
