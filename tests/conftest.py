@@ -1,6 +1,13 @@
-"""Makes `runs`, beside this file, importable under pytest's importlib mode."""
+"""Makes `runs` and `hf_models`, beside this file, importable under pytest's importlib mode.
 
+Keeps every test off Hugging Face's hub.
+"""
+
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Read when the package is imported, in processes that tests start too.
+os.environ["HF_HUB_OFFLINE"] = "1"

@@ -1,5 +1,10 @@
 """What the tests of whole runs share: a small source and target on disk, and the words of a quick command."""
 
+import csv
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +15,13 @@ SKY, ROAD, CAR = 23, 7, 26
 
 
 def _frame(
-    folder: Path, name: str, rng: np.random.Generator, tint: np.ndarray, size: tuple[int, int], odd: bool = False
+    folder: Path,
+    name: str,
+    rng: np.random.Generator,
+    tint: np.ndarray,
+    size: tuple[int, int],
+    odd: bool = False,
+    labelled: bool = True,
 ) -> None:
     width, height = size
     ids = np.full((height, width), SKY, np.uint8)
@@ -22,13 +33,15 @@ def _frame(
     colours[SKY], colours[ROAD], colours[CAR] = (120, 170, 220), (90, 90, 90), (180, 20, 40)
     image = colours[ids] * tint + rng.normal(0, 8, (height, width, 3))
     for what, array in (("images", image.clip(0, 255).astype(np.uint8)), ("masks", ids)):
+        if what == "masks" and not labelled:
+            continue
         path = folder / what / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(array).save(path)
 
 
 def two_domains(root: Path, source: int = 10, size: tuple[int, int] = (64, 48)) -> Path:
-    """`source/` with images and masks; `target/` with two train cities and a val split; Cityscapes ids."""
+    """`source/`, `target/` (two train cities and a val split), `more/` (no masks); Cityscapes ids."""
     rng = np.random.default_rng(0)
     for number in range(source):
         # Every third source frame is all sky: nothing like the target, so that a selection can drop some.
@@ -36,6 +49,8 @@ def two_domains(root: Path, source: int = 10, size: tuple[int, int] = (64, 48)) 
     for split, city in (("train", "north"), ("train", "south"), ("val", "east")):
         for number in range(3):
             _frame(root / "target", f"{split}/{city}/{number}", rng, np.array([0.8, 0.9, 1.1]), size)
+    for number in range(7):
+        _frame(root / "more", f"{number}", rng, np.array([0.8, 0.9, 1.1]), size, labelled=False)
     return root
 
 
@@ -77,3 +92,25 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         "source_only": {"recipe.more_steps": 6},
     }[method]
     return ["train", *(f"--{key}={value}" for key, value in given.items()), *more]
+
+
+def unlabelled(root: Path) -> list[str]:
+    """The words that add the folder without masks."""
+    return ["--unlabelled.dataset=folder", f"--unlabelled.root={root / 'more'}", "--unlabelled.split=all"]
+
+
+def start(root: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    """`pixda train --resume true` in a process of its own, to be stopped."""
+    command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ)
+
+
+def wait_for(process: subprocess.Popen[str], path: Path, step: int) -> None:
+    """Until the run has logged ``step``, or has ended."""
+    limit = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < limit:
+        if path.exists():
+            rows = list(csv.DictReader(path.open()))
+            if rows and int(rows[-1]["step"] or 0) >= step:
+                return
+        time.sleep(0.005)

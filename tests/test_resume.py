@@ -1,14 +1,10 @@
 """Kill a run in each phase, go on, and get the unbroken run's weights to the last bit."""
 
 import csv
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from runs import two_domains, words
+from runs import start, two_domains, wait_for, words
 
 from pixda.__main__ import main
 
@@ -19,22 +15,6 @@ def unbroken(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "unbroken"
     assert main(words(root, out)) == 0
     return root, out
-
-
-def start(root, out, *more):
-    command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ)
-
-
-def wait_for(process, path, step):
-    """Until the run has logged ``step``, or has ended."""
-    limit = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < limit:
-        if path.exists():
-            rows = list(csv.DictReader(path.open()))
-            if rows and int(rows[-1]["step"] or 0) >= step:
-                return
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("phase", ["pretrain", "adapt", "distil"])

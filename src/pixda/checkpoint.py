@@ -43,10 +43,11 @@ def load_checkpoint(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         raise UserError(f"The checkpoint {path} cannot be read ({_first_line(error)}); start the run anew.") from error
     if state.get("format") != FORMAT:
         raise UserError(f"The checkpoint {path} was written by another version of PixDA; start the run anew.")
-    if state["config"] != config:
+    # By their differences: an option that came after the checkpoint was written counts as null in it.
+    if changed := differences(state["config"], config):
         raise UserError(
             f"The run in {path.parent} was started with another configuration: "
-            f"{'; '.join(differences(state['config'], config))}. Go on with the old values, or choose another --out."
+            f"{'; '.join(changed)}. Go on with the old values, or choose another --out."
         )
     return state
 

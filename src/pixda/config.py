@@ -12,9 +12,9 @@ class Network:
     """The segmenter."""
 
     architecture: str = "deeplab_resnet101"
-    """deeplab_resnet101, deeplab_resnet50, mobile_deeplab, or tiny (for trying commands)."""
+    """deeplab_resnet101, deeplab_resnet50, mobile_deeplab, huggingface, or tiny (for trying commands)."""
     options: dict[str, Any] = field(default_factory=dict)
-    """Options of the architecture, such as {frozen_statistics: true}."""
+    """Options of the architecture: {frozen_statistics: true}, or {name: FOLDER} for a model of Hugging Face."""
     weights: str | None = None
     """Pretrained backbone: a local path, or an https address together with sha256; null starts at random."""
     sha256: str | None = None
@@ -43,6 +43,8 @@ class Experiment:
     """Many labelled synthetic frames."""
     target: Target
     """A handful of labelled real ones, and the set to score on."""
+    unlabelled: Data | None = None
+    """Real frames without labels, for methods that learn from such (pixda): a folder needs no masks."""
     classes: str = "cityscapes-19"
     """Class set: a shipped name (cityscapes-19, camvid-11), or the path of a YAML file."""
     size: tuple[int, int] = (1024, 512)

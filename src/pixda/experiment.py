@@ -19,11 +19,11 @@ from pixda.data.classes import ClassSet
 from pixda.data.config import Data
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
-from pixda.data.open import open_dataset, open_shots, open_test
+from pixda.data.open import open_dataset, open_shots, open_test, open_unlabelled
 from pixda.data.shots import write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
-from pixda.methods import departures
+from pixda.methods import METHODS, build, departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
 from pixda.models import build_segmenter, load_weights
@@ -55,6 +55,12 @@ def run(
     resume = resume and (out / "checkpoint.pt").exists()
     if not resume and (out / "checkpoint.pt").exists():
         raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
+    if experiment.unlabelled is not None and not method.learns_from_unlabelled():
+        able = [name for name in METHODS if build(name).learns_from_unlabelled()]
+        raise UserError(
+            f"Nothing in this run would learn from the images without labels in {experiment.unlabelled.root}: "
+            f"leave --unlabelled out, or choose a method that aligns them ({', '.join(able)}, with its critic)."
+        )
     # The machine is no part of it: a run may go on elsewhere.
     config = plain({"method": method_name, "preset": preset, "recipe": asdict(method), **asdict(experiment)})
     machine = config.pop("machine")
@@ -66,7 +72,8 @@ def run(
     phases = phases_to_train(experiment, method, segmenter)
     domains = open_domains(experiment, method, classes, fabric)
     test = open_test(experiment.target, classes)
-    for dataset in (domains.source, domains.target, test):
+    read = [domains.source, domains.target, test]
+    for dataset in read if domains.unlabelled is None else [*read, domains.unlabelled]:
         check(dataset, out.parent / ".checks").raise_if_bad()
 
     out.mkdir(parents=True, exist_ok=True)
@@ -157,7 +164,7 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
     network = experiment.network
     segmenter = build_segmenter(network.architecture, classes, **network.options)
     if network.weights is None:
-        return segmenter, f"{network.architecture} starts from random weights"
+        return segmenter, f"{network.architecture} starts from {segmenter.origin}"
     return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
 
 
@@ -177,6 +184,7 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
             f"A crop of {shown[0]} x {shown[1]} does not fit into images of {width} x {height} (width x height): "
             "lower --recipe.crop, or set it to null."
         )
+    segmenter.check(shown, experiment.size, method.batch)
     for phase in phases:
         phase.check(segmenter, shown)
     return phases
@@ -194,6 +202,7 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
         experiment.machine.workers,
         fabric.global_rank,
         fabric.world_size,
+        None if experiment.unlabelled is None else open_unlabelled(experiment.unlabelled, classes, experiment.size),
     )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from trees import CITYSCAPES_IDS, folder
+from trees import CITYSCAPES_IDS, folder, write_image
 
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
@@ -17,6 +17,14 @@ def datasets(tmp_path_factory, cityscapes19):
     folder(root / "source", [f"{number:02d}.png" for number in range(10)], CITYSCAPES_IDS)
     folder(root / "target", [f"t{number}.png" for number in range(3)], CITYSCAPES_IDS)
     return tuple(Folder(root / side, "all", cityscapes19, scheme="cityscapes") for side in ("source", "target"))
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory, cityscapes19):
+    root = tmp_path_factory.mktemp("unlabelled")
+    for number in range(7):
+        write_image(root / f"images/u{number}.png", number)
+    return Folder(root, "all", cityscapes19, scheme="cityscapes", labelled=False)
 
 
 def streams(datasets, **changes):
@@ -76,6 +84,66 @@ def test_processes_share_the_global_batches_without_overlap(datasets):
     drawn = [names(one.source_only(one.source_names, 2, "p", 0, 0), "source") for one in shares]
     assert not set(drawn[0]) & set(drawn[1])
     assert len(drawn[0] + drawn[1]) == 8
+
+
+def test_without_unlabelled_images_a_pair_has_none(datasets):
+    domains = streams(datasets)
+    assert [pair.unlabelled for pair in domains.pairs(domains.source_names, 4, "p", 0, 0)] == [None, None]
+
+
+def test_unlabelled_images_come_third_and_leave_the_other_streams_as_they_were(datasets, unlabelled):
+    without, domains = streams(datasets), streams(datasets, unlabelled=unlabelled)
+    before = list(without.pairs(without.source_names, 2, "p", 0, 0))
+    pairs = list(domains.pairs(domains.source_names, 2, "p", 0, 0))
+    for side in ("source", "target"):
+        assert names(pairs, side) == names(before, side)
+    assert sorted(Counter(names(pairs, "unlabelled")).values()) == [1] * 4 + [2] * 3, "10 draws from 7 images"
+    assert len(set(names(pairs, "unlabelled")[:7])) == 7, "each once before any again"
+    assert {len(pair.unlabelled.names) for pair in pairs} == {2}
+    assert all((pair.unlabelled.masks == 255).all() for pair in pairs)
+    assert all(pair.unlabelled.images.max() > 1 for pair in pairs)
+
+
+def test_the_order_of_unlabelled_images_depends_on_seed_phase_and_epoch_alone(datasets, unlabelled):
+    def order(phase="p", epoch=0, seed=0):
+        domains = Domains(*datasets, seed, torch.device("cpu"), unlabelled=unlabelled)
+        return names(domains.pairs(domains.source_names, 2, phase, epoch, 0), "unlabelled")
+
+    assert order() == order()
+    others = [order(epoch=1), order(phase="q"), order(seed=1)]
+    assert all(other != order() for other in others)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_resumed_epoch_has_the_unlabelled_crops_of_the_unbroken_one(datasets, unlabelled, workers):
+    whole = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled)
+    late = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled, workers=workers)
+    unbroken = list(whole.pairs(whole.source_names, 2, "p", 3, 0))[2:]
+    resumed = list(late.pairs(late.source_names, 2, "p", 3, 2))
+    for one, two in zip(unbroken, resumed, strict=True):
+        assert one.unlabelled.names == two.unlabelled.names
+        assert torch.equal(one.unlabelled.images, two.unlabelled.images)
+
+
+def test_processes_share_the_unlabelled_images_without_overlap(datasets, unlabelled):
+    shares = [streams(datasets, rank=rank, world=2, unlabelled=unlabelled) for rank in (0, 1)]
+    drawn = [names(one.pairs(one.source_names, 1, "p", 0, 0), "unlabelled")[:3] for one in shares]
+    assert not set(drawn[0]) & set(drawn[1])
+
+
+def test_unlabelled_images_are_not_kept_in_memory(datasets, unlabelled):
+    """There may be more of them than memory holds: what is on disk is read each time."""
+    domains = streams(datasets, unlabelled=unlabelled)
+
+    def read():
+        batches = [pair.unlabelled for pair in domains.pairs(domains.source_names, 2, "p", 0, 0)]
+        return {name: image for batch in batches for name, image in zip(batch.names, batch.images, strict=True)}
+
+    first = read()
+    write_image(unlabelled.root / "images/u0.png", 99)
+    again = read()
+    write_image(unlabelled.root / "images/u0.png", 0)
+    assert [name for name in first if not torch.equal(first[name], again[name])] == ["u0"]
 
 
 def test_selection_sees_every_image_once_whole_and_in_order(datasets):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, rarity
+from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
 
 
 def positions(*sizes):
@@ -58,6 +58,33 @@ def test_pixadv_is_equation_3():
         total += s * b * -math.log(p_source)
     weights = difficulty(logits.log_softmax(1), labels) * rarity(labels)
     assert pixadv_loss(z, weights).item() == pytest.approx(total / (n * h * w), rel=1e-6)
+
+
+def test_pixadv_without_labels_takes_the_likeliest_class_for_one():
+    """S_i = -log max_c p_i[c], B from the histogram of the argmax in each image, and eq. 3 with them."""
+    torch.manual_seed(3)
+    n, c, h, w = 2, 4, 5, 6
+    logits, z = torch.randn(n, c, h, w, dtype=torch.float64), torch.randn(n, 1, h, w, dtype=torch.float64)
+    probs = [[[logits[i, :, r, k].softmax(0).tolist() for k in range(w)] for r in range(h)] for i in range(n)]
+    likeliest = [[[max(range(c), key=lambda y: p[y]) for p in row] for row in image] for image in probs]
+    total = 0.0
+    for i, r, k in positions(n, h, w):
+        s = -math.log(max(probs[i][r][k]))
+        b = 1 - sum(row.count(likeliest[i][r][k]) for row in likeliest[i]) / (h * w)
+        p_source = 1 - 1 / (1 + math.exp(-float(z[i, 0, r, k])))
+        total += s * b * -math.log(p_source)
+    log_probs = logits.log_softmax(1)
+    labels = pseudo_labels(log_probs)
+    assert labels.tolist() == likeliest
+    weights = difficulty(log_probs, labels) * rarity(labels)
+    assert pixadv_loss(z, weights).item() == pytest.approx(total / (n * h * w), rel=1e-6)
+
+
+def test_a_network_sure_of_everything_or_seeing_one_class_is_not_pushed():
+    sure = torch.zeros(1, 3, 2, 2).index_fill_(1, torch.tensor([1]), 200.0).log_softmax(1)
+    labels = pseudo_labels(sure)
+    assert (difficulty(sure, labels) == 0).all()
+    assert (rarity(labels) == 0).all()
 
 
 def test_pixadv_on_a_smaller_map_averages_the_weights_of_a_cell():

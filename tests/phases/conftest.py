@@ -64,6 +64,13 @@ def pair():
 
 
 @pytest.fixture
+def trio(pair):
+    """The pair beside unlabelled images."""
+    unlabelled = random_batch(3, "u")
+    return pair._replace(unlabelled=unlabelled._replace(masks=torch.full_like(unlabelled.masks, 255)))
+
+
+@pytest.fixture
 def classes():
     return ClassSet(
         name="four",

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from pixda.losses.adversarial import difficulty, pixadv_loss, rarity
+from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.settings import Alignment, CriticOptimiser, Selection
+from pixda.style import stylise
 
 
 @pytest.fixture
@@ -90,8 +91,6 @@ def test_each_row_of_the_ablation_is_one_field_away(make, pair, s, b):
 
 def test_the_step_descends_the_papers_objective(make, pair, place):
     """L_seg(source, stylised) + L_seg(target) + lambda L_PixAdv(target), as autograd says of the written sum."""
-    from pixda.style import stylise
-
     phase = make(Alignment(weight=0.7))
     assert phase.aligner is not None
     segmenter, critic = place.segmenter, phase.aligner.module
@@ -114,6 +113,75 @@ def test_the_step_descends_the_papers_objective(make, pair, place):
         torch.testing.assert_close(
             (old - parameter) / rates[id(parameter)], gradient + 5e-4 * old, rtol=1e-3, atol=1e-6
         )
+
+
+@pytest.mark.parametrize("critic", ["pixel", "image"])
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_with_unlabelled_images_the_step_descends_the_mean_over_both_kinds(make, trio, place, critic, in_graph):
+    """L_seg on the source and the shots, lambda times the mean adversarial loss of shots and unlabelled images."""
+    phase = make(Alignment(weight=0.7, critic=critic, difficulty_in_graph=in_graph))
+    assert phase.aligner is not None
+    segmenter, judge = place.segmenter, phase.aligner.module
+    styled = stylise(trio.source.images, trio.target.images, 0.01)
+    on_source = phase.log_probs(segmenter(styled), trio.source.masks)
+    on_target = phase.log_probs(segmenter(trio.target.images), trio.target.masks)
+    on_unlabelled = phase.log_probs(segmenter(trio.unlabelled.images), trio.unlabelled.masks)
+    if critic == "pixel":
+        s = difficulty(on_target, trio.target.masks)
+        of_shots = pixadv_loss(judge(on_target.exp()), (s if in_graph else s.detach()) * rarity(trio.target.masks))
+        weights = (-on_unlabelled.amax(1) * rarity(pseudo_labels(on_unlabelled))).detach()
+        of_unlabelled = pixadv_loss(judge(on_unlabelled.exp()), weights)
+    else:
+        of_shots, of_unlabelled = fool_loss(judge(on_target.exp())), fool_loss(judge(on_unlabelled.exp()))
+    objective = (
+        phase.segmentation(on_source, trio.source.masks)
+        + phase.segmentation(on_target, trio.target.masks)
+        + 0.7 * (of_shots + of_unlabelled) / 2
+    )
+    parameters = [p for p in segmenter.parameters() if p.requires_grad]
+    expected = torch.autograd.grad(objective, parameters)
+    before = [p.detach().clone() for p in parameters]
+    losses = phase.step(trio)
+    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
+    for parameter, old, gradient in zip(parameters, before, expected, strict=True):
+        torch.testing.assert_close(
+            (old - parameter) / rates[id(parameter)], gradient + 5e-4 * old, rtol=1e-3, atol=1e-6
+        )
+    torch.testing.assert_close(losses["adversarial"], of_shots.detach())
+    torch.testing.assert_close(losses["unlabelled_adversarial"], of_unlabelled.detach())
+    assert not any(value.requires_grad for value in losses.values())
+
+
+@pytest.mark.parametrize("name", ["aligner", "judge"])
+def test_the_critics_take_unlabelled_images_for_target_too_and_weigh_the_domains_alike(make, trio, place, name):
+    """1/2 mean over the source's maps + 1/2 mean over the maps of shots and unlabelled images."""
+    phase = make()
+    critic = phase.trainees()[name].module
+    styled = stylise(trio.source.images, trio.target.images, 0.01)
+    with torch.no_grad():
+        source, shots, unlabelled = (
+            phase.log_probs(place.segmenter(images), trio.source.masks).exp()
+            for images in (styled, trio.target.images, trio.unlabelled.images)
+        )
+    expected = critic_loss(critic(source), torch.cat([critic(shots), critic(unlabelled)]))
+    slopes = torch.autograd.grad(expected, list(critic.parameters()))
+    seen = []
+    for parameter in critic.parameters():
+        parameter.register_post_accumulate_grad_hook(lambda one: seen.append((one, one.grad.clone())))
+    losses = phase.step(trio)
+    torch.testing.assert_close(losses[name], expected.detach())
+    gradients = {id(parameter): gradient for parameter, gradient in seen}
+    for parameter, slope in zip(critic.parameters(), slopes, strict=True):
+        torch.testing.assert_close(gradients[id(parameter)], slope, rtol=1e-3, atol=1e-6)
+
+
+def test_unlabelled_images_change_nothing_where_lambda_is_zero(make, pair, trio, place):
+    """No segmentation loss sees them: without alignment the segmenter moves as it does without them."""
+    start = weights_of(place.segmenter)
+    without = segmenter_gradient(make(Alignment(weight=0.0)), pair)
+    place.segmenter.load_state_dict(start)
+    with_them = segmenter_gradient(make(Alignment(weight=0.0)), trio)
+    torch.testing.assert_close(with_them, without, rtol=0, atol=1e-9)
 
 
 def test_selection_opens_every_epoch_but_the_first_and_ends_the_phase(make, pair, place):

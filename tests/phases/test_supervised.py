@@ -15,7 +15,7 @@ def gradient(place, loss):
 def test_the_step_descends_the_sum_over_the_domains_present(place, pair, sgd, focal, on, beta):
     phase = Supervised("phase", on, 5, 2, sgd, focal, beta)
     phase.prepare(place, None)
-    source, target = pair
+    source, target = pair.source, pair.target
     if beta:
         source = source._replace(images=stylise(source.images, target.images, beta))
     used = {"source": [source], "target": [target], "both": [source, target]}[on]

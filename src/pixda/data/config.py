@@ -23,7 +23,7 @@ class StreetOptions:
 
 @dataclass(frozen=True)
 class Data:
-    """A labelled set of frames."""
+    """A set of frames."""
 
     dataset: DatasetName
     """Layout of the files: one of the known datasets, or any folder of images and masks."""

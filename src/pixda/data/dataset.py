@@ -126,6 +126,12 @@ class SegmentationDataset(Dataset[Sample], ABC):
         chosen.frames = Frames(self.root, self.frames).take([places[name] for name in names])
         return chosen
 
+    def without_masks(self) -> Self:
+        """Return this dataset with its masks out of sight: every sample's mask is 255 everywhere."""
+        blind = copy.copy(self)
+        blind.frames = Frames(self.root, [frame._replace(mask=None) for frame in self.frames])
+        return blind
+
     def __len__(self) -> int:
         return len(self.frames)
 

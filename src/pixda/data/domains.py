@@ -1,4 +1,4 @@
-"""The streams of training: the labelled source and the few labelled target frames (shots).
+"""The streams of training: the labelled source, the few labelled target frames (shots), unlabelled target frames.
 
 What is drawn, in which order and with which crop is a pure function of (seed, phase, epoch, process), so a resumed
 run sees what the unbroken one would have seen, and the number of loader workers changes nothing.
@@ -28,10 +28,12 @@ class Batch(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """What one step learns from; a domain that the phase does not use is None."""
+    """What one step learns from; a stream that the phase does not use is None."""
 
     source: Batch | None
     target: Batch | None
+    unlabelled: Batch | None = None
+    """Target images beside the shots, where a run has such; their masks are 255 everywhere."""
 
     def labelled_source(self) -> Batch:
         """The source batch of a phase that has one."""
@@ -67,6 +69,7 @@ class Domains:
         workers: loader processes a stream.
         rank: number of this process.
         world: number of processes; each takes its own share of a global batch.
+        unlabelled: target images without masks, at the same size; None in a run without.
     """
 
     source: SegmentationDataset
@@ -78,6 +81,7 @@ class Domains:
     workers: int = 0
     rank: int = 0
     world: int = 1
+    unlabelled: SegmentationDataset | None = None
     source_names: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,16 +97,23 @@ class Domains:
 
     def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
         """``steps`` batches of shots, every shot drawn once before any is drawn again."""
-        for images in self._load(self._shots, self._repeat_target(steps, batch, phase, epoch)[skip:]):
+        for images in self._load(self._shots, self._repeat(self.target, "target", steps, batch, phase, epoch)[skip:]):
             yield Pair(None, images)
 
     def pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
-        """One pass over these source images, each batch beside one of shots; nothing if they fill no batch."""
+        """One pass over these source images, each batch beside one of shots; nothing if they fill no batch.
+
+        Where there are unlabelled images, a batch of them comes third, drawn as the shots are: in one pass over
+        the source, every one once before any again.
+        """
         source = self._pass_over(names, batch, phase, epoch)
-        target = self._repeat_target(len(source), batch, phase, epoch)
-        loaded = zip(self._load(self.source, source[skip:]), self._load(self._shots, target[skip:]), strict=True)
-        for source_images, target_images in loaded:
-            yield Pair(source_images, target_images)
+        target = self._repeat(self.target, "target", len(source), batch, phase, epoch)
+        loaded = [self._load(self.source, source[skip:]), self._load(self._shots, target[skip:])]
+        if self.unlabelled is not None:
+            unlabelled = self._repeat(self.unlabelled, "unlabelled", len(source), batch, phase, epoch)
+            loaded.append(self._load(self.unlabelled, unlabelled[skip:]))
+        for batches in zip(*loaded, strict=True):
+            yield Pair(*batches)
 
     def whole_pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Iterator[tuple[Batch, Batch]]:
         """Each of these source images once, whole and in order, beside a target image drawn at random."""
@@ -126,9 +137,11 @@ class Domains:
         indices = rng.permutation([self._index[name] for name in names])
         return self._share(indices, len(names) // (batch * self.world), batch, rng)
 
-    def _repeat_target(self, steps: int, batch: int, phase: str, epoch: int) -> list[list[Draw]]:
-        rng = self._rng(phase, epoch, "target")
-        count = len(self.target.frames)
+    def _repeat(
+        self, dataset: SegmentationDataset, stream: str, steps: int, batch: int, phase: str, epoch: int
+    ) -> list[list[Draw]]:
+        rng = self._rng(phase, epoch, stream)
+        count = len(dataset.frames)
         rounds = -(-steps * batch * self.world // count)
         indices = np.concatenate([rng.permutation(count) for _ in range(rounds)] or [np.arange(0)])
         return self._share(indices, steps, batch, rng)

@@ -78,6 +78,15 @@ def open_shots(target: Target, classes: ClassSet, size: Size, seed: int) -> Segm
     return frames.subset(draw(frames.frames, target.shots, seed))
 
 
+def open_unlabelled(data: Data, classes: ClassSet, size: Size) -> SegmentationDataset:
+    """Target images without labels: a folder needs no masks, the masks of any other dataset are not read."""
+    if data.dataset == "folder":
+        # The lookup table of any scheme will do: there is no mask to look up.
+        scheme = data.scheme or next(iter(classes.raw_ids))
+        return Folder(data.root, data.split, classes, size, scheme=scheme, labelled=False)
+    return open_dataset(data, classes, size).without_masks()
+
+
 def open_test(target: Target, classes: ClassSet) -> SegmentationDataset:
     """The frames to score on, at their stored size."""
     return open_dataset(replace(target, split=target.test_split), classes)

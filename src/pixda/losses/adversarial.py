@@ -65,6 +65,22 @@ def difficulty(log_probs: Tensor, labels: Tensor) -> Tensor:
     return per_pixel_cross_entropy(log_probs, labels)
 
 
+def pseudo_labels(log_probs: Tensor) -> Tensor:
+    """Labels for target images that have none: ``y_i = argmax_c p_i[c]``.
+
+    With them :func:`difficulty` is ``-log max_c p_i[c]`` and :func:`rarity` counts the classes that the network
+    sees in the image, so that PixAdv can be taken on unlabelled images. The paper says that PixAdv extends to
+    unlabelled targets and does not say how: this is our reconstruction.
+
+    Args:
+        log_probs: float ``B x C x H x W``.
+
+    Returns:
+        Int64 ``B x H x W``, 0..C-1; of equal classes the first. It carries no gradient.
+    """
+    return log_probs.argmax(1)
+
+
 def rarity(labels: Tensor) -> Tensor:
     """B, eq. 5: how rare a pixel's class is in its image, ``1 - n(y_i) / n``.
 

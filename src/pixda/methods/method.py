@@ -31,6 +31,10 @@ class Method(ABC):
     def phases(self) -> "list[Phase]":
         """The phases in order; the first is always ``pretrain``, on the source."""
 
+    def learns_from_unlabelled(self) -> bool:
+        """Whether target images without labels take part in any phase."""
+        return False
+
     def pretrain(self) -> "Phase":
         """Supervised learning on the source alone."""
         from pixda.phases.supervised import Supervised

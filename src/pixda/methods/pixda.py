@@ -27,6 +27,10 @@ class PixDA(Method):
     distillation: Distillation = field(default_factory=Distillation)
     """The last fine-tuning."""
 
+    def learns_from_unlabelled(self) -> bool:
+        """They are aligned, so there must be a critic to align them against."""
+        return self.alignment.critic != "none"
+
     def phases(self) -> "list[Phase]":
         """The method as the paper tells it."""
         from pixda.phases import adversarial, distillation

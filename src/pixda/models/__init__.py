@@ -8,6 +8,7 @@ from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.deeplab import deeplab_resnet50, deeplab_resnet101
+from pixda.models.huggingface import huggingface
 from pixda.models.mobile_deeplab import mobile_deeplab
 from pixda.models.segmenter import Segmenter
 from pixda.models.tiny import Tiny
@@ -27,12 +28,13 @@ ARCHITECTURES: dict[str, Callable[..., Segmenter]] = {
     "deeplab_resnet50": deeplab_resnet50,
     "deeplab_resnet101": deeplab_resnet101,
     "mobile_deeplab": mobile_deeplab,
+    "huggingface": huggingface,
     "tiny": Tiny,
 }
 
 
 def build_segmenter(architecture: str, classes: ClassSet, **options: Any) -> Segmenter:
-    """A segmenter with random weights; `options` are those of the entry in `ARCHITECTURES`.
+    """A segmenter with its first weights, random for most; `options` are those of the entry in `ARCHITECTURES`.
 
     An unknown architecture or option: `UserError` that lists the choices.
     """
@@ -51,6 +53,8 @@ def build_segmenter(architecture: str, classes: ClassSet, **options: Any) -> Seg
         ) from None
     bound.apply_defaults()
     segmenter = build(*bound.args, **bound.kwargs)
+    if segmenter.recipe:  # its options name files, and a saved network must do without them
+        return segmenter
     # Defaults are written out too, so that a saved network outlives a change of them.
     values = {name: value for name, value in bound.arguments.items() if name != "classes"}
     segmenter.recipe = {"architecture": architecture} | {

@@ -29,18 +29,19 @@ NORMALISATIONS: dict[str, Scale] = {
 class Normalise(nn.Module):
     """RGB float B x 3 x H x W in 0..255 -> the same shape, as the network expects it.
 
-    `name` is one of `NORMALISATIONS`; `UserError` otherwise.
+    `scale` is the name of one of `NORMALISATIONS` (`UserError` otherwise), or a scale of its own.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, scale: str | Scale) -> None:
         super().__init__()
-        if name not in NORMALISATIONS:
-            raise UserError(f"There is no normalisation '{name}'; choose one of {', '.join(NORMALISATIONS)}.")
-        scale = NORMALISATIONS[name]
-        self.name = name
+        self.name = scale if isinstance(scale, str) else "own"
+        if isinstance(scale, str):
+            if scale not in NORMALISATIONS:
+                raise UserError(f"There is no normalisation '{scale}'; choose one of {', '.join(NORMALISATIONS)}.")
+            scale = NORMALISATIONS[scale]
         self.bgr = scale.bgr
         self.register_buffer("mean", torch.tensor(scale.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(scale.std).view(1, 3, 1, 1))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
-from pixda.models.normalise import Normalise
+from pixda.models.normalise import Normalise, Scale
 
 
 class Segmenter(nn.Module):
@@ -19,18 +19,26 @@ class Segmenter(nn.Module):
     they keep `backbone` (pretrained) and `head` (new) apart and honour these shapes.
     """
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, classes: ClassSet, normalisation: str) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module, classes: ClassSet, normalisation: str | Scale) -> None:
         super().__init__()
         self.classes = classes
         self.normalise = Normalise(normalisation)
         self.backbone = backbone
         self.head = head
         self.recipe: dict[str, Any] = {}
+        self.origin = "random weights"
+        """What the first weights are: a word, or a report of what was loaded."""
 
     def forward(self, images: Tensor) -> Tensor:
         """RGB float B x 3 x H x W in 0..255 -> logits B x C x h x w."""
         logits: Tensor = self.head(self.backbone(self.normalise(images)))
         return logits
+
+    def check(self, crop: tuple[int, int], whole: tuple[int, int], batch: int) -> None:
+        """Raise UserError if the network cannot learn from `batch` images of `crop`, or judge one of `whole`.
+
+        Both are (width, height). Networks of convolutions alone take any.
+        """
 
     def parameter_groups(self, lr: float, head_lr_factor: float) -> list[dict[str, Any]]:
         """Two optimiser groups, `backbone` at `lr` and `head` at `lr * head_lr_factor`.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pixda.data.domains import Pair
 from pixda.errors import UserError
-from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, rarity
+from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
 from pixda.models.critics import SMALLEST, ImageCritic, PixelCritic
 from pixda.models.segmenter import Segmenter
 from pixda.phases import settings
@@ -23,6 +23,12 @@ class Adversarial(Phase):
 
     After each pass over the source the image critic decides which source images stay (eq. 8); the phase ends
     when fewer than one batch is kept.
+
+    Where the run has unlabelled target images, they stand on the target's side as the shots do, but for
+    ``L_seg`` and for the style: ``L_PixAdv`` is the mean over the shots and over as many unlabelled images, these
+    with pseudo-labels (our reconstruction, see :func:`~pixda.losses.adversarial.pseudo_labels`), and the critics
+    take both kinds for target. On them ``S`` is never in the graph, whatever is set for the shots: its gradient
+    would only sharpen what the network says already.
     """
 
     def __init__(
@@ -112,7 +118,9 @@ class Adversarial(Phase):
 
     def step(self, pair: Pair) -> Losses:
         """One step of the segmenter and one of each critic."""
-        source, target = pair.labelled_source(), pair.labelled_target()
+        source, target, unlabelled = pair.labelled_source(), pair.labelled_target(), pair.unlabelled
+        # L_PixAdv is a mean over all target images: of two kinds, each has half of lambda.
+        weight = self.alignment.weight / (1 if unlabelled is None else 2)
         styled = stylise(source.images, target.images, self.style_beta)
 
         logits = self.segmenter(styled)
@@ -125,32 +133,44 @@ class Adversarial(Phase):
         log_probs = self.log_probs(logits, target.masks)
         on_target = self.segmentation(log_probs, target.masks)
         target_map = self._map(logits, target.masks, log_probs)
+        target_maps = [target_map.detach()]
         losses = {"source": on_source.detach(), "target": on_target.detach()}
-        if self.aligner is None:
-            self.segmenter.descend(on_target)
-        else:
-            fooled = self.aligner.frozen(target_map)
-            if self.alignment.critic == "pixel":
-                weights = self._weights(log_probs, target.masks)
-                adversarial = pixadv_loss(fooled, weights)
-                losses["pixel_weight"] = weights.detach().mean()
-            else:
-                adversarial = fool_loss(fooled)
-            self.segmenter.descend(on_target + self.alignment.weight * adversarial)
-            losses["adversarial"] = adversarial.detach()
+        objective = on_target
+        if self.aligner is not None:
+            fooled = self._fool(self.aligner, target_map, log_probs, target.masks)
+            objective = on_target + weight * fooled["adversarial"]
+            losses |= {name: value.detach() for name, value in fooled.items()}
 
-        target_map = target_map.detach()
+        if self.aligner is not None and unlabelled is not None:
+            self.segmenter.accumulate(objective)
+            logits = self.segmenter(unlabelled.images)
+            log_probs = self.log_probs(logits, unlabelled.masks)
+            unlabelled_map = self._map(logits, unlabelled.masks, log_probs)
+            target_maps.append(unlabelled_map.detach())
+            fooled = self._fool(self.aligner, unlabelled_map, log_probs.detach(), pseudo_labels(log_probs))
+            objective = weight * fooled["adversarial"]
+            losses |= {f"unlabelled_{name}": value.detach() for name, value in fooled.items()}
+        self.segmenter.descend(objective)
+
         for name, critic in (("aligner", self.aligner), ("judge", self.judge)):
             if critic is None:
                 continue
             # One batch for both domains: the critics have no statistics that could mix, and processes stay in step.
-            on_both = critic(torch.cat([source_map, target_map]))
-            of_source, of_target = on_both.float().chunk(2)
+            on_both = critic(torch.cat([source_map, *target_maps])).float()
+            of_source, of_target = on_both.tensor_split([len(source_map)])
             loss = critic_loss(of_source, of_target)
             critic.descend(loss)
             losses[name] = loss.detach()
             losses[f"{name}_accuracy"] = ((of_source < 0).float().mean() + (of_target > 0).float().mean()).detach() / 2
         return losses
+
+    def _fool(self, aligner: Trainee, maps: Tensor, log_probs: Tensor, labels: Tensor) -> Losses:
+        """The segmenter's adversarial loss on target maps, with its graph, and the mean weight of a pixel in it."""
+        judged = aligner.frozen(maps)
+        if self.alignment.critic == "image":
+            return {"adversarial": fool_loss(judged)}
+        weights = self._weights(log_probs, labels)
+        return {"pixel_weight": weights.mean(), "adversarial": pixadv_loss(judged, weights)}
 
     def _map(self, logits: Tensor, labels: Tensor, log_probs: Tensor | None = None) -> Tensor:
         """What the critics see: the softmax map at the labels' size (paper), or at the logits' own.

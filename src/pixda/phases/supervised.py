@@ -42,7 +42,7 @@ class Supervised(Phase):
     def step(self, pair: Pair) -> Losses:
         """L_seg on each domain present, one optimiser step on their sum."""
         losses: Losses = {}
-        source, target = pair
+        source, target = pair.source, pair.target
         if source is not None and target is not None and self.style_beta > 0:
             source = source._replace(images=stylise(source.images, target.images, self.style_beta))
         present = {"source": source, "target": target}

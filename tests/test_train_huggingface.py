@@ -1,0 +1,71 @@
+"""`pixda train` with models of Hugging Face from local folders: all phases, and back without the folder."""
+
+import json
+import shutil
+
+import hf_models
+import pytest
+import torch
+from runs import start, two_domains, wait_for, words
+
+from pixda.__main__ import main
+from pixda.checkpoint import load_model
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return two_domains(tmp_path_factory.mktemp("domains"))
+
+
+def network(folder):
+    options = json.dumps({"name": str(folder)})
+    # Neither side of the crop is a multiple of 32, one of the images is none of 16.
+    return ["--network.architecture=huggingface", f"--network.options={options}", "--size=[72,50]"]
+
+
+@pytest.mark.parametrize("family", ["segformer", "upernet-convnext", "dpt"])
+def test_a_run_through_all_phases_leaves_a_model_that_needs_no_folder_and_no_hub(root, tmp_path, capsys, family):
+    folder = hf_models.save(tmp_path / "model", hf_models.FAMILIES[family])
+    out = tmp_path / "run"
+    # A threshold of zero keeps every image, so that adaptation has all its steps.
+    assert main(words(root, out, *network(folder), "--recipe.selection.delta=0")) == 0
+    assert "tensors loaded" in capsys.readouterr().out
+    shutil.rmtree(folder)
+    segmenter, made = load_model(out)
+    assert made["steps"] == {"pretrain": 20, "adapt": 12, "distil": 12}
+    assert "left at random: head." in made["first_weights"]
+    assert segmenter.spec()["config"]["model_type"] == hf_models.FAMILIES[family]["model_type"]
+    assert segmenter.eval()(torch.rand(1, 3, 45, 61) * 255).isfinite().all()
+    scored = ["--data.dataset=folder", f"--data.root={root / 'target'}", "--data.scheme=cityscapes", "--data.split=val"]
+    assert main(["evaluate", f"--model={out}", *scored, f"--out={tmp_path / 'again.json'}"]) == 0
+    assert (tmp_path / "again.json").read_text() == (out / "scores.json").read_text()
+
+
+def test_killed_in_adaptation_and_resumed_the_weights_are_bit_equal(root, tmp_path):
+    """SegFormer drops paths and features at random: the random state must come back too."""
+    typed = network(hf_models.save(tmp_path / "model", hf_models.SEGFORMER))
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main(words(root, whole, *typed)) == 0
+    process = start(root, broken, *typed)
+    wait_for(process, broken / "logs/adapt.csv", 4)
+    process.kill()
+    process.wait()
+    assert not (broken / "model.safetensors").exists(), "the run was over before it could be killed"
+    assert main(words(root, broken, *typed, "--resume=true")) == 0
+    assert (broken / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("config", "more", "said"),
+    [
+        (hf_models.UPERNET, ["--recipe.batch=1"], "UperNetForSemanticSegmentation cannot be trained on batches of 1"),
+        (hf_models.SEGFORMER | {"model_type": "bert"}, [], "has no option"),
+    ],
+)
+def test_a_model_that_cannot_be_trained_is_refused_in_one_line(root, tmp_path, capsys, config, more, said):
+    typed = ["--network.architecture=huggingface", f"--network.options={json.dumps({'config': config})}", *more]
+    assert main(words(root, tmp_path / "run", *typed)) == 1
+    message = capsys.readouterr().err
+    assert said in message
+    assert len(message.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()

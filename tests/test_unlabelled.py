@@ -1,0 +1,76 @@
+"""`pixda train` with a folder of images without masks."""
+
+import csv
+import json
+
+import pytest
+from runs import start, two_domains, unlabelled, wait_for, words
+
+from pixda.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return two_domains(tmp_path_factory.mktemp("domains"))
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "unlabelled"
+    assert main(words(root, out, *unlabelled(root))) == 0
+    return out
+
+
+def test_the_images_take_part_and_the_run_says_so(finished):
+    made = json.loads((finished / "model.json").read_text())["made"]
+    assert made["config"]["unlabelled"]["root"].endswith("more")
+    assert made["selections"], "the selection goes on as without them"
+    rows = list(csv.DictReader((finished / "logs/adapt.csv").open()))
+    assert all(float(row["unlabelled_adversarial"]) > 0 for row in rows)
+    assert all(float(row["unlabelled_pixel_weight"]) > 0 for row in rows)
+
+
+def test_only_adaptation_sees_them(root, finished, tmp_path):
+    """With lambda = 0 and no selection they reach nothing but the critics: the model is the one without them."""
+    still = ["--recipe.alignment.weight=0", "--recipe.selection.enabled=false"]
+    assert main(words(root, tmp_path / "with", *still, *unlabelled(root))) == 0
+    assert main(words(root, tmp_path / "without", *still)) == 0
+    models = [(tmp_path / one / "model.safetensors").read_bytes() for one in ("with", "without")]
+    assert models[0] == models[1]
+    assert models[0] != (finished / "model.safetensors").read_bytes()
+
+
+def test_killed_in_adaptation_and_resumed_the_weights_are_bit_equal(root, finished, tmp_path):
+    out = tmp_path / "broken"
+    process = start(root, out, *unlabelled(root))
+    wait_for(process, out / "logs/adapt.csv", 4)
+    process.kill()
+    process.wait()
+    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
+    assert main(words(root, out, "--resume=true", *unlabelled(root))) == 0
+    assert (out / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+
+
+def test_a_run_cannot_go_on_without_them(root, finished, capsys):
+    assert main(words(root, finished, "--resume=true")) == 1
+    assert "unlabelled" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [("joint", []), ("fine_tuning", []), ("source_only", []), ("pixda", ["--recipe.alignment.critic=none"])],
+)
+def test_a_method_that_learns_nothing_from_them_is_refused(root, tmp_path, capsys, method, more):
+    assert main(words(root, tmp_path / "run", *more, *unlabelled(root), method=method)) == 1
+    message = capsys.readouterr().err
+    assert "pixda, with its critic" in message
+    assert len(message.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_broken_image_is_found_before_training(tmp_path, capsys):
+    root = two_domains(tmp_path / "domains")
+    (root / "more/images/3.png").write_bytes(b"cut short")
+    assert main(words(root, tmp_path / "run", *unlabelled(root))) == 1
+    assert "more/images/3.png" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
