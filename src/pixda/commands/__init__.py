@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+from pixda.commands.check import check
 from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
 from pixda.commands.train import train
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "demo": demo,
+    "check": check,
     "train": train,
     "evaluate": evaluate,
 }

@@ -32,7 +32,7 @@ class Labels:
         self.codes = np.array(sorted(classes), np.int64)
         """All known codes, rising."""
         self._classes = np.array([classes[code] for code in sorted(classes)], np.uint8)
-        self.table = self.classes_of(np.arange(256))
+        self.table: np.ndarray = self.classes_of(np.arange(256))
         """For ids, the uint8 table (256,): class index, 255 (ignored) or UNKNOWN."""
 
     def read(self, path: Path) -> np.ndarray:
