@@ -18,6 +18,7 @@ FLOORS = [
     {"metrics", "checkpoint", "progress", "logs"},
     {"evaluation", "training"},
     {"experiment"},
+    {"validation"},
     {"report"},
     {"demo"},
     {"commands"},

@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,15 @@ from pixda.training import Run
 
 
 def run(
-    experiment: Experiment, method: Method, method_name: str, preset: str, out: Path, resume: bool = False
+    experiment: Experiment,
+    method: Method,
+    method_name: str,
+    preset: str,
+    out: Path,
+    resume: bool = False,
+    held_out: Sequence[str] | None = None,
 ) -> Scores:
-    """Train a method and score its model on the target's test split.
+    """Train a method and score its model on the target's test split, or on frames held out of the shots.
 
     Leaves in ``out``: ``config.yaml``, ``shots.json``, ``logs/``, ``checkpoint.pt``, ``model.safetensors`` with
     ``model.json``, and ``scores.json``.
@@ -48,6 +55,7 @@ def run(
         preset: name of the preset that the hyper-parameters began from.
         out: the run's folder.
         resume: go on with the run that is in ``out``; without one there, begin.
+        held_out: names of frames of the target's training split to score on; the test split is then not opened.
 
     Raises:
         UserError: wrong input, found before training starts; or a stop that was asked for.
@@ -65,7 +73,10 @@ def run(
     segmenter, first_weights = first_segmenter(experiment, classes)
     phases = phases_to_train(experiment, method, segmenter)
     domains = open_domains(experiment, method, classes, fabric)
-    test = open_test(experiment.target, classes)
+    if held_out is None:
+        test = open_test(experiment.target, classes)
+    else:
+        test = open_dataset(experiment.target, classes).subset(held_out)
     for dataset in (domains.source, domains.target, test):
         check(dataset, out.parent / ".checks").raise_if_bad()
 

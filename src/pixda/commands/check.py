@@ -29,12 +29,14 @@ def check(words: Sequence[str]) -> None:
     folder = any(word.partition("=")[0] == "--folder" for word in words)
     if from_config:
         method, preset = method_and_preset(words)
-        parser = train_parser(method, preset)
+        parser = train_parser(method, preset, "check")
         _add_runs(parser)
     else:
         parser = make_parser("check", _FORMS)
         _add_runs(parser)
-        parser.add_argument("--classes", type=str, default="cityscapes-19", help="Class set: shipped name or YAML file.")
+        parser.add_argument(
+            "--classes", type=str, default="cityscapes-19", help="Class set: shipped name or YAML file."
+        )
         if folder:
             parser.add_argument("--folder", type=Path, required=True, help="Folder of unknown layout.")
         else:

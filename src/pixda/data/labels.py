@@ -48,7 +48,8 @@ class Labels:
     def decode(self, raw: np.ndarray) -> np.ndarray:
         """Return the class indices of a raw mask, uint8 (H x W)."""
         if not self.coloured:
-            return self.table[raw]
+            looked_up: np.ndarray = self.table[raw]
+            return looked_up
         codes, lengths = _runs(raw)
         return np.repeat(self.classes_of(codes), lengths).reshape(raw.shape[:2])
 

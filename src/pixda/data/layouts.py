@@ -62,7 +62,9 @@ def _known(root: Path, classes: ClassSet) -> list[Recognised]:
     if first is None:
         return []
     if masks.name == "labels" and not splits and len(first.stem) == 5 and first.stem.isdigit():
-        return [Recognised(Data("gta5", root, "all"), f"images/ beside labels/ with names such as {first.name} is GTA5")]
+        return [
+            Recognised(Data("gta5", root, "all"), f"images/ beside labels/ with names such as {first.name} is GTA5")
+        ]
     if masks.name == "labels" and splits and _is_camvid(first):
         why = f"images/ beside labels/, each with {', '.join(splits)}, and names such as {first.name} are CamVid's"
         return [Recognised(Data("camvid", root, split), why) for split in splits]
