@@ -61,7 +61,7 @@ def _add_runs(parser: ArgumentParser) -> None:
         "--runs",
         type=Path,
         default=Path("runs"),
-        help="Folder that runs are kept in; what is found in order is remembered there, and training does not repeat it.",
+        help="Folder that runs are kept in: what is in order is remembered there, and training does not repeat it.",
     )
 
 

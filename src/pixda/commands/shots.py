@@ -36,18 +36,17 @@ def shots(words: Sequence[str]) -> None:
     ways = [given.per_city is not None, given.cover, given.published is not None]
     if sum(ways) + (given.total is not None and not given.cover) != 1:
         raise UserError("Say how to choose: one of --per_city K, --total N, --cover true, --published K.")
-    from pixda.data.shots import published_flaws, write_manifest
-    from pixda.data.shots import published as published_list
+    from pixda.data import shots as lists
 
     if given.published is not None:
-        names, how = published_list(given.published), f"published list (FSDA, PixDA), K = {given.published}"
-        for flaw in published_flaws(given.published):
+        names, how = lists.published(given.published), f"published list (FSDA, PixDA), K = {given.published}"
+        for flaw in lists.published_flaws(given.published):
             print(f"as published: {flaw}")
     else:
         names, how = _chosen(given)
     try:
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        manifest = write_manifest(given.out, names, how)
+        manifest = lists.write_manifest(given.out, names, how)
     except OSError as error:
         raise UserError(f"The list cannot be written to {given.out}: {error}.") from error
     print(f"{len(names)} frames, {how}, sha256 {manifest.sha256[:12]}: --target.shot_list {given.out}")

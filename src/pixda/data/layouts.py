@@ -92,8 +92,8 @@ def _own_folder(root: Path, masks: Path, split: str, classes: ClassSet) -> Recog
     if not schemes:
         raise UserError(
             f"{root}: {why}, and no label scheme of class set '{classes.name}' has all their labels: "
-            f"{', '.join(_labels_seen(some))}. Copy the class set's YAML file, add a column that gives each of them to a "
-            "class or to 'ignore', and name the copy as --classes."
+            f"{', '.join(_labels_seen(some))}. Copy the class set's YAML file, add a column that gives each of them to "
+            "a class or to 'ignore', and name the copy as --classes."
         )
     why += f"; their labels fit the scheme{'s' if len(schemes) > 1 else ''} {', '.join(schemes)}"
     if len(schemes) > 1:
@@ -143,7 +143,7 @@ def _nothing_known(folder: Path, inside: list[Path]) -> str:
     if common:
         return (
             f"{folder} is of no known layout, but {common} files in {one.name}/ and {other.name}/ have equal names: "
-            "call the folder of the pictures images/ and the folder of the masks masks/ (links will do), and look again."
+            "call the folder of the pictures images/ and the folder of the masks masks/ (links will do); look again."
         )
     if find_files_by_city(folder, IMAGE_SUFFIXES) or any(path.name == "images" for path in pictures):
         return (

@@ -36,9 +36,10 @@ def published_flaws(k: int) -> list[str]:
             few, many = min(k, other), max(k, other)
             lost = len(set(published(few)) - set(published(many)))
             if lost:
+                of = len(set(published(few)))
                 flaws.append(
-                    f"{lost} of the {len(set(published(few)))} frames for K = {few} are not in the list for K = {many}: "
-                    "a curve over K compares different frames."
+                    f"{lost} of the {of} frames for K = {few} are not in the list for K = {many}: a curve over K "
+                    "compares different frames."
                 )
     return flaws
 
@@ -72,9 +73,7 @@ def draw_total(frames: Sequence[Frame], count: int, seed: int) -> list[str]:
     take turns is drawn too. Raises UserError where there are fewer frames.
     """
     if not 1 <= count <= len({frame.name for frame in frames}):
-        raise UserError(
-            f"{count} shots were asked for; there are {len(frames)} frames to draw from, at least 1 is drawn."
-        )
+        raise UserError(f"{count} shots were asked for; from 1 to {len(frames)} can be drawn.")
     turns = [
         (shot, _sha256(f"{seed}\n{shot}\n{city}"), name)
         for city, names in _ranked(frames, seed).items()
