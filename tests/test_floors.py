@@ -20,7 +20,7 @@ FLOORS = [
     {"experiment"},
     {"validation"},
     {"report"},
-    {"demo"},
+    {"demo", "suggestion"},
     {"commands"},
     {"__main__"},
 ]
