@@ -18,8 +18,9 @@ FLOORS = [
     {"metrics", "checkpoint", "progress", "logs"},
     {"evaluation", "training"},
     {"experiment"},
+    {"validation"},
     {"report"},
-    {"demo"},
+    {"demo", "suggestion"},
     {"commands"},
     {"__main__"},
 ]

@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,15 @@ from pixda.training import Run
 
 
 def run(
-    experiment: Experiment, method: Method, method_name: str, preset: str, out: Path, resume: bool = False
+    experiment: Experiment,
+    method: Method,
+    method_name: str,
+    preset: str,
+    out: Path,
+    resume: bool = False,
+    held_out: Sequence[str] | None = None,
 ) -> Scores:
-    """Train a method and score its model on the target's test split.
+    """Train a method and score its model on the target's test split, or on frames held out of the shots.
 
     Leaves in ``out``: ``config.yaml``, ``shots.json``, ``logs/``, ``checkpoint.pt``, ``model.safetensors`` with
     ``model.json``, and ``scores.json``.
@@ -48,6 +55,7 @@ def run(
         preset: name of the preset that the hyper-parameters began from.
         out: the run's folder.
         resume: go on with the run that is in ``out``; without one there, begin.
+        held_out: names of frames of the target's training split to score on; the test split is then not opened.
 
     Raises:
         UserError: wrong input, found before training starts; or a stop that was asked for.
@@ -55,12 +63,6 @@ def run(
     resume = resume and (out / "checkpoint.pt").exists()
     if not resume and (out / "checkpoint.pt").exists():
         raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
-    if experiment.unlabelled is not None and not method.learns_from_unlabelled():
-        able = [name for name in METHODS if build(name).learns_from_unlabelled()]
-        raise UserError(
-            f"Nothing in this run would learn from the images without labels in {experiment.unlabelled.root}: "
-            f"leave --unlabelled out, or choose a method that aligns them ({', '.join(able)}, with its critic)."
-        )
     # The machine is no part of it: a run may go on elsewhere.
     config = plain({"method": method_name, "preset": preset, "recipe": asdict(method), **asdict(experiment)})
     machine = config.pop("machine")
@@ -71,10 +73,13 @@ def run(
     segmenter, first_weights = first_segmenter(experiment, classes)
     phases = phases_to_train(experiment, method, segmenter)
     domains = open_domains(experiment, method, classes, fabric)
-    test = open_test(experiment.target, classes)
-    read = [domains.source, domains.target, test]
-    for dataset in read if domains.unlabelled is None else [*read, domains.unlabelled]:
-        check(dataset, out.parent / ".checks").raise_if_bad()
+    if held_out is None:
+        test = open_test(experiment.target, classes)
+    else:
+        test = open_dataset(experiment.target, classes).subset(held_out)
+    for dataset in (domains.source, domains.target, domains.unlabelled, test):
+        if dataset is not None:
+            check(dataset, out.parent / ".checks").raise_if_bad()
 
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
@@ -169,7 +174,13 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
 
 
 def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter) -> list[Phase]:
-    """The method's phases, less the pretraining where a finished model replaces it; sizes that misfit are refused."""
+    """The method's phases, less the pretraining where a finished model replaces it; what does not fit is refused."""
+    if experiment.unlabelled is not None and not method.learns_from_unlabelled():
+        able = [name for name in METHODS if build(name).learns_from_unlabelled()]
+        raise UserError(
+            f"Nothing in this run would learn from the images without labels in {experiment.unlabelled.root}: "
+            f"leave --unlabelled out, or choose a method that aligns them ({', '.join(able)}, with its critic)."
+        )
     phases = method.phases()
     if experiment.start_from is not None:
         phases = phases[1:]

@@ -3,10 +3,20 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pixda.data.coverage import cover
 from pixda.data.dataset import Frame
-from pixda.data.shots import draw, gta5_training_names, published, read_manifest, write_manifest
+from pixda.data.shots import (
+    draw,
+    draw_total,
+    gta5_training_names,
+    published,
+    published_flaws,
+    read_manifest,
+    write_manifest,
+)
 from pixda.errors import UserError
 
 CITIES = {
@@ -111,3 +121,44 @@ def test_other_files_are_no_manifest(tmp_path: Path, text: str) -> None:
         read_manifest(path)
     with pytest.raises(UserError, match="cannot be read"):
         read_manifest(tmp_path / "nowhere.json")
+
+
+def test_totals_are_nested_and_spread() -> None:
+    lists = [draw_total(FRAMES, count, seed=3) for count in range(1, 21)]
+    for smaller, larger in pairwise(lists):
+        assert larger[: len(smaller)] == smaller
+    for names in lists:
+        counts = Counter(name.split("/")[0] for name in names)
+        assert len(set(names)) == len(names)
+        if len(names) <= 15:  # until the smallest city has given all its five
+            assert max(counts.values()) - min(counts[city] for city in ("rome", "turin", "milan")) <= 1
+    assert {tuple(name.split("/")[0] for name in draw_total(FRAMES, 3, seed)) for seed in range(30)} > {
+        ("rome", "turin", "milan")
+    }, "no city always comes first"
+    assert draw_total(FRAMES[::-1], 7, 1) == draw_total(FRAMES, 7, 1)
+    for count in (0, 21):
+        with pytest.raises(UserError, match=f"{count} shots were asked for; from 1 to 20"):
+            draw_total(FRAMES, count, 0)
+
+
+def test_covering_lists_show_every_class_as_early_as_greed_can() -> None:
+    names = ["a", "b", "c", "d", "e"]
+    shown = np.array([[1, 1, 1, 0, 0], [0, 0, 0, 1, 0], [1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 0]], bool)
+    assert cover(names, shown, seed=0) == ["a", "d"], "d shows more than b; the last class is nowhere"
+    lists = [cover(names, shown, 0, count) for count in range(1, 6)]
+    for smaller, larger in pairwise(lists):
+        assert larger[: len(smaller)] == smaller
+    assert lists[3] == ["a", "d", "c", "b"], "begins again with what is left"
+    assert sorted(lists[4]) == names
+    with pytest.raises(UserError, match="6 shots were asked for; there are 5"):
+        cover(names, shown, 0, 6)
+    with pytest.raises(UserError, match="No frame shows any class"):
+        cover(names, shown & False, 0)
+
+
+def test_flaws_of_published_lists_are_told() -> None:
+    assert published_flaws(1) == [
+        "18 of the 18 frames for K = 1 are not in the list for K = 2: a curve over K compares different frames."
+    ]
+    assert "zurich/zurich_000112_000019 is in the list twice." in published_flaws(5)
+    assert len(published_flaws(3)) == 2

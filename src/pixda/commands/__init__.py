@@ -2,13 +2,21 @@
 
 from collections.abc import Callable, Sequence
 
+from pixda.commands.check import check
 from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
+from pixda.commands.shots import shots
+from pixda.commands.suggest import suggest
 from pixda.commands.train import train
+from pixda.commands.validate import validate
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "demo": demo,
+    "check": check,
+    "shots": shots,
     "train": train,
+    "validate": validate,
     "evaluate": evaluate,
+    "suggest": suggest,
 }
 """Name -> what runs it, given the words after it. The first line of its docstring is its line in `pixda --help`."""

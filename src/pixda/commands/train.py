@@ -30,10 +30,13 @@ def train(words: Sequence[str]) -> None:
     print_scores({f"{method} ({preset})": scores})
 
 
-def train_parser(method: str, preset: str) -> ArgumentParser:
-    """The options of ``pixda train`` for one method; the defaults are the values of one preset."""
+def train_parser(method: str, preset: str, command: str = "train") -> ArgumentParser:
+    """The options of ``pixda train`` for one method; the defaults are the values of one preset.
+
+    Other commands take the same options under their own name.
+    """
     default = build(method, preset)
-    parser = make_parser("train", METHODS[method].__doc__ or "")
+    parser = make_parser(command, METHODS[method].__doc__ or "")
     parser.add_argument("--config", action="config", help="YAML file; options after it override it.")
     parser.add_argument("--method", type=str, default=method, help=f"One of {', '.join(METHODS)}.")
     parser.add_argument("--preset", type=str, default=preset, help=f"Values of the recipe: {', '.join(PRESETS)}.")

@@ -3,23 +3,25 @@
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from PIL import Image
 from rich.progress import track
 
-from pixda.data.classes import IGNORE, UNKNOWN
-from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.classes import IGNORE
+from pixda.data.dataset import SegmentationDataset
+from pixda.data.findings import Strange, copies, told
+from pixda.data.look import Look, look_at
 from pixda.errors import UserError
 
-_CACHE_FORM = 1  # raise it when the report's fields or the checks change
-_NAMED_FILES = 3
+_CACHE_FORM = 2  # raise it when the report's fields or the checks change
+_MUCH_IGNORED = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,17 @@ class Report:
     unknown: int
     """Pixels of ids that are not in the class set."""
     problems: tuple[str, ...]
-    """One sentence for each broken frame, in the order of frames, then for each unknown id."""
+    """What forbids training, a sentence each: files without partners, broken frames in order, unknown ids."""
+    warnings: tuple[str, ...] = ()
+    """What should be looked at: masks of one label, blank images, copies of pictures, much that is ignored."""
+    images: dict[str, int] = field(default_factory=dict)
+    """Size and kind of images ("480 x 360, 8-bit RGB JPEG") to number of files, the most frequent first."""
+    masks: dict[str, int] = field(default_factory=dict)
+    """The same of masks."""
+    codes: dict[str, int] = field(default_factory=dict)
+    """Raw id or colour ("7", "#804080") to pixels: all of the label scheme, 0 where never seen, then unknown ones."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """Frame name to the hash of its picture."""
 
     @property
     def ignored_share(self) -> float:
@@ -52,15 +64,8 @@ class Report:
         """Raise UserError with the first problem in full and the number of further ones."""
         if self.problems:
             rest = len(self.problems) - 1
-            raise UserError(self.problems[0] + (f" ({rest} more like this were found.)" if rest else ""))
-
-
-class _Look(NamedTuple):
-    """One frame: the problem it has, or the pixel count of every raw id (256,); neither without a mask."""
-
-    frame: Frame
-    problem: str | None
-    counts: np.ndarray | None
+            more = f" ({rest} more like this were found; pixda check lists them all.)" if rest else ""
+            raise UserError(self.problems[0] + more)
 
 
 def check(
@@ -85,53 +90,71 @@ def check(
 
 
 def _checked(dataset: SegmentationDataset, progress: bool, threads: int) -> Report:
-    table = dataset.classes.lookup(dataset.scheme)
-    total = np.zeros(256, np.int64)
-    problems: list[str] = []
-    holders: dict[int, list[str]] = {}
+    labels = dataset.labels
+    total: Counter[int] = Counter()
+    strange = Strange(dataset)
+    kinds: tuple[Counter[str], Counter[str]] = Counter(), Counter()
+    problems: list[str] = [*dataset.unpaired]
+    blank: list[str] = []
+    constant: list[str] = []
+    digests: dict[str, str] = {}
     title = f"Checking {dataset.title} {dataset.split}"
     with closing(_looks(dataset, threads)) as looks:
         for look in track(looks, title, len(dataset), transient=True, disable=not progress):
-            if look.problem is not None:
-                problems.append(look.problem)
+            problems += look.problems
+            for kind, counter in zip((look.image, look.mask), kinds, strict=True):
+                counter.update([] if kind is None else [kind])
+            if look.digest is not None:
+                digests[look.frame.name] = look.digest
+            if look.blank:
+                blank.append(str(look.frame.image))
             if look.counts is not None:
-                total += look.counts
-                for raw in np.flatnonzero((look.counts > 0) & (table == UNKNOWN)).tolist():
-                    holders.setdefault(raw, []).append(str(look.frame.mask))
-    for raw in sorted(holders):
-        files = holders[raw]
-        named = ", ".join(files[:_NAMED_FILES]) + (", ..." if len(files) > _NAMED_FILES else "")
-        masks = f"{len(files)} masks hold" if len(files) > 1 else "One mask holds"
-        problems.append(f"{masks} {dataset.unknown_ids([raw])} ({total[raw]} pixels, in {named})")
+                total.update(dict(zip(look.counts.codes.tolist(), look.counts.pixels.tolist(), strict=True)))
+                strange.add(look)
+                if len(look.counts.codes) == 1 and not look.unknown_pixels:
+                    constant.append(str(look.frame.mask))
+    known = {code: total[code] for code in labels.codes.tolist()}
+    classes = labels.classes_of(labels.codes)
+    by_class = np.bincount(classes, list(known.values()), minlength=256).astype(int).tolist()
+    ignored, count = by_class[IGNORE], len(dataset.classes.names)
+    warnings = [
+        *told(constant, "mask is", "masks are", "all of one label", "look at them: empty masks teach nothing"),
+        *told(blank, "image is", "images are", "all of one colour", "remove these frames"),
+        *copies([frame.name for frame in dataset.frames], digests),
+    ]
+    everything = sum(by_class) + strange.pixels
+    if ignored > _MUCH_IGNORED * everything:
+        warnings.append(
+            f"{100 * ignored / everything:.0f} % of all pixels are ignored; see whether '{dataset.scheme}' is the "
+            "label scheme that the masks were written in."
+        )
     return Report(
         frames=len(dataset),
         names=dataset.classes.names,
-        pixels=tuple(int(total[table == index].sum()) for index in range(len(dataset.classes.names))),
-        ignored=int(total[table == IGNORE].sum()),
-        unknown=int(total[table == UNKNOWN].sum()),
-        problems=tuple(problems),
+        pixels=tuple(by_class[:count]),
+        ignored=ignored,
+        unknown=strange.pixels,
+        problems=(*problems, *strange.sentences(set(+total))),
+        warnings=tuple(warnings),
+        images=dict(kinds[0].most_common()),
+        masks=dict(kinds[1].most_common()),
+        codes={labels.shown(code): pixels for code, pixels in [*known.items(), *strange.total.most_common()]},
+        digests=digests,
     )
 
 
-def _looks(dataset: SegmentationDataset, threads: int) -> Generator[_Look, None, None]:
+def _looks(dataset: SegmentationDataset, threads: int) -> Generator[Look, None, None]:
     """Yield what is found in every frame, in order. Decoders let other threads run, so threads are enough."""
-
-    def look(frame: Frame) -> _Look:
-        try:
-            _, ids = dataset.decode(frame)
-        except UserError as error:
-            return _Look(frame, str(error), None)
-        # Pillow's histogram is exact and many times as fast as numpy's count.
-        return _Look(frame, None, None if ids is None else np.array(Image.fromarray(ids).histogram()))
-
     # Closing the map, as an interrupt does, drops the frames that wait: leaving is quick.
     with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(look, dataset.frames)
+        yield from pool.map(lambda frame: look_at(dataset, frame), dataset.frames)
 
 
 def _key(dataset: SegmentationDataset) -> str:
     digest = hashlib.sha256(f"{_CACHE_FORM}\n{dataset.title}\n{dataset.classes.names}\n".encode())
-    digest.update(dataset.classes.lookup(dataset.scheme).tobytes())
+    labels = dataset.labels
+    digest.update(f"{labels.scheme} {labels.coloured}".encode())
+    digest.update(labels.codes.tobytes() + labels.classes_of(labels.codes).tobytes())
     for frame in dataset.frames:
         digest.update(os.fsencode(f"{frame.name}\n{_state(frame.image)}\n{_state(frame.mask)}\n"))
     return digest.hexdigest()[:32]

@@ -32,7 +32,7 @@ class Data:
     split: str = "train"
     """Which part of it; 'all' for folders without split folders, 'rendered' for streets."""
     scheme: str | None = None
-    """For dataset: folder, the column of the class set that its label ids follow."""
+    """For dataset: folder, the column of the class set that its label ids or colours follow."""
     streets: StreetOptions = field(default_factory=StreetOptions)
     """For dataset: streets, what to render."""
 

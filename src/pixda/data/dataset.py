@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pixda.data.classes import IGNORE, UNKNOWN, ClassSet
-from pixda.data.files import read_ids, read_image
+from pixda.data.files import read_image
 from pixda.errors import UserError
+
+_NAMED_CODES = 12
 
 
 class Frame(NamedTuple):
@@ -78,7 +80,8 @@ class Frames(Sequence[Frame]):
 class SegmentationDataset(Dataset[Sample], ABC):
     """Images with masks of class indices. A subclass says where the files lie and how they are labelled.
 
-    `size` is (width, height) of every sample; None leaves each as it is stored.
+    `size` is (width, height) of every sample; None leaves each as it is stored. An image without a mask, or a
+    mask without an image, is an error; with `strict=False` it is left out and listed in `unpaired`.
     """
 
     scheme: str
@@ -88,15 +91,27 @@ class SegmentationDataset(Dataset[Sample], ABC):
     splits: tuple[str, ...] = ()
     """Splits there are; empty where the user names them."""
 
-    def __init__(self, root: Path, split: str, classes: ClassSet, size: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        split: str,
+        classes: ClassSet,
+        size: tuple[int, int] | None = None,
+        *,
+        strict: bool = True,
+    ) -> None:
         self.root, self.split, self.classes, self.size = Path(root).expanduser(), split, classes, size
+        self.strict = strict
+        self.unpaired: list[str] = []
+        """A sentence for images without masks, one for masks without images; empty where all have partners."""
         if self.splits and split not in self.splits:
             raise UserError(f"{self.title} has no split '{split}': choose from {', '.join(self.splits)}.")
-        self._table = classes.lookup(self.scheme)
+        self.labels = classes.labels(self.scheme)
+        """How the masks are read."""
         self.frames: Sequence[Frame] = Frames(self.root, sorted(self.find()))
         """Sorted by name; a `subset` keeps the order it was given."""
         if not self.frames:
-            raise self.layout_error()
+            raise UserError(self.unpaired[0]) if self.unpaired else self.layout_error()
 
     @property
     def title(self) -> str:
@@ -108,8 +123,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
         """Return all frames of the split, in any order; an empty list where the layout is not there."""
 
     def read_mask(self, path: Path) -> np.ndarray:
-        """Return the raw label ids of one mask file as uint8 (H x W)."""
-        return read_ids(path)
+        """Return the raw mask of one file: uint8, H x W of label ids, or H x W x 3 of colours."""
+        return self.labels.read(path)
 
     def subset(self, names: Sequence[str]) -> Self:
         """Return this dataset restricted to `names`, in that order; a repeated name is a repeated sample."""
@@ -144,58 +159,61 @@ class SegmentationDataset(Dataset[Sample], ABC):
         Raises UserError naming the file: undecodable, of unequal size, or with an id outside the class set.
         """
         frame = self.frames[index]
-        image, ids = self.decode(frame)
+        image, raw = self.decode(frame)
         if self.size is not None and image.size != self.size:
             image = image.resize(self.size, Image.Resampling.BICUBIC)
-            if ids is not None:
-                ids = np.asarray(Image.fromarray(ids).resize(self.size, Image.Resampling.NEAREST))
-        if ids is None:
+            if raw is not None:
+                raw = np.asarray(Image.fromarray(raw).resize(self.size, Image.Resampling.NEAREST))
+        if raw is None:
             mask = np.full((image.height, image.width), IGNORE, np.uint8)
         else:
-            mask = self._table[ids]
-            unknown = np.unique(ids[mask == UNKNOWN]).tolist()
-            if unknown:
-                raise UserError(f"{frame.mask} holds {self.unknown_ids(unknown)}")
+            mask = self.labels.decode(raw)
+            if (mask == UNKNOWN).any():
+                codes = self.labels.count(raw).codes
+                unknown = codes[self.labels.classes_of(codes) == UNKNOWN]
+                raise UserError(f"{frame.mask} holds {self.unknown_ids(unknown.tolist())}")
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
         return Sample(pixels, torch.from_numpy(mask), frame.name, frame.city)
 
     def decode(self, frame: Frame) -> tuple[Image.Image, np.ndarray | None]:
-        """Return one frame as stored: RGB image and raw ids (uint8, H x W; None without a mask)."""
+        """Return one frame as stored: RGB image and raw mask (see `read_mask`; None without one)."""
         image = read_image(frame.image)
         if frame.mask is None:
             return image, None
-        ids = self.read_mask(frame.mask)
-        if ids.shape != (image.height, image.width):
-            raise UserError(
-                f"Image and mask differ in size: {frame.image} is {image.width} x {image.height}, "
-                f"{frame.mask} is {ids.shape[1]} x {ids.shape[0]} (width x height); replace the pair "
-                "or remove it."
-            )
-        return image, ids
+        raw = self.read_mask(frame.mask)
+        if raw.shape[:2] != (image.height, image.width):
+            raise unequal_sizes(frame, image, raw)
+        return image, raw
 
-    def unknown_ids(self, ids: Sequence[int]) -> str:
-        """Return the end of the sentence that says which raw ids are not in the class set, and what to do."""
+    def unknown_ids(self, codes: Sequence[int]) -> str:
+        """Return the end of the sentence that says which ids or colours are not in the class set, and what to do."""
+        kind = "colour" if self.labels.coloured else "label id"
+        named = ", ".join(self.labels.shown(code) for code in codes[:_NAMED_CODES]) + _and_more(
+            len(codes) - _NAMED_CODES
+        )
         return (
-            f"the label id{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}, which the class set "
+            f"the {kind}{'s' if len(codes) > 1 else ''} {named}, which the class set "
             f"'{self.classes.name}' does not list for the label scheme '{self.scheme}'; give each to a class "
             "or to 'ignore' in its YAML file, or choose the scheme that the masks were written in"
         )
 
     def paired(self, images: Mapping[str, Path], masks: Mapping[str, Path]) -> Iterator[tuple[str, Path, Path]]:
-        """Yield (key, image, mask) of equal keys. Raises UserError where either has no partner."""
+        """Yield (key, image, mask) of equal keys. Where either has no partner: see `strict`."""
         for have, want, what, other in (
             (images, masks, "image", "mask"),
             (masks, images, "mask", "image"),
         ):
             alone = sorted(have.keys() - want.keys())
             if alone:
-                raise UserError(
+                self.unpaired.append(
                     f"{self.title} in {self.root}, split '{self.split}': {len(alone)} of {len(have)} {what}s "
                     f"have no {other}, first {have[alone[0]]}. A frame lies at {self._example()}. "
                     f"Complete the download, or remove those {what}s."
                 )
-        for key, image in images.items():
-            yield key, image, masks[key]
+                if self.strict:
+                    raise UserError(self.unpaired[0])
+        for key in images.keys() & masks.keys():
+            yield key, images[key], masks[key]
 
     def layout_error(self) -> UserError:
         """Return the error for a root in which the layout was not found."""
@@ -211,6 +229,15 @@ class SegmentationDataset(Dataset[Sample], ABC):
 
     def _example(self) -> str:
         return self.layout.format(split=self.split)
+
+
+def unequal_sizes(frame: Frame, image: Image.Image, raw: np.ndarray) -> UserError:
+    """Return the error for a pair whose image and raw mask (H x W, or H x W x 3) are not of one size."""
+    return UserError(
+        f"Image and mask differ in size: {frame.image} is {image.width} x {image.height}, "
+        f"{frame.mask} is {raw.shape[1]} x {raw.shape[0]} (width x height); replace the pair "
+        "or remove it."
+    )
 
 
 def _and_more(count: int) -> str:

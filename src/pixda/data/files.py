@@ -60,9 +60,24 @@ def read_ids(path: Path) -> np.ndarray:
     if mask.mode not in ("L", "P"):
         raise UserError(
             f"The mask {path} is of the kind '{mask.mode}', not label ids: expected one 8-bit channel "
-            "(grey or palette PNG) whose values are ids, not colours."
+            "(grey or palette PNG) whose values are ids, not colours; for colours, give the class set a column "
+            'that lists them as "#804080".'
         )
     return np.asarray(mask)
+
+
+def read_colours(path: Path) -> np.ndarray:
+    """Read a mask whose colours are the labels (RGB, or a palette's colours) as uint8 (H x W x 3).
+
+    Raises UserError naming a file that cannot be decoded or that is grey.
+    """
+    mask = _decoded(path, "mask")
+    if mask.mode not in ("RGB", "RGBA", "P"):
+        raise UserError(
+            f"The mask {path} is of the kind '{mask.mode}', but its label scheme lists colours: expected an 8-bit "
+            "RGB or palette PNG; for grey values, give the class set a column of label ids."
+        )
+    return np.asarray(mask if mask.mode == "RGB" else mask.convert("RGB"))
 
 
 def _decoded(path: Path, what: str) -> Image.Image:

@@ -12,7 +12,8 @@ class Folder(SegmentationDataset):
 
     Split and city folders are optional: split "all" takes what lies in `images/` itself, and without city
     folders the city is "all". Images are PNG, JPEG or WebP; masks are 8-bit PNGs of label ids with the stem
-    of their image. With `labelled=False` only the images are read, and there need be no masks.
+    of their image, or pictures of colours if the label scheme lists colours. With `labelled=False` only the
+    images are read, and there need be no masks.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class Folder(SegmentationDataset):
         *,
         scheme: str,
         labelled: bool = True,
+        strict: bool = True,
     ) -> None:
         self.scheme = scheme
         self.labelled = labelled
@@ -33,7 +35,7 @@ class Folder(SegmentationDataset):
             self.layout += f" with masks/{inside}[<city>/]<frame>.png"
         if split != "all":
             self.layout += " (split 'all' needs no split folder)"
-        super().__init__(root, split, classes, size)
+        super().__init__(root, split, classes, size, strict=strict)
 
     def find(self) -> list[Frame]:
         """Return the frames of the split, of all cities."""

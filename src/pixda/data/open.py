@@ -18,16 +18,16 @@ from pixda.errors import UserError
 Size = tuple[int, int] | None
 
 
-def _folder(data: Data, classes: ClassSet, size: Size) -> SegmentationDataset:
+def _folder(data: Data, classes: ClassSet, size: Size, strict: bool) -> SegmentationDataset:
     if data.scheme is None:
         raise UserError(
             f"The folder {data.root} needs a label scheme: set 'scheme' to the column of class set "
-            f"'{classes.name}' that its mask ids follow ({', '.join(classes.raw_ids)})."
+            f"'{classes.name}' that its masks follow ({', '.join(classes.schemes)})."
         )
-    return Folder(data.root, data.split, classes, size, scheme=data.scheme)
+    return Folder(data.root, data.split, classes, size, scheme=data.scheme, strict=strict)
 
 
-def _streets(data: Data, classes: ClassSet, size: Size) -> SegmentationDataset:
+def _streets(data: Data, classes: ClassSet, size: Size, strict: bool) -> SegmentationDataset:
     from pixda.data.streets.dataset import Streets  # the renderer is imported only where streets are wanted
 
     world = data.streets
@@ -43,11 +43,14 @@ def _streets(data: Data, classes: ClassSet, size: Size) -> SegmentationDataset:
     )
 
 
-def _plain(kind: type[SegmentationDataset]) -> Callable[[Data, ClassSet, Size], SegmentationDataset]:
-    return lambda data, classes, size: kind(data.root, data.split, classes, size)
+_Opener = Callable[[Data, ClassSet, Size, bool], SegmentationDataset]
 
 
-DATASETS: dict[str, Callable[[Data, ClassSet, Size], SegmentationDataset]] = {
+def _plain(kind: type[SegmentationDataset]) -> _Opener:
+    return lambda data, classes, size, strict: kind(data.root, data.split, classes, size, strict=strict)
+
+
+DATASETS: dict[str, _Opener] = {
     "cityscapes": _plain(Cityscapes),
     "gta5": _plain(GTA5),
     "synthia": _plain(Synthia),
@@ -57,20 +60,21 @@ DATASETS: dict[str, Callable[[Data, ClassSet, Size], SegmentationDataset]] = {
 }
 
 
-def open_dataset(data: Data, classes: ClassSet, size: Size = None) -> SegmentationDataset:
+def open_dataset(data: Data, classes: ClassSet, size: Size = None, strict: bool = True) -> SegmentationDataset:
     """The dataset that a config names, its frames found (and rendered, for the street world).
 
     Args:
         data: dataset, root, split.
         classes: class set of the masks.
         size: (width, height) of every sample; None leaves each as it is stored.
+        strict: whether a file without its partner is an error, or is left out and told in ``unpaired``.
     """
-    return DATASETS[data.dataset](data, classes, size)
+    return DATASETS[data.dataset](data, classes, size, strict)
 
 
-def open_shots(target: Target, classes: ClassSet, size: Size, seed: int) -> SegmentationDataset:
+def open_shots(target: Target, classes: ClassSet, size: Size, seed: int, strict: bool = True) -> SegmentationDataset:
     """The few labelled target frames: drawn with ``seed``, of the published list, or of a manifest."""
-    frames = open_dataset(target, classes, size)
+    frames = open_dataset(target, classes, size, strict)
     if isinstance(target.shot_list, Path):
         return frames.subset(read_manifest(target.shot_list).names)
     if target.shot_list == "published":
@@ -82,11 +86,11 @@ def open_unlabelled(data: Data, classes: ClassSet, size: Size) -> SegmentationDa
     """Target images without labels: a folder needs no masks, the masks of any other dataset are not read."""
     if data.dataset == "folder":
         # The lookup table of any scheme will do: there is no mask to look up.
-        scheme = data.scheme or next(iter(classes.raw_ids))
+        scheme = data.scheme or classes.schemes[0]
         return Folder(data.root, data.split, classes, size, scheme=scheme, labelled=False)
     return open_dataset(data, classes, size).without_masks()
 
 
-def open_test(target: Target, classes: ClassSet) -> SegmentationDataset:
+def open_test(target: Target, classes: ClassSet, strict: bool = True) -> SegmentationDataset:
     """The frames to score on, at their stored size."""
-    return open_dataset(replace(target, split=target.test_split), classes)
+    return open_dataset(replace(target, split=target.test_split), classes, strict=strict)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,23 @@ def published(k: int) -> list[str]:
     return _lines(f"cityscapes_{k}_shot.txt")
 
 
+def published_flaws(k: int) -> list[str]:
+    """Return what is wrong with the published list of K frames a city, a sentence each."""
+    names = published(k)
+    flaws = [f"{name} is in the list twice." for name, count in Counter(names).items() if count > 1]
+    for other in (k - 1, k + 1):
+        if other in range(1, 6):
+            few, many = min(k, other), max(k, other)
+            lost = len(set(published(few)) - set(published(many)))
+            if lost:
+                of = len(set(published(few)))
+                flaws.append(
+                    f"{lost} of the {of} frames for K = {few} are not in the list for K = {many}: a curve over K "
+                    "compares different frames."
+                )
+    return flaws
+
+
 def gta5_training_names() -> list[str]:
     """Return the 22 061 GTA5 frames ("00001") that FSDA and PixDA train on, of the 24 966 there are."""
     excluded = {int(number) for line in _lines("gta5_excluded.txt") for number in line.split()}
@@ -41,16 +59,40 @@ def draw(frames: Sequence[Frame], k: int, seed: int) -> list[str]:
     """
     if k < 1:
         raise UserError(f"The number of shots must be 1 or more, not {k}.")
+    cities = _ranked(frames, seed)
+    for city, names in cities.items():
+        if len(names) < k:
+            raise UserError(f"{k} shots were asked for, but the city '{city}' has {len(names)} frames.")
+    return [names[shot] for shot in range(k) for names in cities.values()]
+
+
+def draw_total(frames: Sequence[Frame], count: int, seed: int) -> list[str]:
+    """Draw so many frames in all, spread over the cities; the list for N is the beginning of the one for N + 1.
+
+    No city gives its next frame before every other one has given as many, or all it has; in which order they
+    take turns is drawn too. Raises UserError where there are fewer frames.
+    """
+    if not 1 <= count <= len({frame.name for frame in frames}):
+        raise UserError(f"{count} shots were asked for; from 1 to {len(frames)} can be drawn.")
+    turns = [
+        (shot, _sha256(f"{seed}\n{shot}\n{city}"), name)
+        for city, names in _ranked(frames, seed).items()
+        for shot, name in enumerate(names)
+    ]
+    return [name for _, _, name in sorted(turns)[:count]]
+
+
+def rank(seed: int, name: str) -> str:
+    """Return what frames are sorted by to be drawn: a hash, which stays what it is in any library version."""
+    return _sha256(f"{seed}\n{name}")
+
+
+def _ranked(frames: Sequence[Frame], seed: int) -> dict[str, list[str]]:
+    """City to its frames in the order in which they are drawn; cities in the order of the alphabet."""
     cities: dict[str, set[str]] = {}
     for frame in frames:
         cities.setdefault(frame.city, set()).add(frame.name)
-    ranked = []
-    for city in sorted(cities):
-        if len(cities[city]) < k:
-            raise UserError(f"{k} shots were asked for, but the city '{city}' has {len(cities[city])} frames.")
-        # Ranks by hash, not by a generator: they stay what they are in any library version.
-        ranked.append(sorted(cities[city], key=lambda name: _sha256(f"{seed}\n{name}")))
-    return [names[shot] for shot in range(k) for names in ranked]
+    return {city: sorted(cities[city], key=lambda name: rank(seed, name)) for city in sorted(cities)}
 
 
 class Manifest(NamedTuple):

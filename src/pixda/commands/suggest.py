@@ -1,0 +1,25 @@
+"""``pixda suggest``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pixda.commands.options import make_parser, parse
+
+
+def suggest(words: Sequence[str]) -> None:
+    """Say which unlabelled frames to label next: pixda suggest --model runs/first --images DIR --count 5 --out DIR."""
+    parser = make_parser(
+        "suggest",
+        "Which frames to label next: uncertain to the network (mean entropy of its softmax), unlike what is chosen or "
+        "labelled already, and from all cities in turn.",
+    )
+    parser.add_argument("--model", type=Path, required=True, help="Folder of a finished run.")
+    parser.add_argument("--images", type=Path, required=True, help="Folder of images, or of a folder for each city.")
+    parser.add_argument("--count", type=int, required=True, help="How many frames.")
+    parser.add_argument("--out", type=Path, required=True, help="Folder for the list, thumbnails and a contact sheet.")
+    given = parse(parser, words)
+    from pixda.suggestion import suggest as choose
+
+    for rank, one in enumerate(choose(given.model, given.images, given.count, given.out), start=1):
+        print(f"{rank:3} {one.name}  uncertainty {one.uncertainty:.3f}")
+    print(f"The list is {given.out / 'to_label.csv'}; look at {given.out / 'sheet.jpg'}.")

@@ -1,0 +1,25 @@
+"""``pixda validate``: the options of ``pixda train``, and the number of folds."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from pixda.commands.options import parse
+from pixda.commands.train import method_and_preset, train_parser
+from pixda.config import Experiment
+from pixda.errors import UserError
+
+
+def validate(words: Sequence[str]) -> None:
+    """Judge a method by K-fold validation over the shots, without the test split."""
+    method, preset = method_and_preset(words)
+    parser = train_parser(method, preset, "validate")
+    parser.add_argument("--folds", type=int, default=3, help="K: train K times, each time without one fold of shots.")
+    given = parse(parser, words)
+    if given.out is None:
+        raise UserError("--out is needed: the folder that the folds are kept in, such as --out runs/folds.")
+    experiment = Experiment(**{field.name: given[field.name] for field in fields(Experiment)})
+    from pixda.report.folds import print_validation
+    from pixda.validation import validate as in_folds
+
+    result = in_folds(experiment, given.recipe, method, preset, given.folds, given.out, given.resume)
+    print_validation(result, f"{method} ({preset}), {given.folds} folds of the shots")

@@ -1,0 +1,109 @@
+"""Several sets of one experiment side by side: what each one's check says, and what only their sum can tell."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pixda.data.check import Report, check
+from pixda.data.dataset import SegmentationDataset
+from pixda.errors import UserError
+
+Open = Callable[[], SegmentationDataset]
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong (error) or should be looked at (warning): a sentence with what to do."""
+
+    level: Literal["error", "warning"]
+    about: str
+    """Name of the set, or of two."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One set: as it was opened, and its report."""
+
+    dataset: SegmentationDataset
+    report: Report
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All sets that could be opened, by name, and everything that was found."""
+
+    sets: dict[str, Examined]
+    findings: list[Finding]
+
+    @property
+    def errors(self) -> int:
+        """Number of findings that forbid training."""
+        return sum(finding.level == "error" for finding in self.findings)
+
+
+def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool = True) -> Diagnosis:
+    """Open and check every set; one that cannot be opened does not keep the others from being looked at.
+
+    Args:
+        sets: name to how it is opened (not strictly, so that files without partners become findings). The names
+            "source", "shots" and "test" are compared with one another.
+        cache: folder of kept reports, as for `check`.
+        progress: whether bars are shown.
+    """
+    examined: dict[str, Examined] = {}
+    findings: list[Finding] = []
+    for name, opened in sets.items():
+        try:
+            dataset = opened()
+        except UserError as error:
+            findings.append(Finding("error", name, str(error)))
+            continue
+        report = check(dataset, cache, progress)
+        examined[name] = Examined(dataset, report)
+        findings += [Finding("error", name, text) for text in report.problems]
+        findings += [Finding("warning", name, text) for text in report.warnings]
+    reports = {name: one.report for name, one in examined.items()}
+    if "shots" in reports and "test" in reports:
+        findings += _leaks(reports["shots"], reports["test"])
+    if "source" in reports and "shots" in reports:
+        findings += _classes(examined["source"], reports["shots"])
+    if "test" in reports and reports["test"].absent:
+        text = f"{_list(reports['test'].absent)}: no pixel to score on, so no IoU and no part in any mean."
+        findings.append(Finding("warning", "test", text))
+    return Diagnosis(examined, sorted(findings, key=lambda finding: finding.level))
+
+
+def _leaks(shots: Report, test: Report) -> list[Finding]:
+    """Pictures that are learned from and scored on, by content: other names do not hide them."""
+    names = {digest: name for name, digest in test.digests.items()}
+    shared = [f"{name} = {names[digest]}" for name, digest in shots.digests.items() if digest in names]
+    if not shared:
+        return []
+    told = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
+    text = f"{len(shared)} of the shots are test frames too ({told}): scores would be too good; choose other shots."
+    return [Finding("error", "shots, test", text)]
+
+
+def _classes(source: Examined, shots: Report) -> list[Finding]:
+    """Classes that one domain or both cannot teach."""
+    nowhere = [name for name in source.report.absent if name in shots.absent]
+    real_only = [name for name in source.report.absent if name not in shots.absent]
+    source_only = [name for name in shots.absent if name not in source.report.absent]
+    unlabelled = set(source.dataset.classes.missing_in(source.dataset.scheme))
+    found = []
+    if nowhere:
+        text = f"{_list(nowhere)}: in neither, so never learned; add frames that show them (pixda shots --cover true)."
+        found.append(Finding("warning", "source, shots", text))
+    if real_only:
+        why = "its label scheme has none of them" if unlabelled.issuperset(real_only) else "no pixel there"
+        text = f"{_list(real_only)}: not in the source ({why}), learned from the shots alone; expect less of them."
+        found.append(Finding("warning", "source, shots", text))
+    if source_only:
+        text = f"{_list(source_only)}: not in the shots; training on the shots alone would forget them."
+        found.append(Finding("warning", "source, shots", text))
+    return found
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names)

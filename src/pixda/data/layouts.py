@@ -1,0 +1,157 @@
+"""Which of the known layouts a bare folder has, why, and the options that read it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pixda.data.classes import ClassSet
+from pixda.data.config import Data
+from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city
+from pixda.data.labels import Labels
+from pixda.data.look import kind_of
+from pixda.data.open import DATASETS
+from pixda.errors import UserError
+
+_SPLITS = ("train", "val", "test", "training", "validation", "testing", "valid", "all")
+_SNIFFED = 24  # masks that are opened to tell their label scheme
+
+
+class Recognised(NamedTuple):
+    """A folder that can be read."""
+
+    data: Data
+    why: str
+    """What was seen there, one sentence."""
+
+    def options(self, name: str = "data") -> str:
+        """Return the options that read it, as they are typed."""
+        words = {"dataset": self.data.dataset, "root": self.data.root, "split": self.data.split}
+        if self.data.scheme is not None:
+            words["scheme"] = self.data.scheme
+        return " ".join(f"--{name}.{key} {value}" for key, value in words.items())
+
+
+def recognise(folder: Path, classes: ClassSet) -> list[Recognised]:
+    """Find the layout of `folder` or of a folder right in it: one entry for each split.
+
+    Raises UserError where nothing known is found, with what is there and what to do.
+    """
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}; give the folder that holds the dataset.")
+    inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for root in (folder, *inside):
+        found = _known(root, classes)
+        if found:
+            return found
+    raise UserError(_nothing_known(folder, inside))
+
+
+def _known(root: Path, classes: ClassSet) -> list[Recognised]:
+    if (root / "leftImg8bit").is_dir() and (root / "gtFine").is_dir():
+        why = "leftImg8bit/ beside gtFine/ is the official Cityscapes tree"
+        return [Recognised(Data("cityscapes", root, split), why) for split in _splits_in(root / "gtFine")]
+    if (root / "RGB").is_dir() and (root / "GT" / "LABELS").is_dir():
+        return [Recognised(Data("synthia", root), "RGB/ beside GT/LABELS/ is SYNTHIA-RAND-CITYSCAPES")]
+    images = root / "images"
+    masks = next((root / kind for kind in ("masks", "labels") if (root / kind).is_dir()), None)
+    if not images.is_dir() or masks is None:
+        return []
+    splits = _splits_in(masks)
+    first = next(iter(find_files_by_city(masks / splits[0] if splits else masks, (".png",)).values()), None)
+    if first is None:
+        return []
+    if masks.name == "labels" and not splits and len(first.stem) == 5 and first.stem.isdigit():
+        return [
+            Recognised(Data("gta5", root, "all"), f"images/ beside labels/ with names such as {first.name} is GTA5")
+        ]
+    if masks.name == "labels" and splits and _is_camvid(first):
+        why = f"images/ beside labels/, each with {', '.join(splits)}, and names such as {first.name} are CamVid's"
+        return [Recognised(Data("camvid", root, split), why) for split in splits]
+    return [_own_folder(root, masks, split, classes) for split in splits or ["all"]]
+
+
+def _splits_in(folder: Path) -> list[str]:
+    """Folders named as splits usually are; other folders are cities."""
+    return [split for split in _SPLITS if (folder / split).is_dir()]
+
+
+def _is_camvid(mask: Path) -> bool:
+    sequence, _, number = mask.stem.partition("_")
+    return len(sequence) == 6 and (number.isdigit() or number[1:].isdigit())
+
+
+def _own_folder(root: Path, masks: Path, split: str, classes: ClassSet) -> Recognised:
+    files = find_files_by_city(masks / ("" if split == "all" else split), (".png",))
+    if not files:
+        raise UserError(f"{masks / split} holds no PNG masks; a folder dataset has them there, named as their images.")
+    some = list(files.values())[:: max(1, len(files) // _SNIFFED)][:_SNIFFED]
+    kinds = sorted({kind_of(path) for path in some})
+    schemes = _fitting_schemes(some, classes)
+    why = f"images/ beside {masks.name}/ is a folder dataset; its masks are {', '.join(kinds)}"
+    if not schemes:
+        raise UserError(
+            f"{root}: {why}, and no label scheme of class set '{classes.name}' has all their labels: "
+            f"{', '.join(_labels_seen(some))}. Copy the class set's YAML file, add a column that gives each of them to "
+            "a class or to 'ignore', and name the copy as --classes."
+        )
+    why += f"; their labels fit the scheme{'s' if len(schemes) > 1 else ''} {', '.join(schemes)}"
+    if len(schemes) > 1:
+        why += " (see in the table below whether the first means what the masks show)"
+    return Recognised(Data("folder", root, split, schemes[0]), why)
+
+
+def _fitting_schemes(files: list[Path], classes: ClassSet) -> list[str]:
+    """Schemes that know every label in these masks, those with the fewest unused labels first."""
+    fitting: dict[str, int] = {}
+    for scheme in classes.schemes:
+        labels = classes.labels(scheme)
+        try:
+            seen = _codes(files, labels)
+        except UserError:  # not of the scheme's kind: grey for colours, or the other way round
+            continue
+        if seen <= set(labels.codes.tolist()):
+            fitting[scheme] = len(labels.codes) - len(seen)
+    return sorted(fitting, key=lambda scheme: fitting[scheme])
+
+
+def _codes(files: list[Path], labels: Labels) -> set[int]:
+    return {int(code) for path in files for code in labels.count(labels.read(path)).codes}
+
+
+def _labels_seen(files: list[Path], most: int = 40) -> Iterator[str]:
+    for coloured in (False, True):
+        labels = Labels("", coloured, {0: 0})
+        try:
+            seen = sorted(_codes(files, labels))
+        except UserError:
+            continue
+        yield from map(labels.shown, seen[:most])
+        if len(seen) > most:
+            yield f"and {len(seen) - most} more"
+        return
+
+
+def _nothing_known(folder: Path, inside: list[Path]) -> str:
+    """The sentence for a folder of no known layout; two folders with equal file names get a way out."""
+    pictures = {path: find_files_by_city(path, IMAGE_SUFFIXES) for path in inside}
+    pictures = {path: files for path, files in pictures.items() if files}
+    pairs = [
+        (len(pictures[a].keys() & pictures[b].keys()), a, b) for a in pictures for b in pictures if a.name < b.name
+    ]
+    common, one, other = max(pairs, default=(0, folder, folder), key=lambda pair: pair[0])
+    if common:
+        return (
+            f"{folder} is of no known layout, but {common} files in {one.name}/ and {other.name}/ have equal names: "
+            "call the folder of the pictures images/ and the folder of the masks masks/ (links will do); look again."
+        )
+    if find_files_by_city(folder, IMAGE_SUFFIXES) or any(path.name == "images" for path in pictures):
+        return (
+            f"{folder} holds pictures and no masks: pixda suggest --images {folder} says which to label first, and "
+            "masks of them go to masks/ beside images/."
+        )
+    found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    return (
+        f"{folder} is of no known layout (tried: {', '.join(DATASETS)}); found there: {found}. A dataset of your own "
+        "has images/ and masks/ with equal file names."
+    )

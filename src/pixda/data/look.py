@@ -1,0 +1,92 @@
+"""One frame under the loupe: each of its files is decoded once, and all that a check needs is read off."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from pixda.data.classes import UNKNOWN
+from pixda.data.dataset import Frame, SegmentationDataset, unequal_sizes
+from pixda.data.files import read_image
+from pixda.data.labels import Counts
+from pixda.errors import UserError
+
+_MOST_UNKNOWN = 256
+_PNG_CHANNELS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}
+
+
+class Look(NamedTuple):
+    """What one frame is like. Fields about a file that cannot be read are None."""
+
+    frame: Frame
+    problems: list[str]
+    image: str | None
+    """Size and kind of the image: "480 x 360, 8-bit RGB JPEG"."""
+    mask: str | None
+    """Size and kind of the mask; None without one."""
+    counts: Counts | None
+    """Pixels of the known codes in the mask; None without a mask."""
+    unknown: Counts | None
+    """Pixels of the codes that the label scheme does not have, of the 256 most frequent of them."""
+    unknown_pixels: int
+    """Pixels of all unknown codes."""
+    digest: str | None
+    """Hash of the image's size and pixels: equal pictures have equal ones, whatever their files are called."""
+    blank: bool
+    """Whether all pixels of the image are equal."""
+
+
+def look_at(dataset: SegmentationDataset, frame: Frame) -> Look:
+    """Decode image and mask of one frame as stored; whatever is wrong is told in `problems`, nothing is raised."""
+    problems: list[str] = []
+    image = raw = counts = unknown = digest = None
+    unknown_pixels, blank = 0, False
+    try:
+        image = read_image(frame.image)
+    except UserError as error:
+        problems.append(str(error))
+    if image is not None:
+        digest = hashlib.blake2b(image.tobytes(), digest_size=16, salt=b"%dx%d" % image.size).hexdigest()
+        blank = all(low == high for low, high in np.reshape(image.getextrema(), (-1, 2)).tolist())
+    if frame.mask is not None:
+        try:
+            raw = dataset.read_mask(frame.mask)
+        except UserError as error:
+            problems.append(str(error))
+    if raw is not None:
+        found = dataset.labels.count(raw)
+        strange = dataset.labels.classes_of(found.codes) == UNKNOWN
+        counts = Counts(found.codes[~strange], found.pixels[~strange])
+        most = np.argsort(-found.pixels[strange], kind="stable")[:_MOST_UNKNOWN]
+        unknown = Counts(found.codes[strange][most], found.pixels[strange][most])
+        unknown_pixels = int(found.pixels[strange].sum())
+        if image is not None and raw.shape[:2] != (image.height, image.width):
+            problems.append(str(unequal_sizes(frame, image, raw)))
+            counts = unknown = None
+            unknown_pixels = 0
+    return Look(
+        frame,
+        problems,
+        None if image is None else f"{image.width} x {image.height}, {kind_of(frame.image)}",
+        None if raw is None or frame.mask is None else f"{raw.shape[1]} x {raw.shape[0]}, {kind_of(frame.mask)}",
+        counts,
+        unknown,
+        unknown_pixels,
+        digest,
+        blank,
+    )
+
+
+def kind_of(path: Path) -> str:
+    """Return bit depth, channels and format of a picture file, such as "16-bit RGB PNG", from its header.
+
+    Pillow says "RGB" for 8 and for 16 bits, so PNG headers are read by hand.
+    """
+    with path.open("rb") as file:
+        header = file.read(26)
+    if header[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 26:
+        return f"{header[24]}-bit {_PNG_CHANNELS.get(header[25], 'other')} PNG"
+    with Image.open(path) as picture:
+        return f"8-bit {'grey' if picture.mode == 'L' else picture.mode} {picture.format}"

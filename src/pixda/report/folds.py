@@ -1,0 +1,27 @@
+"""K-fold validation as a table."""
+
+from rich.console import Console
+from rich.table import Table
+
+from pixda.report import percent
+from pixda.validation import Spread, Validation
+
+
+def print_validation(validation: Validation, title: str) -> None:
+    """Print mean ± standard deviation over the folds, per class and for every protocol."""
+    table = Table("IoU, %", "mean ± std", "folds", title=title)
+    for name, spread in validation.iou.items():
+        table.add_row(name, _cell(spread), str(spread.folds))
+    table.add_section()
+    for protocol, spread in validation.mean.items():
+        table.add_row(f"mean of {protocol} classes", _cell(spread), str(spread.folds))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        "Last weights of each fold, scored on the shots held out of it; the test split was not opened.",
+        soft_wrap=True,
+    )
+
+
+def _cell(spread: Spread) -> str:
+    return percent(spread.mean) + (f" ± {percent(spread.std)}" if spread.std is not None else "")

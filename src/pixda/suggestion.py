@@ -1,0 +1,199 @@
+"""Which unlabelled target frames to label next: uncertain ones, unlike each other, from all cities."""
+
+import csv
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from PIL import Image
+from torch import Tensor
+
+from pixda.checkpoint import load_model
+from pixda.config import Machine
+from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city, read_image
+from pixda.data.shots import write_manifest
+from pixda.errors import UserError
+from pixda.experiment import make_fabric
+from pixda.models.segmenter import Segmenter
+from pixda.progress import Display
+from pixda.report.pictures import colourise, sheet
+
+_GRID = 4  # the prediction is pooled to 4 x 4 cells: what is where in the picture
+_THUMBNAIL = (320, 240)
+_HOW = "pixda suggest: mean entropy times distance to the nearest frame chosen, cities in turn"
+
+
+class Candidate:
+    """What the network says of one frame."""
+
+    def __init__(self, name: str, path: Path, uncertainty: float, descriptor: Tensor) -> None:
+        self.name, self.path = name, path
+        self.city = name.rpartition("/")[0] or "all"
+        self.uncertainty = uncertainty
+        """Mean entropy of the softmax over all pixels, over its largest value log C: 0..1."""
+        self.descriptor = descriptor
+        """Float (D,): the pooled prediction and the pooled features, each of length 1."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One frame to label, in the order of choice."""
+
+    name: str
+    city: str
+    path: Path
+    uncertainty: float
+    distance: float | None
+    """To the nearest frame chosen or labelled before, 0..2; None for the very first."""
+
+
+def suggest(model: Path, images: Path, count: int, out: Path) -> list[Choice]:
+    """Choose frames to label, and leave a to-do list in ``out``.
+
+    Leaves ``to_label.csv``, ``to_label.json`` (a manifest for ``--target.shot_list`` once the masks are there),
+    ``thumbnails/`` and ``sheet.jpg`` with image, prediction and uncertainty. Frames in the run's ``shots.json``
+    are not suggested; those of them that are among the images count as chosen before.
+
+    Args:
+        model: folder of a finished run.
+        images: folder of images, or of folders of images, one for each city; or one that holds them in images/.
+        count: number of frames.
+        out: new or empty folder for the list.
+
+    Raises:
+        UserError: no model, no images, fewer of them than asked for, or an image that cannot be read.
+    """
+    images = images / "images" if (images / "images").is_dir() else images
+    files = find_files_by_city(images, IMAGE_SUFFIXES)
+    labelled = _labelled(model)
+    free = files.keys() - labelled
+    if not 1 <= count <= len(free):
+        raise UserError(
+            f"{count} frames were asked for; {images} has {len(free)} that are not labelled yet "
+            "(pictures right in it, or in a folder for each city)."
+        )
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty; choose another --out, so that two lists are not mixed up.")
+    segmenter, made = load_model(model)
+    width, height = made["config"]["size"]
+    fabric = make_fabric(Machine())
+    segmenter = segmenter.to(fabric.device).eval()
+    with Display([], model.name) as display:
+        looked: dict[str, Candidate] = {}
+        for done, (name, path) in enumerate(sorted(files.items()), start=1):
+            looked[name] = _look(segmenter, name, path, (width, height), fabric)
+            display.count("looking", done, len(files))
+    known = [looked[name].descriptor for name in sorted(labelled & files.keys())]
+    chosen = choose([looked[name] for name in sorted(free)], count, known)
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out, chosen)
+    _draw(out, chosen, segmenter, (width, height), fabric)
+    return chosen
+
+
+def choose(candidates: Sequence[Candidate], count: int, known: Sequence[Tensor] = ()) -> list[Choice]:
+    """Greedy choice, the same for any order of the candidates.
+
+    Each turn goes to the cities that have given the fewest so far, and takes from them the frame with the
+    largest product of uncertainty and distance to the nearest frame chosen before; the first, with nothing
+    chosen or known, is the most uncertain. Between equals the first name in the order of the alphabet.
+
+    Args:
+        candidates: at least ``count``.
+        count: number of choices.
+        known: descriptors of frames that are labelled already.
+    """
+    left = sorted(candidates, key=lambda one: one.name)
+    centres = list(known)
+    given: Counter[str] = Counter({one.city: 0 for one in left})
+    nearest = {one.name: min((_distance(one.descriptor, c) for c in centres), default=None) for one in left}
+    chosen: list[Choice] = []
+    while left and len(chosen) < count:
+        fewest = min(given[one.city] for one in left)
+        in_turn = [one for one in left if given[one.city] == fewest]
+        best = max(in_turn, key=lambda one: one.uncertainty * _or_one(nearest[one.name]))
+        left.remove(best)
+        given[best.city] += 1
+        chosen.append(Choice(best.name, best.city, best.path, best.uncertainty, nearest[best.name]))
+        for one in left:
+            distance = _distance(one.descriptor, best.descriptor)
+            before = nearest[one.name]
+            nearest[one.name] = distance if before is None else min(before, distance)
+    return chosen
+
+
+def _distance(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm())
+
+
+def _or_one(distance: float | None) -> float:
+    return 1.0 if distance is None else distance
+
+
+def _labelled(model: Path) -> set[str]:
+    """Names in the run's shots.json; none where there is no such file."""
+    path = (model if model.is_dir() else model.parent) / "shots.json"
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8"))["names"])
+    except (OSError, ValueError, KeyError):
+        return set()
+
+
+@torch.no_grad()
+def _probabilities(
+    segmenter: Segmenter, path: Path, size: tuple[int, int], fabric: Fabric
+) -> tuple[Image.Image, Tensor, Tensor]:
+    """The image as shown to the network, its softmax map C x h x w, and the pooled features (F,), on the CPU."""
+    image = read_image(path).resize(size, Image.Resampling.BICUBIC)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(fabric.device).float()
+    with fabric.autocast():
+        features = segmenter.backbone(segmenter.normalise(pixels))
+        probabilities = segmenter(pixels).float().softmax(1)[0].cpu()
+    deepest = features if isinstance(features, Tensor) else features[-1]
+    return image, probabilities, deepest.float().mean((0, 2, 3)).cpu()
+
+
+def entropy(probabilities: Tensor) -> Tensor:
+    """Entropy of each pixel over log C, 0..1: ``C x h x w`` -> ``h x w``."""
+    sums: Tensor = torch.special.entr(probabilities).sum(0)
+    return sums / math.log(max(len(probabilities), 2))
+
+
+def _look(segmenter: Segmenter, name: str, path: Path, size: tuple[int, int], fabric: Fabric) -> Candidate:
+    _, probabilities, features = _probabilities(segmenter, path, size, fabric)
+    layout = F.adaptive_avg_pool2d(probabilities, _GRID).flatten()
+    descriptor = torch.cat([F.normalize(layout, dim=0), F.normalize(features, dim=0)])
+    return Candidate(name, path, float(entropy(probabilities).mean()), descriptor)
+
+
+def _write(out: Path, chosen: Sequence[Choice]) -> None:
+    with (out / "to_label.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["rank", "name", "city", "file", "uncertainty", "distance"])
+        for rank, one in enumerate(chosen, start=1):
+            distance = "" if one.distance is None else f"{one.distance:.4f}"
+            writer.writerow([rank, one.name, one.city, one.path, f"{one.uncertainty:.4f}", distance])
+    write_manifest(out / "to_label.json", [one.name for one in chosen], _HOW)
+
+
+def _draw(out: Path, chosen: Sequence[Choice], segmenter: Segmenter, size: tuple[int, int], fabric: Fabric) -> None:
+    """A thumbnail of each frame, and the sheet of all: image, prediction, uncertainty (white is a coin's toss)."""
+    (out / "thumbnails").mkdir()
+    rows: list[list[Image.Image]] = []
+    sides: list[str] = []
+    for rank, one in enumerate(chosen, start=1):
+        image, probabilities, _ = _probabilities(segmenter, one.path, size, fabric)
+        grey = Image.fromarray((255 * entropy(probabilities)).byte().numpy()).convert("RGB")
+        rows.append([image, colourise(probabilities.argmax(0), segmenter.classes), grey])
+        sides.append(f"{rank}  {one.city[-14:]}\n{one.name.rpartition('/')[2][-16:]}\n{one.uncertainty:.3f}")
+        thumbnail = image.copy()
+        thumbnail.thumbnail(_THUMBNAIL)
+        thumbnail.save(out / "thumbnails" / f"{rank:03}_{one.name.replace('/', '_')}.jpg")
+    sheet(out / "sheet.jpg", rows, ["image", "prediction", "uncertainty"], sides)
