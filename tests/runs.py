@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pixda.__main__ import main
+
 # Two halves, of which the source and the target differ in colour: there is something to learn and to align.
 SKY, ROAD, CAR = 23, 7, 26
 
@@ -77,3 +79,10 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         "source_only": {"recipe.more_steps": 6},
     }[method]
     return ["train", *(f"--{key}={value}" for key, value in given.items()), *more]
+
+
+def quick_run(root: Path) -> Path:
+    """A finished run of a few steps on `two_domains`, in `root/run`: for what is done with a model afterwards."""
+    given = words(two_domains(root), root / "run", "--recipe.more_steps=0", method="source_only")
+    assert main(given) == 0
+    return root / "run"

@@ -11,7 +11,14 @@ from pixda.__main__ import main
 
 @pytest.mark.parametrize(
     "typed",
-    [["--help"], ["train", "--help"], ["evaluate", "--help"], ["demo", "--help"], ["train", "--method=joint", "-h"]],
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["evaluate", "--help"],
+        ["predict", "--help"],
+        ["demo", "--help"],
+        ["train", "--method=joint", "-h"],
+    ],
 )
 def test_help_does_not_wait_for_torch(typed):
     """Half a second is the limit users feel; importing torch alone takes longer."""

@@ -19,6 +19,8 @@ FLOORS = [
     {"evaluation", "training"},
     {"experiment"},
     {"report"},
+    {"predict"},
+    {"api"},
     {"demo"},
     {"commands"},
     {"__main__"},

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 
 from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
+from pixda.commands.predict import predict
 from pixda.commands.train import train
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "demo": demo,
     "train": train,
     "evaluate": evaluate,
+    "predict": predict,
 }
 """Name -> what runs it, given the words after it. The first line of its docstring is its line in `pixda --help`."""
