@@ -16,6 +16,7 @@ from pixda.__main__ import main
         ["train", "--help"],
         ["evaluate", "--help"],
         ["predict", "--help"],
+        ["export", "--help"],
         ["demo", "--help"],
         ["train", "--method=joint", "-h"],
     ],

@@ -20,7 +20,7 @@ FLOORS = [
     {"experiment"},
     {"report"},
     {"predict"},
-    {"api"},
+    {"export", "api"},
     {"demo"},
     {"commands"},
     {"__main__"},

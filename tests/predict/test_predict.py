@@ -3,6 +3,10 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -132,7 +136,7 @@ def test_predictions_of_two_models_or_sizes_are_not_mixed(run, photos, tmp_path,
 @pytest.mark.parametrize(
     ("inputs", "more", "said"),
     [
-        (["nowhere"], [], "nowhere to predict"),
+        (["nowhere"], [], "folder nowhere"),
         (["empty"], [], "holds no image"),
         (["note.txt"], [], "neither an image nor a video"),
         (["photos", "photos/deep", "twin"], [], "would both be written as 'er/two'"),
@@ -154,6 +158,26 @@ def test_a_mistake_is_one_line_before_any_work(run, photos, tmp_path, monkeypatc
     assert said in message
     assert len(message.strip().splitlines()) == 1
     assert not list(tmp_path.glob("out/*/*"))
+
+
+def test_a_killed_job_leaves_whole_files_and_goes_on(run, tmp_path, capsys):
+    for number in range(40):
+        picture(tmp_path / f"photos/{number:02d}.png", (320, 240), number)
+    typed = ["predict", f"--model={run}", "--inputs", str(tmp_path / "photos"), f"--out={tmp_path / 'out'}"]
+    job = subprocess.Popen([sys.executable, "-m", "pixda", *typed], stdout=subprocess.DEVNULL)
+    ids = tmp_path / "out/ids"
+    while job.poll() is None and len(list(ids.glob("*.png"))) < 5:
+        time.sleep(0.01)
+    job.send_signal(signal.SIGKILL)
+    job.wait()
+    kept = sorted(ids.glob("*.png"))
+    assert 5 <= len(kept) < 40
+    for file in (*kept, *(tmp_path / "out/overlay").glob("*.jpg")):
+        assert np.array(Image.open(file)).shape[:2] == (240, 320)
+    assert main(typed) == 0
+    assert "of 40 are in" in capsys.readouterr().out
+    assert len(list(ids.glob("*.png"))) == 40
+    assert not list(ids.glob(".*")), "what was half written is written over"
 
 
 def test_one_file_named_twice_is_one_input(run, photos, tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
+from pixda.commands.export import export
 from pixda.commands.predict import predict
 from pixda.commands.train import train
 
@@ -12,5 +13,6 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "export": export,
 }
 """Name -> what runs it, given the words after it. The first line of its docstring is its line in `pixda --help`."""

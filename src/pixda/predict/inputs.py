@@ -30,7 +30,7 @@ class Input(NamedTuple):
         return self.path.suffix.lower() in VIDEOS
 
 
-def find_inputs(given: Sequence[Path], out: Path) -> list[Input]:
+def find_inputs(given: Sequence[Path], out: Path | None = None) -> list[Input]:
     """The images and videos that a user named, and those in the folders named, at any depth; sorted in a folder.
 
     Hidden files are left out, and so is what lies in ``out``, since it may lie in a folder that is given.
@@ -40,7 +40,7 @@ def find_inputs(given: Sequence[Path], out: Path) -> list[Input]:
     """
     found: dict[tuple[str, bool], Input] = {}
     for start in given:
-        inputs = list(_below(start, out.resolve()))
+        inputs = list(_below(start, out.resolve() if out is not None else None))
         if not inputs:
             raise UserError(f"The folder {start} holds no image and no video ({', '.join((*IMAGES, *VIDEOS))}).")
         for one in inputs:
@@ -59,7 +59,7 @@ def load_image(path: Path) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
-def _below(start: Path, out: Path) -> Iterator[Input]:
+def _below(start: Path, out: Path | None) -> Iterator[Input]:
     known = (*IMAGES, *VIDEOS)
     if start.is_file():
         if start.suffix.lower() not in known:
@@ -67,7 +67,7 @@ def _below(start: Path, out: Path) -> Iterator[Input]:
         yield Input(start, start.stem)
         return
     if not start.is_dir():
-        raise UserError(f"There is no image, video or folder {start} to predict; check --inputs.")
+        raise UserError(f"There is no image, video or folder {start} here.")
     for folder, folders, files in os.walk(start):
         place = Path(folder)
         folders[:] = sorted(one for one in folders if not one.startswith(".") and (place / one).resolve() != out)
