@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pixda.__main__ import main
+
 # Two halves, of which the source and the target differ in colour: there is something to learn and to align.
 SKY, ROAD, CAR = 23, 7, 26
 
@@ -114,3 +116,10 @@ def wait_for(process: subprocess.Popen[str], path: Path, step: int) -> None:
             if rows and int(rows[-1]["step"] or 0) >= step:
                 return
         time.sleep(0.005)
+
+
+def quick_run(root: Path) -> Path:
+    """A finished run of a few steps on `two_domains`, in `root/run`: for what is done with a model afterwards."""
+    given = words(two_domains(root), root / "run", "--recipe.more_steps=0", method="source_only")
+    assert main(given) == 0
+    return root / "run"

@@ -20,6 +20,8 @@ from pixda.__main__ import main
         ["shots", "--help"],
         ["validate", "--help"],
         ["suggest", "--help"],
+        ["predict", "--help"],
+        ["export", "--help"],
         ["train", "--method=joint", "-h"],
     ],
 )

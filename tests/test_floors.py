@@ -20,7 +20,9 @@ FLOORS = [
     {"experiment"},
     {"validation"},
     {"report"},
-    {"demo", "suggestion"},
+    {"predict"},
+    {"export", "api", "suggestion"},
+    {"demo"},
     {"commands"},
     {"__main__"},
 ]

@@ -14,6 +14,14 @@ from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import upsample
 
 
+def resized(image: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """uint8 ``3 x H x W`` at (width, height), bicubic; unchanged where ``size`` is None or its own."""
+    if size is None or size == (image.shape[2], image.shape[1]):
+        return image
+    picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+    return torch.from_numpy(np.array(picture.resize(size, Image.Resampling.BICUBIC))).permute(2, 0, 1)
+
+
 @torch.no_grad()
 def predict(segmenter: Segmenter, image: Tensor, size: tuple[int, int] | None, fabric: Fabric) -> Tensor:
     """Class indices for one image.
@@ -27,10 +35,7 @@ def predict(segmenter: Segmenter, image: Tensor, size: tuple[int, int] | None, f
     Returns:
         uint8 ``H x W``, at the image's own size, on the device.
     """
-    shown = image
-    if size is not None and size != (image.shape[2], image.shape[1]):
-        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
-        shown = torch.from_numpy(np.array(picture.resize(size, Image.Resampling.BICUBIC))).permute(2, 0, 1)
+    shown = resized(image, size)
     with fabric.autocast():
         logits = segmenter(shown[None].to(fabric.device).float())
     return upsample(logits, image.shape[-2:])[0].argmax(0).to(torch.uint8)

@@ -27,6 +27,7 @@ class Display:
         self._told = 0.0
         self._first: tuple[int, float] | None = None  # the phase's first step seen, and when it was done
         self._news = ""
+        self._counted: dict[str, tuple[int, float]] = {}  # what is counted: the first number seen, and when
 
     def __enter__(self) -> "Display":
         if self._console.is_terminal:
@@ -84,14 +85,19 @@ class Display:
             self.say(f"{name} {done}/{steps}{left}" + (f" · {self._news}" if self._news else ""))
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Something else is being counted: images scored, frames evaluated."""
+        """Something else is being counted: images scored, frames evaluated. Told from 0 on, it says the time left."""
+        now = time.monotonic()
+        first, since = self._counted.setdefault(what, (done, now))
+        if done == total:
+            del self._counted[what]
         if self._bars is not None:
             self._task(what, f"{self._label} {what}", total, done, "")
             if done == total:
                 self._bars.remove_task(self._tasks.pop(what))
-        elif done == total or time.monotonic() - self._told > _QUIET_SECONDS:
-            self._told = time.monotonic()
-            self.say(f"{what} {done}/{total}")
+        elif done == total or (done > first and now - self._told > _QUIET_SECONDS):
+            self._told = now
+            left = f", {_clock((total - done) * (now - since) / (done - first))} left" if first < done < total else ""
+            self.say(f"{what} {done}/{total}{left}")
 
     def _task(self, key: str, description: str, total: int, done: int, news: str) -> None:
         assert self._bars is not None

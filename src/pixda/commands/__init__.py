@@ -7,6 +7,8 @@ from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
 from pixda.commands.shots import shots
 from pixda.commands.suggest import suggest
+from pixda.commands.export import export
+from pixda.commands.predict import predict
 from pixda.commands.train import train
 from pixda.commands.validate import validate
 
@@ -18,5 +20,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "validate": validate,
     "evaluate": evaluate,
     "suggest": suggest,
+    "predict": predict,
+    "export": export,
 }
 """Name -> what runs it, given the words after it. The first line of its docstring is its line in `pixda --help`."""

@@ -74,6 +74,12 @@ class ClassSet:
         """Return the uint8 table (256,) of one label scheme of ids: raw id to class index, IGNORE or UNKNOWN."""
         return self.labels(scheme).table
 
+    def palette(self) -> np.ndarray:
+        """Return the uint8 table (256, 3) of class index to RGB; what is no class is black."""
+        table = np.zeros((256, 3), np.uint8)
+        table[: len(self.colours)] = self.colours
+        return table
+
     def missing_in(self, scheme: str) -> list[str]:
         """Return the names of the classes that a label scheme has no id or colour for."""
         labelled = set(self._column(scheme).values())

@@ -4,12 +4,11 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from lightning_fabric import Fabric
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from pixda.data.classes import IGNORE, ClassSet
+from pixda.data.classes import ClassSet
 from pixda.data.dataset import SegmentationDataset
 from pixda.evaluation import predict
 from pixda.metrics import ConfusionMatrix
@@ -21,10 +20,7 @@ _CELL = (320, 240)
 
 def colourise(mask: Tensor, classes: ClassSet) -> Image.Image:
     """Class indices ``H x W`` (255 is black) in the colours of the class set."""
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(classes.colours)] = classes.colours
-    palette[IGNORE] = 0
-    return Image.fromarray(palette[mask.cpu().numpy()])
+    return Image.fromarray(classes.palette()[mask.cpu().numpy()])
 
 
 def picture(image: Tensor) -> Image.Image:

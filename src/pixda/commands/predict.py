@@ -1,0 +1,43 @@
+"""``pixda predict``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse.typing import PositiveInt
+
+from pixda.commands.options import make_parser, parse
+from pixda.predict.settings import Output
+
+
+def predict(words: Sequence[str]) -> None:
+    """Run a model on your images and videos: pixda predict --model runs/first --inputs photos --out predicted."""
+    parser = make_parser("predict", "Run a finished run's model on images, folders of them, and videos.")
+    parser.add_argument("--model", type=Path, required=True, help="Folder of a finished run, or a model.safetensors.")
+    parser.add_argument(
+        "--inputs", type=Path, nargs="+", required=True, help="Images, videos, and folders, searched at any depth."
+    )
+    parser.add_argument("--out", type=Path, required=True, help="Folder of the predictions; a stopped job goes on.")
+    parser.add_argument(
+        "--outputs",
+        type=Output,
+        nargs="+",
+        default=["overlay", "ids"],
+        help="What is written: colour masks, overlays, class indices (ids), confidence maps. Videos: overlays.",
+    )
+    parser.add_argument(
+        "--size",
+        type=tuple[PositiveInt, PositiveInt] | None,
+        default=None,
+        help="(width, height) for the network; null: as in training, or with --window the image's own.",
+    )
+    parser.add_argument(
+        "--window",
+        type=tuple[PositiveInt, PositiveInt] | None,
+        default=None,
+        help="Slide a window of (width, height) over large images, and average where windows overlap.",
+    )
+    parser.add_argument("--batch", type=PositiveInt, default=1, help="Images, or windows, for the network at once.")
+    given = parse(parser, words)
+    from pixda.predict.job import predict_files
+
+    predict_files(given.model, given.inputs, given.out, given.outputs, given.size, given.window, given.batch)

@@ -1,0 +1,108 @@
+"""The formats: how a file is written, and how it is run again for the comparison."""
+
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from pixda.errors import UserError
+from pixda.export.network import Deployed
+from pixda.export.settings import Format
+
+Runner = Callable[[np.ndarray], Sequence[np.ndarray]]
+"""uint8 ``B x 3 x H x W`` -> the outputs of the file: classes ``B x H x W``, and confidence where it was asked for."""
+
+OPSET = 17
+
+
+class Kind(NamedTuple):
+    """One format."""
+
+    title: str
+    ending: str
+    check: Callable[[], None]
+    """Raises UserError where a package is missing."""
+    write: Callable[[Deployed, Path, Mapping[str, Any]], None]
+    """Network, file, and what to write into it beside the network (JSON values by name)."""
+    open: Callable[[Path], Runner]
+
+
+def _check_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"ONNX needs packages that are not here ({error}): pip install 'pixda[onnx]'.") from error
+
+
+def _write_onnx(network: Deployed, path: Path, about: Mapping[str, Any]) -> None:
+    import onnx
+
+    outputs = ["classes", "confidence"][: 1 + network.confidence]
+    pixels = {0: "batch", 2: "height", 3: "width"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Tracing (dynamo=False): half a second for the small network where the other exporter takes 24, a file as
+        # fast or faster, and the same labels. It is deprecated: when a new torch drops it, the closed range of
+        # versions in pyproject.toml is where that will be noticed.
+        torch.onnx.export(
+            network,
+            (_example(),),
+            path,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=outputs,
+            dynamic_axes={"image": pixels} | {name: {0: "batch", 1: "height", 2: "width"} for name in outputs},
+        )
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {name: json.dumps(value) for name, value in about.items()})
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _open_onnx(path: Path) -> Runner:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(images: np.ndarray) -> Sequence[np.ndarray]:
+        found: Sequence[np.ndarray] = session.run(None, {"image": images})
+        return found
+
+    return run
+
+
+def _write_program(network: Deployed, path: Path, about: Mapping[str, Any]) -> None:
+    free = torch.export.Dim.DYNAMIC
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(network, (_example(),), dynamic_shapes=({0: free, 2: free, 3: free},))
+    torch.export.save(program, path, extra_files={"pixda.json": json.dumps(about)})
+
+
+def _open_program(path: Path) -> Runner:
+    program = torch.export.load(path).module()
+
+    def run(images: np.ndarray) -> Sequence[np.ndarray]:
+        with torch.inference_mode():
+            return [output.numpy() for output in program(torch.from_numpy(images))]
+
+    return run
+
+
+def _example() -> torch.Tensor:
+    """An image to trace with: two in a batch, and no two sides alike, so that none is taken for a constant."""
+    return torch.randint(0, 256, (2, 3, 96, 128), dtype=torch.uint8)
+
+
+FORMATS: dict[Format, Kind] = {
+    "onnx": Kind(f"ONNX, opset {OPSET}", ".onnx", _check_onnx, _write_onnx, _open_onnx),
+    "torch_export": Kind(
+        f"torch.export, torch {torch.__version__}", ".pt2", lambda: None, _write_program, _open_program
+    ),
+}

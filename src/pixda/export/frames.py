@@ -1,0 +1,62 @@
+"""Real frames to compare on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser
+from torch import Tensor
+
+from pixda.data.classes import ClassSet
+from pixda.data.config import Target
+from pixda.data.open import open_dataset
+from pixda.errors import UserError
+from pixda.predict.inputs import find_inputs, load_image
+
+MOST = 8
+"""So many are enough, and a large network stays quick."""
+
+
+def given_frames(given: Sequence[Path]) -> list[Tensor]:
+    """Frames of the images and folders that a user named, evenly spread; videos are left out.
+
+    Returns:
+        uint8 ``3 x H x W``, RGB, 1 to ``MOST`` of them.
+    """
+    images = [one.path for one in find_inputs(given) if not one.video]
+    if not images:
+        raise UserError("There are only videos in --frames; the comparison needs images.")
+    return _spread(images)
+
+
+def own_frames(config: Mapping[str, Any], classes: ClassSet) -> list[Tensor]:
+    """Frames of the target that a run was trained for, if they can be found from here.
+
+    Args:
+        config: the run's configuration, as its model tells it.
+        classes: the model's.
+
+    Returns:
+        uint8 ``3 x H x W``, RGB, 1 to ``MOST`` of them.
+
+    Raises:
+        UserError: they cannot, and the user has to name some.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Target, "target")
+    try:
+        target: Target = parser.instantiate(parser.parse_object({"target": config["target"]})).target
+        if not target.root.expanduser().is_dir():
+            raise UserError(f"there is no folder {target.root}.")
+        return _spread([frame.image for frame in open_dataset(target, classes).frames])
+    except Exception as error:  # a config of another version, files that are gone: the way out is the same
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"The file is compared with PyTorch on real frames, and the run's own cannot be opened here: {reason} "
+            "Give some: --frames, with images or a folder."
+        ) from error
+
+
+def _spread(images: Sequence[Path]) -> list[Tensor]:
+    count = min(MOST, len(images))
+    return [load_image(images[number * len(images) // count]) for number in range(count)]

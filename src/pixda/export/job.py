@@ -1,0 +1,66 @@
+"""From a finished run to a file and its card."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pixda import __version__
+from pixda.checkpoint import load_model
+from pixda.errors import UserError
+from pixda.export.card import card
+from pixda.export.formats import FORMATS
+from pixda.export.frames import given_frames, own_frames
+from pixda.export.network import Deployed
+from pixda.export.parity import TOLERANCE, Agreement, compare
+from pixda.export.settings import Format
+from pixda.predict.outputs import whole
+from pixda.progress import Display
+
+
+def export_model(
+    model: Path, out: Path, kind: Format, frames: Sequence[Path] | None = None, confidence: bool = False
+) -> list[Agreement]:
+    """Write a model as one file, and its card beside it; only if the file agrees with PyTorch on real frames.
+
+    Args:
+        model: folder of a finished run, or its ``model.safetensors``.
+        out: the file; the card has its name and ``.md`` after it.
+        kind: the format.
+        frames: images and folders to compare on; None takes the run's own target frames.
+        confidence: whether the file gives the confidence, too.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        UserError: wrong input, found before the work; or the file says something else than the model, and is not kept.
+    """
+    form = FORMATS[kind]
+    if out.suffix != form.ending:
+        raise UserError(f"The format {kind} is written to a file that ends in {form.ending}, not to {out}.")
+    form.check()
+    segmenter, made = load_model(model)
+    real = own_frames(made["config"], segmenter.classes) if frames is None else given_frames(frames)
+    width, height = made["config"]["size"]
+    about = {
+        "pixda": __version__,
+        "classes": segmenter.classes.names,
+        "colours": segmenter.classes.colours,
+        "size": (width, height),
+    }
+    with Display([], "export") as display, whole(out) as file:
+        form.write(Deployed(segmenter, confidence), file, about)
+        display.say(f"{form.title}: written, now compared with PyTorch")
+        found = compare(form.open(file), segmenter, real, (width, height))
+        for one in found:
+            display.say(str(one))
+        if max(one.differing for one in found) > TOLERANCE:
+            raise UserError(
+                f"The exported file differs from the model on more than {100 * TOLERANCE:g} % of the pixels "
+                f"({'; '.join(map(str, found))}): it was removed. Try the other --format, and report this with the "
+                "versions of torch, onnx and onnxruntime."
+            )
+        folder = model if model.is_dir() else model.parent
+        text = card(out, form.title, confidence, segmenter.classes, made, folder, found)
+    with whole(out.with_name(out.name + ".md")) as file:
+        file.write_text(text, encoding="utf-8")
+    return found

@@ -1,0 +1,1 @@
+"""A model on a user's own images and videos."""

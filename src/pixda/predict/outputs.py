@@ -1,0 +1,138 @@
+"""The folder of predictions: what is in it already, and pictures written whole or not at all."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from pixda.checkpoint import differences
+from pixda.data.classes import ClassSet
+from pixda.errors import UserError
+from pixda.predict.inputs import Input
+from pixda.predict.network import Prediction
+from pixda.predict.settings import ENDINGS, VIDEO_ENDING, Output
+
+
+class Outputs:
+    """A folder that predictions are written to, ``<kind>/<name of the input><ending>``.
+
+    It gets ``classes.json`` (names, colours, and which model it was) and ``legend.png``.
+
+    Args:
+        folder: made where it is missing.
+        kinds: the pictures that are wanted.
+        classes: whose colours and names.
+        made_with: JSON values that decide the predictions. A folder that was made with others is refused, since a
+            job that goes on would mix the two.
+
+    Raises:
+        UserError: the folder is another model's, or cannot be written to.
+    """
+
+    def __init__(self, folder: Path, kinds: Sequence[Output], classes: ClassSet, made_with: dict[str, Any]) -> None:
+        self._folder = folder
+        self._kinds = kinds
+        self._palette = classes.palette()
+        about = folder / "classes.json"
+        if about.exists():
+            _refuse_another(about, made_with)
+            return
+        with whole(folder / "legend.png") as file:
+            legend(classes).save(file)
+        rows = [
+            {"index": index, "name": name, "colour": list(colour)}
+            for index, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
+        ]
+        with whole(about) as file:
+            file.write_text(json.dumps({"made_with": made_with, "classes": rows}, indent=2) + "\n", encoding="utf-8")
+
+    def files(self, one: Input) -> dict[Output, Path]:
+        """Where the pictures of an input lie, by kind. A video has its overlay only."""
+        if one.video:
+            return {"overlay": self._folder / "overlay" / (one.name + VIDEO_ENDING)}
+        return {kind: self._folder / kind / (one.name + ENDINGS[kind]) for kind in self._kinds}
+
+    def done(self, one: Input) -> bool:
+        """Whether all pictures of an input are there, and none is older than the input."""
+        if not one.path.exists():  # a link to nowhere: reading it will say so
+            return False
+        changed = one.path.stat().st_mtime_ns
+        return all(file.exists() and file.stat().st_mtime_ns >= changed for file in self.files(one).values())
+
+    def write(self, one: Input, image: Tensor, prediction: Prediction) -> None:
+        """Write the pictures of one image (uint8 ``3 x H x W``, RGB)."""
+        for kind, path in self.files(one).items():
+            with whole(path) as file:
+                self._draw(kind, image, prediction).save(file, quality=92)
+
+    def overlay(self, image: Tensor, classes: np.ndarray) -> np.ndarray:
+        """Half image (uint8 ``3 x H x W``, RGB), half the colours of the classes: uint8 ``H x W x 3``, RGB."""
+        mixed: np.ndarray = cv2.addWeighted(image.permute(1, 2, 0).numpy(), 0.5, self._palette[classes], 0.5, 0.0)
+        return mixed
+
+    def _draw(self, kind: Output, image: Tensor, prediction: Prediction) -> Image.Image:
+        if kind == "overlay":
+            return Image.fromarray(self.overlay(image, prediction.classes))
+        if kind == "confidence":
+            return Image.fromarray((prediction.confidence * 255).round().astype(np.uint8))
+        picture = Image.fromarray(prediction.classes)
+        if kind == "colour":
+            picture.putpalette(self._palette.tobytes())  # colours for who looks, indices for who counts, and small
+        return picture
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A hidden file to write to, which takes the name ``path`` when it is complete: half a file never has that name.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        unfinished.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror or error}); choose another --out.") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def legend(classes: ClassSet) -> Image.Image:
+    """The colour, the index and the name of every class, a line each."""
+    line, font = 26, ImageFont.load_default(16)
+    width = 80 + max(round(font.getlength(name)) for name in classes.names)
+    board = Image.new("RGB", (width, line * len(classes.names) + 8), "white")
+    pen = ImageDraw.Draw(board)
+    for index, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True)):
+        top = 4 + line * index
+        pen.rectangle((6, top + 3, 32, top + line - 4), fill=colour, outline="black")
+        pen.text((40, top + 3), f"{index}  {name}", fill="black", font=font)
+    return board
+
+
+def fingerprint(weights: Path) -> str:
+    """SHA-256 of a model's weights."""
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_another(about: Path, made_with: dict[str, Any]) -> None:
+    try:
+        before = json.loads(about.read_text(encoding="utf-8"))["made_with"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{about} cannot be read ({error!r}); choose another --out.") from error
+    if before != made_with:
+        raise UserError(
+            f"{about.parent} holds predictions made in another way ({'; '.join(differences(before, made_with))}): "
+            "choose another --out, so that the two are not mixed."
+        )
