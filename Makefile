@@ -7,24 +7,29 @@ BIN := $(VENV)/bin
 
 $(BIN)/pixda: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $(BIN)/pixda
+
+# What the tests and the checks need beside it.
+$(VENV)/dev: $(BIN)/pixda
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(VENV)/dev
 
 demo: $(BIN)/pixda  ## the built-in street world: source only, fine-tuning and PixDA, a table and a report
 	$(BIN)/pixda demo
 
-test: $(BIN)/pixda  ## the whole suite, two processes
+test: $(VENV)/dev  ## the whole suite, two processes
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: $(BIN)/pixda  ## the checks that take minutes
+test-slow: $(VENV)/dev  ## the checks that take minutes
 	$(BIN)/python -m pytest -n 2 -m slow
 
-check: $(BIN)/pixda  ## lint, formatting, types
+check: $(VENV)/dev  ## lint, formatting, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(BIN)/pixda  ## repair lint and formatting
+format: $(VENV)/dev  ## repair lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

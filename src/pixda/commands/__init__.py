@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from pixda.commands.check import check
 from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
-from pixda.commands.shots import shots
-from pixda.commands.suggest import suggest
 from pixda.commands.export import export
 from pixda.commands.predict import predict
+from pixda.commands.shots import shots
+from pixda.commands.suggest import suggest
 from pixda.commands.train import train
 from pixda.commands.validate import validate
 
