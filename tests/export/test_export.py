@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -168,3 +169,18 @@ def test_a_mistake_is_one_line_before_any_work(run, tmp_path, monkeypatch, capsy
     assert said in message
     assert len(message.strip().splitlines()) == 1
     assert not list(tmp_path.glob("model*"))
+
+
+def test_a_program_of_torch_runs_without_pixda_and_tells_its_classes(run, photos, tmp_path):
+    assert export(run, tmp_path / "model.pt2", "--format=torch_export", f"--frames={photos}") == 0
+    code = f"""
+import json, sys, torch
+extra = {{"pixda.json": ""}}
+program = torch.export.load({str(tmp_path / "model.pt2")!r}, extra_files=extra).module()
+(classes,) = program(torch.zeros(3, 3, 50, 70, dtype=torch.uint8))
+assert classes.shape == (3, 50, 70)
+assert json.loads(extra["pixda.json"])["classes"][13] == "car"
+assert "pixda" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
