@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -153,10 +154,12 @@ def _probabilities(
     """The image as shown to the network, its softmax map C x h x w, and the pooled features (F,), on the CPU."""
     image = read_image(path).resize(size, Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(fabric.device).float()
+    seen: list[Any] = []
+    hook = segmenter.backbone.register_forward_hook(lambda module, given, features: seen.append(features))
     with fabric.autocast():
-        features = segmenter.backbone(segmenter.normalise(pixels))
         probabilities = segmenter(pixels).float().softmax(1)[0].cpu()
-    deepest = features if isinstance(features, Tensor) else features[-1]
+    hook.remove()
+    deepest: Tensor = seen[0] if isinstance(seen[0], Tensor) else seen[0][-1]
     return image, probabilities, deepest.float().mean((0, 2, 3)).cpu()
 
 
