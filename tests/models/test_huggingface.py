@@ -62,7 +62,7 @@ def test_the_report_is_for_people(classes, folder):
     lines = load(classes, folder).origin.splitlines()
     assert lines[0] == f"weights from {folder}: 122 tensors loaded"
     assert lines[1] == "  skipped in the file: decode_head.classifier.bias, decode_head.classifier.weight"
-    assert lines[2].startswith("  left at random: head.decode_head.classifier.")
+    assert lines[2] == "  left at random: head.decode_head.classifier.bias, head.decode_head.classifier.weight"
     assert lines[3] == "  note: no preprocessor_config.json: ImageNet's mean and deviation are taken"
 
 
@@ -163,6 +163,13 @@ def test_a_processor_without_a_mean_gets_imagenets_and_the_report_says_so(classe
     assert "ImageNet's are taken" in segmenter.origin
 
 
+def test_a_processor_kept_inside_another_file_counts(classes, mine):
+    change(mine / "processor_config.json", image_processor={"image_mean": [0.5] * 3, "image_std": [0.5] * 3})
+    segmenter = load(classes, mine)
+    torch.testing.assert_close(segmenter.normalise(IMAGES), IMAGES / 127.5 - 1)
+    assert "note" not in segmenter.origin
+
+
 def test_a_given_normalisation_counts(classes, folder):
     given = {"mean": [1, 2, 3], "std": [4, 5, 6], "bgr": True}
     segmenter = load(classes, folder, normalisation=given)
@@ -251,6 +258,14 @@ def test_damaged_files_are_named(classes, mine):
     refused(classes, f"weights of '{mine}' could not be read", name=str(mine))
     (mine / "config.json").write_text("{")
     refused(classes, f"No model '{mine}' could be had", name=str(mine))
+
+
+@pytest.mark.parametrize(
+    "text", ["{", '{"image_mean": 0.5, "image_std": 0.5}', '{"image_mean": [1], "image_std": [1]}']
+)
+def test_a_scale_that_cannot_be_told_is_refused(classes, mine, text):
+    (mine / "preprocessor_config.json").write_text(text)
+    refused(classes, "cannot be told from its preprocessor_config.json", name=str(mine))
 
 
 def test_without_the_package_the_extra_is_named(classes, monkeypatch):

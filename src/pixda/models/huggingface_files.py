@@ -3,6 +3,7 @@
 Nothing here runs the code of a model's repository, and weights come from safetensors files alone.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,23 +103,46 @@ def pretrained_model(name: str, config: Any) -> tuple[nn.Module, list[str], list
                 f"The weights of '{name}' could not be read ({first_line(error)}): they must be in safetensors files "
                 "(PyTorch's pickles are not opened); pretrained: false starts from random ones."
             ) from error
-    of_another_shape = [key for key, *_ in report["mismatched_keys"]]
-    return model, [*report["missing_keys"], *of_another_shape], sorted([*report["unexpected_keys"], *of_another_shape])
+    # Sets, whose order is another in every process.
+    of_another_shape = {key for key, *_ in report["mismatched_keys"]}
+    return (
+        model,
+        sorted({*report["missing_keys"]} | of_another_shape),
+        sorted({*report["unexpected_keys"]} | of_another_shape),
+    )
 
 
 def read_scale(name: str) -> tuple[Scale, str | None]:
     """How the images of a model are scaled, by its preprocessor_config.json; and what had to be assumed."""
-    with _transformers():
-        from transformers.image_processing_base import ImageProcessingMixin
-
-        try:
-            settings, _ = ImageProcessingMixin.get_image_processor_dict(_place(name))
-        except OSError:
+    try:
+        settings = _processor(name)
+        if settings is None:
             return scale_from_processor({}), "no preprocessor_config.json: ImageNet's mean and deviation are taken"
-    assumed = None
+        scale = scale_from_processor(settings)
+    except Exception as error:  # the hub out of reach, a damaged file, a mean of one channel
+        raise UserError(
+            f"How the images of '{name}' are scaled cannot be told from its preprocessor_config.json "
+            f"({first_line(error)}): correct it, or give network.options a normalisation."
+        ) from error
     if not _unscaled(settings) and (settings.get("image_mean") is None or settings.get("image_std") is None):
-        assumed = "preprocessor_config.json has no mean or no deviation: ImageNet's are taken"
-    return scale_from_processor(settings), assumed
+        return scale, "preprocessor_config.json has no mean or no deviation: ImageNet's are taken"
+    return scale, None
+
+
+def _processor(name: str) -> dict[str, Any] | None:
+    """The image-processor configuration of a model; None where it is known to have none."""
+    with _transformers():
+        from transformers.utils.hub import cached_file
+
+        # Newer models keep it inside processor_config.json. Which of the two there is must not depend on the
+        # connection: a file that is only out of reach raises.
+        for file, key in (("processor_config.json", "image_processor"), ("preprocessor_config.json", None)):
+            path = cached_file(_place(name), file, _raise_exceptions_for_missing_entries=False)
+            content = json.loads(Path(path).read_text(encoding="utf-8")) if path is not None else {}
+            settings: dict[str, Any] | None = content.get(key) if key else content
+            if settings:
+                return settings
+    return None
 
 
 def scale_from_processor(settings: dict[str, Any]) -> Scale:
