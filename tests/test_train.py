@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 import torch
@@ -120,4 +121,17 @@ def test_what_cannot_work_is_refused_before_training(root, tmp_path, capsys, opt
     message = capsys.readouterr().err
     assert said in message
     assert len(message.strip().splitlines()) == 1
+    assert not (tmp_path / "run/checkpoint.pt").exists()
+
+
+def test_a_frame_that_is_learned_from_is_not_scored(tmp_path, capsys):
+    """Whatever it is called: copies are found by their content."""
+    root = two_domains(tmp_path)
+    for kind in ("images", "masks"):
+        shutil.copy(root / f"target/{kind}/train/north/0.png", root / f"target/{kind}/val/east/9.png")
+        for number in (1, 2):  # one shot of each city: this one
+            (root / f"target/{kind}/train/north/{number}.png").unlink()
+    assert main(words(root, tmp_path / "run")) == 1
+    message = capsys.readouterr().err
+    assert "'north/0' (as 'east/9')" in message
     assert not (tmp_path / "run/checkpoint.pt").exists()

@@ -77,9 +77,7 @@ def run(
         test = open_test(experiment.target, classes)
     else:
         test = open_dataset(experiment.target, classes).subset(held_out)
-    for dataset in (domains.source, domains.target, domains.unlabelled, test):
-        if dataset is not None:
-            check(dataset, out.parent / ".checks").raise_if_bad()
+    check_data(domains, test, out.parent / ".checks")
 
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
@@ -215,6 +213,31 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
         fabric.world_size,
         None if experiment.unlabelled is None else open_unlabelled(experiment.unlabelled, classes, experiment.size),
     )
+
+
+def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None:
+    """Decode every file once, and see that no picture is both learned from and scored.
+
+    Args:
+        domains: what is learned from.
+        test: what is scored.
+        known: folder that remembers what was found in order.
+    """
+    scored = check(test, known)
+    scored.raise_if_bad()
+    names = {digest: name for name, digest in scored.digests.items()}
+    for dataset in (domains.source, domains.target, domains.unlabelled):
+        if dataset is None:
+            continue
+        report = check(dataset, known)
+        report.raise_if_bad()
+        shared = [name for name, digest in report.digests.items() if digest in names]
+        if shared:
+            raise UserError(
+                f"{len(shared)} pictures of {dataset.root}, split '{dataset.split}', are to be learned from and are "
+                f"scored too, first '{shared[0]}' (as '{names[report.digests[shared[0]]]}'): take them out of one of "
+                "the two, or the score means nothing."
+            )
 
 
 def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
