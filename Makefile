@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format docs clean
+.PHONY: demo test test-slow check format notebook docs clean
 
 $(BIN)/pixda: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,10 @@ check: $(VENV)/dev  ## lint, formatting, types
 format: $(VENV)/dev  ## repair lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebook: $(BIN)/pixda  ## run docs/notebook.ipynb and keep its outputs
+	$(BIN)/python -m pip install --quiet --editable '.[notebook]'
+	$(BIN)/python docs/execute_notebook.py
 
 docs: $(BIN)/pixda  ## the documentation as a site, in build/site
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'

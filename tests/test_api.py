@@ -1,15 +1,105 @@
-"""The model in Python: arrays and paths in, class indices out, and an import that stays light."""
+"""PixDA from Python: training, scores, predictions and pictures, and an import of the package that stays light."""
 
+import builtins
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from runs import quick_run
+from runs import quick_run, two_domains
 
-from pixda.api import load
-from pixda.errors import UserError
+from pixda.api import (
+    Alignment,
+    Data,
+    Distillation,
+    Experiment,
+    Machine,
+    Network,
+    Target,
+    UserError,
+    frame,
+    load,
+    print_scores,
+    read_scores,
+    show,
+    train,
+)
+from pixda.terminal import console
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return two_domains(tmp_path_factory.mktemp("api"))
+
+
+@pytest.fixture(scope="module")
+def experiment(place):
+    return Experiment(
+        source=Data("folder", place / "source", "all", scheme="cityscapes"),
+        target=Target("folder", place / "target", scheme="cityscapes"),
+        size=(64, 48),
+        network=Network("tiny"),
+        machine=Machine("cpu", threads=1, workers=0),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(place, experiment):
+    quick = {"crop": (48, 32), "batch": 2, "pretrain_steps": 4, "adaptation_steps": 4}
+    groups = {"alignment": Alignment(critics_at="image"), "distillation": Distillation(steps=2)}
+    return train(experiment, "pixda", str(place / "run"), preset="small", **quick, **groups)
+
+
+def test_a_run_leaves_its_settings_its_scores_and_a_model(place, trained, capsys):
+    assert trained == place / "run"
+    made = json.loads((trained / "model.json").read_text())["made"]
+    assert made["steps"] == {"pretrain": 4, "adapt": 4, "distil": 2}
+    assert made["departures"]["pretrain_steps"] == 4
+    scores = read_scores(str(trained))
+    assert 0 <= scores.pixel_accuracy <= 1
+    print_scores({"PixDA": scores})
+    assert "PixDA" in capsys.readouterr().out
+
+
+def test_a_finished_run_is_not_begun_again(experiment, trained):
+    with pytest.raises(UserError, match="give resume=True"):
+        train(experiment, "pixda", trained, preset="small")
+
+
+def test_what_is_wrong_is_said_before_training(experiment, tmp_path):
+    with pytest.raises(UserError, match=r"'fine_tuning' has no setting 'adaptation_steps'; it has .*tuning_steps"):
+        train(experiment, "fine_tuning", tmp_path / "run", adaptation_steps=4)
+    with pytest.raises(UserError, match=r"no .*scores\.json"):
+        read_scores(tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_frame_is_shown_beside_its_truth_and_its_prediction(place, experiment, trained):
+    shown = frame(experiment.target, 1)
+    assert shown.name == "north/1"
+    assert shown.image.shape == (48, 64, 3)
+    model = load(trained)
+    board = model.show(shown.image, shown.truth, model.predict(shown.image))
+    assert board.size == (3 * 64 + 2 * 4, 48)
+    array = np.asarray(board)
+    np.testing.assert_array_equal(array[:, :64], shown.image)
+    np.testing.assert_array_equal(array[:, 68:132], model.classes.palette()[shown.truth])
+    file = place / "target/images/train/north/1.png"
+    np.testing.assert_array_equal(np.asarray(show(file)), shown.image)
+    with pytest.raises(UserError, match=r"no frame 6 .* it has 6"):
+        frame(experiment.target, 6)
+
+
+def test_what_cannot_be_shown_is_said():
+    classes = np.zeros((8, 8), np.uint8)
+    with pytest.raises(UserError, match="one height, not 8, 4 pixels"):
+        show(classes, classes[:4])
+    with pytest.raises(UserError, match="uint8 H x W, not int64"):
+        show(classes.astype(np.int64))
+    assert not np.asarray(show(np.full((8, 8), 255, np.uint8))).any()
 
 
 def test_arrays_and_files_give_class_indices(tmp_path):
@@ -28,6 +118,29 @@ def test_arrays_and_files_give_class_indices(tmp_path):
             model.predict(wrong)
 
 
+def test_a_notebook_gets_plain_lines(monkeypatch, capsys):
+    """A kernel asks every tool for colours, and rich would draw tables as HTML and bars as widgets."""
+
+    class ZMQInteractiveShell:
+        pass
+
+    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    screen = console(stderr=True)
+    assert not screen.is_jupyter
+    assert not screen.is_terminal
+    screen.print("[red]said[/red]")
+    assert capsys.readouterr() == ("said\n", "")
+
+
 def test_the_package_itself_does_not_wait_for_torch():
     code = "import pixda, sys; assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_ten_lines_at_the_head_of_the_module_are_python():
+    import pixda.api
+
+    lines = (pixda.api.__doc__ or "").split("::\n", 1)[1]
+    compile("\n".join(line.removeprefix("    ") for line in lines.splitlines()), "api", "exec")
+    assert Path(pixda.api.__file__).name == "api.py"

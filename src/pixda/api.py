@@ -1,17 +1,117 @@
-"""A finished model in Python: ``from pixda.api import load; load("runs/first").predict("photo.jpg")``."""
+"""PixDA from Python, and from a notebook: train, read the scores, load the model, predict, look.
+
+::
+
+    world = StreetOptions(count=400, gap=0.3, size=(320, 240))
+    experiment = Experiment(
+        source=Data("streets", Path("runs/world"), "rendered", streets=world),
+        target=Target("streets", Path("runs/world"), "camera-train", streets=world, test_split="camera-val"),
+        size=(320, 240),
+        network=Network("mobile_deeplab", {"frozen_blocks": 0, "frozen_statistics": False}),
+    )
+    run = train(experiment, "pixda", "runs/first", preset="demo")
+    print_scores({"PixDA": read_scores(run)})
+    model = load(run)
+    model.show("photo.jpg", model.predict("photo.jpg"))
+"""
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 
 from pixda.checkpoint import load_model
-from pixda.config import Machine
+from pixda.config import Experiment, Machine, Network
 from pixda.data.classes import ClassSet
+from pixda.data.config import Data, StreetOptions, Target
+from pixda.data.open import open_dataset
 from pixda.errors import UserError
-from pixda.experiment import make_fabric
+from pixda.experiment import make_fabric, run
+from pixda.methods import build
+from pixda.metrics import Scores
+from pixda.phases.settings import (
+    Alignment,
+    CriticOptimiser,
+    Distillation,
+    SegmentationLoss,
+    SegmenterOptimiser,
+    Selection,
+)
 from pixda.predict.inputs import load_image
 from pixda.predict.network import Predictor
+from pixda.report import print_scores
+
+__all__ = [
+    "Alignment",
+    "ClassSet",
+    "CriticOptimiser",
+    "Data",
+    "Distillation",
+    "Experiment",
+    "Frame",
+    "Machine",
+    "Model",
+    "Network",
+    "Scores",
+    "SegmentationLoss",
+    "SegmenterOptimiser",
+    "Selection",
+    "StreetOptions",
+    "Target",
+    "UserError",
+    "build",
+    "frame",
+    "load",
+    "print_scores",
+    "read_scores",
+    "show",
+    "train",
+]
+
+_GAP = 4  # white pixels between pictures
+
+
+def train(
+    experiment: Experiment,
+    method: str,
+    out: str | Path,
+    preset: str = "paper",
+    resume: bool = False,
+    **changes: Any,
+) -> Path:
+    """Train a method, keep its model in a folder, and score it once on the target's test split.
+
+    Args:
+        experiment: data, network, seed, machine.
+        method: source_only, fine_tuning, joint or pixda.
+        out: the run's folder.
+        preset: the values that the method's settings begin from: paper, official, small or demo.
+        resume: go on with the run that is in ``out``; without one there, begin.
+        changes: settings that shall differ from the preset's, such as ``pretrain_steps=100``; a group is given as a
+            whole, such as ``distillation=Distillation(steps=20)``.
+
+    Returns:
+        ``out``: for :func:`load`, :func:`read_scores`, and ``Experiment.start_from`` of further runs.
+
+    Raises:
+        UserError: wrong input, found before training starts; or a stop that was asked for.
+    """
+    out = Path(out)
+    recipe = build(method, preset, **changes)
+    if not resume and (out / "checkpoint.pt").exists():
+        raise UserError(f"{out} holds a run already; give resume=True to go on with it, or choose another folder.")
+    run(experiment, recipe, method, preset, out, resume)
+    return out
+
+
+def read_scores(run: str | Path) -> Scores:
+    """The scores of a finished run; :func:`print_scores` makes a table of several. Raises UserError without any."""
+    path = Path(run) / "scores.json"
+    if not path.is_file():
+        raise UserError(f"There is no {path}: name the folder of a run that has finished.")
+    return Scores.load(path)
 
 
 class Model:
@@ -37,13 +137,12 @@ class Model:
         Raises:
             UserError: the file cannot be decoded, or the array is no such image.
         """
-        if not isinstance(image, np.ndarray):
-            return self._predictor([load_image(Path(image))])[0].classes
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise UserError(
-                f"An image is uint8 H x W x 3 (RGB), not {image.dtype} {' x '.join(map(str, image.shape))}."
-            )
-        return self._predictor([torch.from_numpy(image.copy()).permute(2, 0, 1)])[0].classes
+        pixels = torch.from_numpy(_pixels(image).copy()).permute(2, 0, 1)
+        return self._predictor([pixels])[0].classes
+
+    def show(self, picture: np.ndarray | str | Path, *more: np.ndarray | str | Path) -> Image.Image:
+        """Images and class indices side by side, as :func:`show` does, in the colours of the model's classes."""
+        return show(picture, *more, classes=self.classes)
 
 
 def load(run: str | Path, size: tuple[int, int] | None = None) -> Model:
@@ -56,3 +155,67 @@ def load(run: str | Path, size: tuple[int, int] | None = None) -> Model:
     segmenter, made = load_model(Path(run))
     width, height = size or made["config"]["size"]
     return Model(segmenter.classes, Predictor(segmenter, make_fabric(Machine()), (width, height)))
+
+
+class Frame(NamedTuple):
+    """A labelled frame, as it is stored."""
+
+    name: str
+    image: np.ndarray
+    """uint8 ``H x W x 3``, RGB."""
+    truth: np.ndarray
+    """uint8 ``H x W``, class indices; 255 has no label."""
+
+
+def frame(data: Data, number: int = 0, classes: str | Path = "cityscapes-19") -> Frame:
+    """One frame of a set of data, to look at.
+
+    Args:
+        data: the set; of a target, the split that is learned from.
+        number: from 0, in the order of the names.
+        classes: name or file of the class set.
+    """
+    dataset = open_dataset(data, ClassSet.load(classes))
+    if not 0 <= number < len(dataset):
+        raise UserError(f"There is no frame {number} in {data.root}, split '{data.split}': it has {len(dataset)}.")
+    sample = dataset[number]
+    return Frame(sample.name, sample.image.permute(1, 2, 0).numpy(), sample.mask.numpy())
+
+
+def show(
+    picture: np.ndarray | str | Path, *more: np.ndarray | str | Path, classes: ClassSet | str | Path = "cityscapes-19"
+) -> Image.Image:
+    """Images and class indices side by side in one picture, which a notebook draws where it is a cell's last value.
+
+    Args:
+        picture: an image (uint8 ``H x W x 3``, RGB, or a path), or class indices (uint8 ``H x W``), which are
+            coloured; what is no class is black.
+        more: others of the same height, to its right.
+        classes: whose colours: a class set, its name or its file.
+    """
+    palette = (classes if isinstance(classes, ClassSet) else ClassSet.load(classes)).palette()
+    shown = [_coloured(one, palette) for one in (picture, *more)]
+    heights = [one.shape[0] for one in shown]
+    if len(set(heights)) > 1:
+        raise UserError(f"Pictures side by side need one height, not {', '.join(map(str, heights))} pixels.")
+    gap = np.full((heights[0], _GAP, 3), 255, np.uint8)
+    return Image.fromarray(np.hstack([part for one in shown for part in (gap, one)][1:]))
+
+
+def _coloured(picture: np.ndarray | str | Path, palette: np.ndarray) -> np.ndarray:
+    """An image as it is, class indices in their colours: uint8 ``H x W x 3``."""
+    if not isinstance(picture, np.ndarray) or picture.ndim != 2:
+        return _pixels(picture)
+    if picture.dtype != np.uint8:
+        raise UserError(f"Class indices are uint8 H x W, not {picture.dtype}.")
+    coloured: np.ndarray = palette[picture]
+    return coloured
+
+
+def _pixels(image: np.ndarray | str | Path) -> np.ndarray:
+    """An image, or the file of one, as uint8 ``H x W x 3``."""
+    if not isinstance(image, np.ndarray):
+        return load_image(Path(image)).permute(1, 2, 0).numpy()
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise UserError(f"An image is uint8 H x W x 3 (RGB), not {image.dtype} {' x '.join(map(str, image.shape))}.")
+    return image

@@ -4,8 +4,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
 from pixda.checkpoint import load_model
 from pixda.config import Experiment, Machine, Network
 from pixda.data.classes import ClassSet
@@ -19,6 +17,7 @@ from pixda.report import markdown_table, print_scores
 from pixda.report.figures import class_bars, loss_curves, score_histogram
 from pixda.report.page import write_page
 from pixda.report.pictures import kept_and_dropped, qualitative_rows, style_pairs
+from pixda.terminal import console
 
 SIZE = (320, 240)
 
@@ -50,19 +49,19 @@ def run_demo(out: Path, experiment: Experiment, preset: str = "demo") -> Path:
         The report's page.
     """
     began = time.monotonic()
-    console = Console(highlight=False)
-    console.print("1 of 4: a first network, on rendered streets alone")
+    screen = console()
+    screen.print("1 of 4: a first network, on rendered streets alone")
     _once(experiment, build("source_only", preset, more_steps=0), "source_only", preset, out / "first")
     experiment = replace(experiment, start_from=out / "first")
     runs: dict[str, Path] = {}
     for number, (method, name) in enumerate(NAMES.items(), start=2):
-        console.print(f"{number} of 4: {name}, from there as many more steps as the others")
+        screen.print(f"{number} of 4: {name}, from there as many more steps as the others")
         runs[method] = out / method
         _once(experiment, build(method, preset), method, preset, runs[method])
     scores = {NAMES[name]: Scores.load(folder / "scores.json") for name, folder in runs.items()}
     print_scores(scores)
     page = write_report(out / "report", experiment, runs, scores)
-    console.print(f"Done in {(time.monotonic() - began) / 60:.1f} minutes. Open {page} in a browser.", soft_wrap=True)
+    screen.print(f"Done in {(time.monotonic() - began) / 60:.1f} minutes. Open {page} in a browser.", soft_wrap=True)
     return page
 
 

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
+
+from pixda.terminal import console
 
 _QUIET_SECONDS = 10.0
 
@@ -19,7 +20,7 @@ class Display:
     """
 
     def __init__(self, phases: list[tuple[str, int]], label: str) -> None:
-        self._console = Console(highlight=False)
+        self._console = console()
         self._phases = phases
         self._label = label
         self._bars: Progress | None = None

@@ -19,6 +19,7 @@ from pixda.data.dataset import SegmentationDataset
 from pixda.data.findings import Strange, copies, told
 from pixda.data.look import Look, look_at
 from pixda.errors import UserError
+from pixda.terminal import console
 
 _CACHE_FORM = 2  # raise it when the report's fields or the checks change
 _MUCH_IGNORED = 0.5
@@ -99,8 +100,10 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int) -> Repo
     constant: list[str] = []
     digests: dict[str, str] = {}
     title = f"Checking {dataset.title} {dataset.split}"
+    screen = console()
+    quiet = not (progress and screen.is_terminal)
     with closing(_looks(dataset, threads)) as looks:
-        for look in track(looks, title, len(dataset), transient=True, disable=not progress):
+        for look in track(looks, title, len(dataset), console=screen, transient=True, disable=quiet):
             problems += look.problems
             for kind, counter in zip((look.image, look.mask), kinds, strict=True):
                 counter.update([] if kind is None else [kind])

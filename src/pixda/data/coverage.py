@@ -10,6 +10,7 @@ from rich.progress import track
 from pixda.data.dataset import Frame, SegmentationDataset
 from pixda.data.shots import rank
 from pixda.errors import UserError
+from pixda.terminal import console
 
 LEAST_SHARE = 1e-4
 """A class is in a frame if it has this part of its pixels: 17 of 480 x 360, 210 of 2048 x 1024."""
@@ -30,9 +31,11 @@ def classes_in(dataset: SegmentationDataset, progress: bool = True) -> np.ndarra
         return np.asarray(pixels[:count] >= max(1.0, LEAST_SHARE * pixels.sum()))
 
     title = f"Reading the labels of {dataset.title} {dataset.split}"
+    screen = console()
+    quiet = not (progress and screen.is_terminal)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         looks = pool.map(shown, dataset.frames)
-        return np.array(list(track(looks, title, len(dataset), transient=True, disable=not progress)))
+        return np.array(list(track(looks, title, len(dataset), console=screen, transient=True, disable=quiet)))
 
 
 def cover(names: Sequence[str], shown: np.ndarray, seed: int, count: int | None = None) -> list[str]:

@@ -23,13 +23,15 @@ def build(method: str, preset: str = "paper", **changes: Any) -> Method:
     """The method with the values of a preset, and with ``changes`` to them.
 
     Raises:
-        UserError: there is no such method or preset; the text lists the choices.
+        UserError: there is no such method, preset or setting; the text lists the choices.
     """
     if method not in METHODS:
         raise UserError(f"There is no method '{method}'; choose one of {', '.join(METHODS)}.")
     if preset not in PRESETS:
         raise UserError(f"There is no preset '{preset}'; choose one of {', '.join(PRESETS)}.")
-    known = {field.name for field in fields(METHODS[method])}
+    known = [field.name for field in fields(METHODS[method])]
+    if unknown := [name for name in changes if name not in known]:
+        raise UserError(f"The method '{method}' has no setting '{unknown[0]}'; it has {', '.join(known)}.")
     values = {name: value for name, value in PRESETS[preset].items() if name in known}
     return METHODS[method](**(values | changes))
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from pixda.errors import UserError
+from pixda.terminal import console
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0  # seconds without a byte
@@ -101,7 +102,8 @@ def transfer(url: str, partial: Path) -> None:
 def _save(answer: http.client.HTTPResponse, partial: Path, start: int) -> None:
     length = answer.headers.get("Content-Length")
     total = None if length is None else start + int(length)
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    bar = Progress(*columns, console=console())
     with bar, partial.open("ab" if start else "wb") as file:
         task = bar.add_task(partial.name.removesuffix(".part"), total=total, completed=start)
         while chunk := answer.read(CHUNK):

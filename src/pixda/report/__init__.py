@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.table import Table
 
 from pixda.metrics import Scores
+from pixda.terminal import console
 
 
 def percent(value: float | None) -> str:
@@ -23,7 +23,7 @@ def print_scores(runs: Mapping[str, Scores]) -> None:
     for protocol in scores[0].mean:
         table.add_row(f"mean of {protocol} classes", *(percent(one.mean[protocol]) for one in scores))
     table.add_row("pixel accuracy", *(percent(one.pixel_accuracy) for one in scores))
-    Console().print(table)
+    console().print(table)
 
 
 def markdown_table(runs: Mapping[str, Scores]) -> str:

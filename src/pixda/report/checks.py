@@ -10,24 +10,25 @@ from pixda.data.check import Report
 from pixda.data.classes import IGNORE, UNKNOWN
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.doctor import Diagnosis
+from pixda.terminal import console
 
 _MOST_KINDS = 4
 _MOST_CODES = 60
 
 
-def print_diagnosis(diagnosis: Diagnosis, console: Console | None = None) -> None:
+def print_diagnosis(diagnosis: Diagnosis, screen: Console | None = None) -> None:
     """Print everything that was seen; findings come last, errors before warnings."""
-    console = console or Console(highlight=False)
+    screen = screen or console()
     if diagnosis.sets:
-        console.print(_sets(diagnosis))
-        console.print(_classes({name: one.report for name, one in diagnosis.sets.items()}))
+        screen.print(_sets(diagnosis))
+        screen.print(_classes({name: one.report for name, one in diagnosis.sets.items()}))
         for name, one in diagnosis.sets.items():
-            console.print(_codes(name, one.dataset, one.report))
+            screen.print(_codes(name, one.dataset, one.report))
     for finding in diagnosis.findings:
         line = Text(f"{finding.level}: ", style="bold red" if finding.level == "error" else "bold yellow")
-        console.print(line + Text(f"{finding.about}: {finding.text}", style="not bold"), soft_wrap=True)
+        screen.print(line + Text(f"{finding.about}: {finding.text}", style="not bold"), soft_wrap=True)
     warnings = len(diagnosis.findings) - diagnosis.errors
-    console.print(f"{diagnosis.errors} errors, {warnings} warnings.")
+    screen.print(f"{diagnosis.errors} errors, {warnings} warnings.")
 
 
 def _sets(diagnosis: Diagnosis) -> Table:

@@ -1,9 +1,9 @@
 """K-fold validation as a table."""
 
-from rich.console import Console
 from rich.table import Table
 
 from pixda.report import percent
+from pixda.terminal import console
 from pixda.validation import Spread, Validation
 
 
@@ -15,9 +15,9 @@ def print_validation(validation: Validation, title: str) -> None:
     table.add_section()
     for protocol, spread in validation.mean.items():
         table.add_row(f"mean of {protocol} classes", _cell(spread), str(spread.folds))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(
+    screen = console()
+    screen.print(table)
+    screen.print(
         "Last weights of each fold, scored on the shots held out of it; the test split was not opened.",
         soft_wrap=True,
     )

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pixda.data.streets.basics import Array, Domain, WorldOptions
 from pixda.data.streets.render import render
 from pixda.errors import UserError
+from pixda.terminal import console
 
 FEW = 4  # so few frames are drawn right here: starting workers would take longer
 
@@ -93,7 +93,7 @@ def write_frames(jobs: Sequence[Job], what: str) -> None:
     )
     workers = min(_cores(), len(missing))
     context = multiprocessing.get_context("spawn")
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console(stderr=True)) as progress:
         task = progress.add_task(what, total=len(missing))
         pool = ProcessPoolExecutor(workers, context, _single_thread)
         try:

@@ -1,0 +1,14 @@
+"""Where a user reads what the tool says: a terminal, a file, or a notebook."""
+
+from rich.console import Console
+
+
+def console(stderr: bool = False) -> Console:
+    """A console for text, tables and bars; in a notebook it gives plain lines, without colours and widgets.
+
+    Args:
+        stderr: write to the standard error; a notebook, which would frame that in red, gets it as the rest.
+    """
+    if Console().is_jupyter:
+        return Console(highlight=False, force_jupyter=False, force_terminal=False, width=100)
+    return Console(stderr=stderr, highlight=False)

@@ -1,0 +1,44 @@
+"""docs/notebook.ipynb: its cells run in order as plain Python, and what is stored with them is fit to be read."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+NOTEBOOK = Path(__file__).parents[1] / "docs/notebook.ipynb"
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+
+
+def test_the_cells_run_in_order(cells, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for number, cell in enumerate(cells, start=1):
+        exec(compile("".join(cell["source"]), f"code cell {number}", "exec"), names)
+    assert "mean of 19 classes" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"], "everything it makes is in one folder"
+
+
+def test_every_cell_was_executed_once_and_none_failed(cells):
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    kinds = {output["output_type"] for cell in cells for output in cell["outputs"]}
+    assert kinds <= {"stream", "execute_result", "display_data"}
+    assert sum("image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"]) >= 3
+
+
+def test_the_file_is_small_and_tells_nothing_of_the_machine(cells):
+    assert NOTEBOOK.stat().st_size < 400_000
+    texts = []
+    for cell in cells:
+        assert "execution" not in cell["metadata"], "times of execution would change with every run"
+        for output in cell["outputs"]:
+            assert output.get("name") != "stderr"
+            data = {kind: text for kind, text in output.get("data", {}).items() if not kind.startswith("image/")}
+            texts += ["".join(output.get("text", "")), *("".join(text) for text in data.values())]
+    everything = "\n".join(texts)
+    assert "\x1b" not in everything
+    assert not re.search(r"(^|[\s'\"(=])(/\w|[A-Z]:\\)", everything), "an absolute path"
