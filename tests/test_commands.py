@@ -61,8 +61,8 @@ def test_a_mistake_is_one_line_that_names_it(typed, said, capsys):
 
 
 def test_a_wrong_root_is_found_before_any_training(tmp_path, capsys):
-    typed = ["train", "--source.dataset=gta5", f"--source.root={tmp_path}", "--target.dataset=camvid"]
-    assert main([*typed, f"--target.root={tmp_path}", f"--out={tmp_path / 'run'}", "--network.architecture=tiny"]) == 1
+    given = words(two_domains(tmp_path), tmp_path / "run", "--source.dataset=gta5", "--source.split=train")
+    assert main(given) == 1
     assert "images/00001.png" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
@@ -77,3 +77,11 @@ def test_what_nobody_foresaw_is_one_line_too_and_a_traceback_with_debug(tmp_path
     assert "--debug" in message
     with pytest.raises(ValueError, match="learning rate"):
         main([*given, "--debug"])
+
+
+def test_a_wrong_target_is_found_before_the_source_is_rendered(tmp_path, capsys):
+    typed = ["train", "--source.dataset=streets", f"--source.root={tmp_path / 'world'}", "--source.split=rendered"]
+    typed += ["--target.dataset=camvid", f"--target.root={tmp_path / 'nowhere'}", f"--out={tmp_path / 'run'}"]
+    assert main([*typed, "--network.architecture=tiny"]) == 1
+    assert str(tmp_path / "nowhere") in capsys.readouterr().err
+    assert not (tmp_path / "world").exists()

@@ -72,11 +72,11 @@ def run(
     classes = ClassSet.load(experiment.classes)
     segmenter, first_weights = first_segmenter(experiment, classes)
     phases = phases_to_train(experiment, method, segmenter)
-    domains = open_domains(experiment, method, classes, fabric)
     if held_out is None:
         test = open_test(experiment.target, classes)
     else:
         test = open_dataset(experiment.target, classes).subset(held_out)
+    domains = open_domains(experiment, method, classes, fabric)
     check_data(domains, test, out.parent / ".checks")
 
     out.mkdir(parents=True, exist_ok=True)
@@ -201,9 +201,14 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
 
 def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabric: Fabric) -> Domains:
     """The streams of batches: which data, at which size, with the method's crops and flips."""
+    # The source last: it may have to be rendered, and a wrong path of another stream must not wait for that.
+    shots = open_shots(experiment.target, classes, experiment.size, experiment.seed)
+    unlabelled = None
+    if experiment.unlabelled is not None:
+        unlabelled = open_unlabelled(experiment.unlabelled, classes, experiment.size)
     return Domains(
         open_dataset(experiment.source, classes, experiment.size),
-        open_shots(experiment.target, classes, experiment.size, experiment.seed),
+        shots,
         experiment.seed,
         fabric.device,
         method.crop,
@@ -211,7 +216,7 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
         experiment.machine.workers,
         fabric.global_rank,
         fabric.world_size,
-        None if experiment.unlabelled is None else open_unlabelled(experiment.unlabelled, classes, experiment.size),
+        unlabelled,
     )
 
 
