@@ -1,0 +1,1 @@
+"""``pixda compare``: methods x shots x seeds x splits, run and put into tables."""
