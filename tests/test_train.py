@@ -34,6 +34,12 @@ def test_every_method_trains_and_is_scored(root, tmp_path, method):
     assert scores["iou"]["train"] is None, "a class without ground truth has no score"
 
 
+def test_joint_training_on_the_sets_as_one(root, tmp_path):
+    assert main(words(root, tmp_path / "run", "--recipe.batches=concatenated", method="joint")) == 0
+    made = json.loads((tmp_path / "run/model.json").read_text())["made"]
+    assert (made["departures"]["batches"], made["steps"]["joint"]) == ("concatenated", 6)
+
+
 def test_a_run_leaves_all_that_is_needed_to_understand_it(finished):
     made = json.loads((finished / "model.json").read_text())["made"]
     assert (made["method"], made["preset"]) == ("pixda", "small")

@@ -146,6 +146,24 @@ def test_unlabelled_images_are_not_kept_in_memory(datasets, unlabelled):
     assert [name for name in first if not torch.equal(first[name], again[name])] == ["u0"]
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_concatenated_sets_are_passed_over_as_one_with_a_shot_beside_each_image(datasets, workers):
+    domains = streams(datasets, crop=(32, 16), flip=True, workers=workers)
+    shots = [frame.name for frame in domains.target.frames]
+    pairs = list(domains.concatenated(2, "p", 0, 0))
+    seen = names(pairs, "source")
+    assert len(set(seen)) == len(seen) == 2 * ((len(domains.source_names) + len(shots)) // 2)
+    assert set(seen) <= {*domains.source_names, *shots}
+    assert set(names(pairs, "target")) <= set(shots)
+    for pair in pairs:
+        for index, name in enumerate(pair.source.names):
+            if name in shots:
+                assert torch.equal(pair.source.images[index], pair.target.images[index]), "its own style, to the crop"
+    late = list(domains.concatenated(2, "p", 0, 3))
+    assert [pair.source.names for pair in late] == [pair.source.names for pair in pairs[3:]]
+    assert names(domains.concatenated(2, "p", 1, 0), "source") != seen
+
+
 def test_selection_sees_every_image_once_whole_and_in_order(datasets):
     domains = streams(datasets, crop=(32, 16))
     batches = list(domains.whole_pairs(domains.source_names, 4, "p", 1))

@@ -11,21 +11,24 @@ def gradient(place, loss):
     return torch.autograd.grad(loss, [p for p in place.segmenter.parameters() if p.requires_grad])
 
 
-@pytest.mark.parametrize(("on", "beta"), [("source", 0.0), ("target", 0.0), ("both", 0.0), ("both", 0.05)])
+@pytest.mark.parametrize(
+    ("on", "beta"),
+    [("source", 0.0), ("target", 0.0), ("both", 0.0), ("both", 0.05), ("concatenation", 0.0), ("concatenation", 0.05)],
+)
 def test_the_step_descends_the_sum_over_the_domains_present(place, pair, sgd, focal, on, beta):
     phase = Supervised("phase", on, 5, 2, sgd, focal, beta)
     phase.prepare(place, None)
     source, target = pair.source, pair.target
     if beta:
         source = source._replace(images=stylise(source.images, target.images, beta))
-    used = {"source": [source], "target": [target], "both": [source, target]}[on]
+    used = {"source": [source], "target": [target], "both": [source, target], "concatenation": [source]}[on]
     total = sum(phase.segmentation(phase.log_probs(place.segmenter(b.images), b.masks), b.masks) for b in used)
     parameters = [p for p in place.segmenter.parameters() if p.requires_grad]
     expected = torch.autograd.grad(total, parameters)
     before = [p.detach().clone() for p in parameters]
-    given = {"source": (pair.source, None), "target": (None, pair.target), "both": pair}[on]
+    given = {"source": (pair.source, None), "target": (None, pair.target), "both": pair, "concatenation": pair}[on]
     losses = phase.step(type(pair)(*given))
-    assert set(losses) == ({"source", "target"} if on == "both" else {on})
+    assert set(losses) == {"both": {"source", "target"}, "concatenation": {"source"}}.get(on, {on})
     rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
     for parameter, old, slope in zip(parameters, before, expected, strict=True):
         torch.testing.assert_close((old - parameter) / rates[id(parameter)], slope + 5e-4 * old, rtol=1e-3, atol=1e-6)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.data.transforms import flip, random_crop
@@ -115,6 +115,26 @@ class Domains:
         for batches in zip(*loaded, strict=True):
             yield Pair(*batches)
 
+    def concatenated(self, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+        """One pass over source and shots as one set, every image drawn alike; both kinds come as ``source``.
+
+        As ``target``, a shot beside each image, for its style; beside a shot the same shot, which changes nothing.
+        """
+        rng = self._rng(phase, epoch, "concatenated")
+        of_source, of_target = len(self.source.frames), len(self.target.frames)
+        count = of_source + of_target
+        mixed = self._share(rng.permutation(count), count // (batch * self.world), batch, rng)
+        shots = self._repeat(self.target, "target", len(mixed), batch, phase, epoch)
+        beside = [
+            [
+                shot if image.place < of_source else Draw(image.place - of_source, image.seed)
+                for image, shot in zip(images, drawn, strict=True)
+            ]
+            for images, drawn in zip(mixed, shots, strict=True)
+        ]
+        both = ConcatDataset[Sample]([self.source, self._shots])
+        yield from map(Pair, self._load(both, mixed[skip:]), self._load(self._shots, beside[skip:]))
+
     def whole_pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Iterator[tuple[Batch, Batch]]:
         """Each of these source images once, whole and in order, beside a target image drawn at random."""
         rng = self._rng(phase, epoch, "whole")
@@ -205,6 +225,9 @@ class _InMemory(Dataset[Sample]):
     def __init__(self, dataset: SegmentationDataset) -> None:
         self._dataset = dataset
         self._samples: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self._dataset)
 
     def __getitem__(self, index: int) -> Sample:
         if index not in self._samples:

@@ -13,13 +13,15 @@ class Supervised(Phase):
     """Minimise the segmentation loss.
 
     ``on="both"`` is balanced joint training: as many target as source images in every step, each domain in a
-    forward pass of its own, as in adaptation. With ``style_beta`` > 0 the source images wear the target's style.
+    forward pass of its own, as in adaptation. ``on="concatenation"`` is the paper's joint training: the two sets
+    are one, and a batch holds whatever was drawn. With ``style_beta`` > 0 the source images wear the target's
+    style.
     """
 
     def __init__(
         self,
         name: str,
-        on: Literal["source", "target", "both"],
+        on: Literal["source", "target", "both", "concatenation"],
         steps: int,
         batch: int,
         optimiser: SegmenterOptimiser,
@@ -31,20 +33,24 @@ class Supervised(Phase):
         self.style_beta = style_beta
 
     def batches(self, epoch: int, skip: int) -> Iterator[Pair]:
-        """One pass over the source; over the target alone, all steps of the phase are one epoch."""
+        """One pass over the source (or both as one set); over the target alone, all steps are one epoch."""
         domains = self.place.domains
         if self.on == "target":
             return domains.target_only(self.steps, self.batch, self.name, epoch, skip)
         if self.on == "source":
             return domains.source_only(domains.source_names, self.batch, self.name, epoch, skip)
+        if self.on == "concatenation":
+            return domains.concatenated(self.batch, self.name, epoch, skip)
         return domains.pairs(domains.source_names, self.batch, self.name, epoch, skip)
 
     def step(self, pair: Pair) -> Losses:
-        """L_seg on each domain present, one optimiser step on their sum."""
+        """L_seg on each batch that is learned from, one optimiser step on their sum."""
         losses: Losses = {}
         source, target = pair.source, pair.target
         if source is not None and target is not None and self.style_beta > 0:
             source = source._replace(images=stylise(source.images, target.images, self.style_beta))
+        if self.on == "concatenation":
+            target = None  # it lent its style; the shots to learn from are in the other batch
         present = {"source": source, "target": target}
         batches: dict[str, Batch] = {domain: batch for domain, batch in present.items() if batch is not None}
         for domain, batch in batches.items():
