@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pixda.commands.options import parse
-from pixda.commands.train import method_and_preset, train_parser
 from pixda.errors import UserError
+from pixda.options import method_and_preset, parse, train_parser
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
 

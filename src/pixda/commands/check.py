@@ -1,18 +1,16 @@
 """``pixda check``: an experiment's data, one dataset, or a bare folder."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
 
-from pixda.commands.options import make_parser, parse
-from pixda.commands.train import method_and_preset, train_parser
 from pixda.config import Experiment
 from pixda.data.config import Data
 from pixda.errors import UserError
+from pixda.options import as_training, make_parser, method_and_preset, parse, train_parser
 
 if TYPE_CHECKING:
     from pixda.data.doctor import Diagnosis
@@ -46,7 +44,7 @@ def check(words: Sequence[str]) -> None:
 
     cache = given.runs / ".checks"
     if from_config:
-        diagnosis = _experiment(Experiment(**{f.name: given[f.name] for f in fields(Experiment)}), cache)
+        diagnosis = _experiment(as_training(method, preset, given).experiment, cache)
     elif folder:
         diagnosis = _folder(given.folder, given.classes, cache)
     else:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixda.commands.options import make_parser, parse
+from pixda.options import make_parser, parse
 
 
 def demo(words: Sequence[str]) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixda.commands.options import make_parser, parse
 from pixda.export.settings import Format
+from pixda.options import make_parser, parse
 
 
 def export(words: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse.typing import PositiveInt
 
-from pixda.commands.options import make_parser, parse
+from pixda.options import make_parser, parse
 from pixda.predict.settings import Output
 
 

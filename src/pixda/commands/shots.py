@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from pixda.commands.options import make_parser, parse
 from pixda.data.config import Data
 from pixda.errors import UserError
+from pixda.options import make_parser, parse
 
 _HELP = """Choose the few labelled target frames and write them as a manifest for --target.shot_list. With one seed, a
 longer list begins with the shorter one. Exactly one of --per_city, --total, --cover (which may have --total too)

@@ -1,81 +1,18 @@
 """``pixda train``: its options depend on the method and the preset."""
 
-import argparse
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import yaml
-from jsonargparse import ArgumentParser
-
-from pixda.commands.options import make_parser, parse
-from pixda.config import Experiment
 from pixda.errors import UserError
-from pixda.methods import METHODS, build
-from pixda.methods.presets import PRESETS
+from pixda.options import read_training
 
 
 def train(words: Sequence[str]) -> None:
     """Train a method: pixda train --config configs/streets_to_camvid/pixda.yaml --out runs/first."""
-    method, preset = method_and_preset(words)
-    given = parse(train_parser(method, preset), words)
+    given = read_training(words)
     if given.out is None:
         raise UserError("--out is needed: the folder that the run is kept in, such as --out runs/first.")
-    experiment = Experiment(**{field.name: given[field.name] for field in fields(Experiment)})
     from pixda.experiment import run
     from pixda.report import print_scores
 
-    scores = run(experiment, given.recipe, method, preset, given.out, given.resume)
-    print_scores({f"{method} ({preset})": scores})
-
-
-def train_parser(method: str, preset: str, command: str = "train") -> ArgumentParser:
-    """The options of ``pixda train`` for one method; the defaults are the values of one preset.
-
-    Other commands take the same options under their own name.
-    """
-    default = build(method, preset)
-    parser = make_parser(command, METHODS[method].__doc__ or "")
-    parser.add_argument("--config", action="config", help="YAML file; options after it override it.")
-    parser.add_argument("--method", type=str, default=method, help=f"One of {', '.join(METHODS)}.")
-    parser.add_argument("--preset", type=str, default=preset, help=f"Values of the recipe: {', '.join(PRESETS)}.")
-    parser.add_argument("--out", type=Path | None, default=None, help="Folder that the run is kept in.")
-    parser.add_argument("--resume", type=bool, default=False, help="Go on with the run in --out, if there is one.")
-    parser.add_class_arguments(Experiment)
-    parser.add_class_arguments(METHODS[method], "recipe")
-    parser.set_defaults(dict(_leaves("recipe", default)))
-    return parser
-
-
-def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """``group.field`` and value of every field of nested dataclasses."""
-    for field in fields(value):
-        inner = getattr(value, field.name)
-        if hasattr(inner, "__dataclass_fields__"):
-            yield from _leaves(f"{key}.{field.name}", inner)
-        else:
-            yield f"{key}.{field.name}", inner
-
-
-def method_and_preset(words: Sequence[str]) -> tuple[str, str]:
-    """The method and the preset, from the options or the config files.
-
-    Which options there are, and their defaults, depends on them: they are read before everything else.
-    """
-    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    reader.add_argument("--config", action="append", default=[])
-    reader.add_argument("--method")
-    reader.add_argument("--preset")
-    given, _ = reader.parse_known_args(words)
-    values = {"method": "pixda", "preset": "paper"}
-    for path in given.config:
-        try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"The config {path} cannot be read: {' '.join(str(error).split())}") from error
-        if not isinstance(content, dict):
-            raise UserError(f"The config {path} must hold 'key: value' lines; start from one in configs/.")
-        values |= {key: str(content[key]) for key in values if key in content}
-    values |= {key: value for key, value in vars(given).items() if key in values and value is not None}
-    return values["method"], values["preset"]
+    scores = run(given.experiment, given.recipe, given.method, given.preset, given.out, given.resume)
+    print_scores({f"{given.method} ({given.preset})": scores})

@@ -1,12 +1,9 @@
 """``pixda validate``: the options of ``pixda train``, and the number of folds."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 
-from pixda.commands.options import parse
-from pixda.commands.train import method_and_preset, train_parser
-from pixda.config import Experiment
 from pixda.errors import UserError
+from pixda.options import as_training, method_and_preset, parse, train_parser
 
 
 def validate(words: Sequence[str]) -> None:
@@ -17,9 +14,9 @@ def validate(words: Sequence[str]) -> None:
     given = parse(parser, words)
     if given.out is None:
         raise UserError("--out is needed: the folder that the folds are kept in, such as --out runs/folds.")
-    experiment = Experiment(**{field.name: given[field.name] for field in fields(Experiment)})
+    training = as_training(method, preset, given)
     from pixda.report.folds import print_validation
     from pixda.validation import validate as in_folds
 
-    result = in_folds(experiment, given.recipe, method, preset, given.folds, given.out, given.resume)
+    result = in_folds(training.experiment, training.recipe, method, preset, given.folds, given.out, given.resume)
     print_validation(result, f"{method} ({preset}), {given.folds} folds of the shots")
