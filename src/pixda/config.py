@@ -1,5 +1,6 @@
 """What one run is: data, network, machine. No torch here: ``pixda --help`` reads it."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -59,3 +60,8 @@ class Experiment:
     """Where it runs."""
     checkpoint_every: int = 500
     """Steps between two checkpoints."""
+
+
+def plain(value: Any) -> Any:
+    """Paths and tuples as what JSON and YAML hold."""
+    return json.loads(json.dumps(value, default=str))

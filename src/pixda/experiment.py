@@ -1,6 +1,6 @@
 """One run from its configuration: check the data, train the phases, keep the model, score it once."""
 
-import json
+import hashlib
 import platform
 import time
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 
 from pixda import __version__
 from pixda.checkpoint import load_model, save_model
-from pixda.config import Experiment, Machine
+from pixda.config import Experiment, Machine, plain
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
@@ -24,6 +24,7 @@ from pixda.data.open import open_dataset, open_shots, open_test, open_unlabelled
 from pixda.data.shots import write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
+from pixda.lock import hold
 from pixda.methods import METHODS, build, departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
@@ -58,8 +59,22 @@ def run(
         held_out: names of frames of the target's training split to score on; the test split is then not opened.
 
     Raises:
-        UserError: wrong input, found before training starts; or a stop that was asked for.
+        UserError: wrong input, found before training starts; another process in ``out``; or a stop that was asked
+            for.
     """
+    with hold(out):
+        return _run(experiment, method, method_name, preset, out, resume, held_out)
+
+
+def _run(
+    experiment: Experiment,
+    method: Method,
+    method_name: str,
+    preset: str,
+    out: Path,
+    resume: bool,
+    held_out: Sequence[str] | None,
+) -> Scores:
     resume = resume and (out / "checkpoint.pt").exists()
     if not resume and (out / "checkpoint.pt").exists():
         raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
@@ -93,6 +108,7 @@ def run(
         training.train(resume)
         made = {
             "version": __version__,
+            "code": code_hash(),
             "method": method_name,
             "preset": preset,
             "departures": plain(departures(method, method_name, preset)),
@@ -245,6 +261,12 @@ def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None
             )
 
 
+def code_hash() -> str:
+    """A hash of the package's own files: whether two results were made by the same code."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
 def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
     """What the run ran on, for the record."""
     device = torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else platform.processor()
@@ -254,8 +276,3 @@ def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
         "precision": machine.precision,
         "torch": torch.__version__,
     }
-
-
-def plain(value: Any) -> Any:
-    """Paths and tuples as what JSON and YAML hold."""
-    return json.loads(json.dumps(value, default=str))

@@ -75,7 +75,9 @@ class Scores:
 
     def save(self, path: Path, **protocol: Any) -> None:
         """Write the scores as JSON, with what they belong to: split, number of frames, the network's input size."""
-        path.write_text(json.dumps({**protocol, **asdict(self)}, indent=2) + "\n")
+        temporary = path.with_name(f"{path.name}.tmp")  # a file of this name says that a run has been scored
+        temporary.write_text(json.dumps({**protocol, **asdict(self)}, indent=2) + "\n")
+        temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -76,13 +76,13 @@ class Display:
             self._news = " ".join(f"{key} {value:.3g}" for key, value in losses.items())
         later = sum(count for _, count in self._phases[index + 1 :])
         if self._bars is not None:
-            rest = "" if pace is None else f"run: {_clock((steps - done + later) * pace)} left · "
+            rest = "" if pace is None else f"run: {clock((steps - done + later) * pace)} left · "
             self._bars.update(self._tasks["phase"], completed=done, news=rest + self._news)
         elif now - self._told > _QUIET_SECONDS or done == steps:
             self._told = now
             left = ""
             if pace is not None:
-                left = f", {_clock((steps - done) * pace)} left here, {_clock((steps - done + later) * pace)} in all"
+                left = f", {clock((steps - done) * pace)} left here, {clock((steps - done + later) * pace)} in all"
             self.say(f"{name} {done}/{steps}{left}" + (f" · {self._news}" if self._news else ""))
 
     def count(self, what: str, done: int, total: int) -> None:
@@ -97,7 +97,7 @@ class Display:
                 self._bars.remove_task(self._tasks.pop(what))
         elif done == total or (done > first and now - self._told > _QUIET_SECONDS):
             self._told = now
-            left = f", {_clock((total - done) * (now - since) / (done - first))} left" if first < done < total else ""
+            left = f", {clock((total - done) * (now - since) / (done - first))} left" if first < done < total else ""
             self.say(f"{what} {done}/{total}{left}")
 
     def _task(self, key: str, description: str, total: int, done: int, news: str) -> None:
@@ -110,7 +110,7 @@ class Display:
             self._bars.update(self._tasks[key], completed=done)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """``45 s``, ``12 min``, ``3 h 20 min``."""
     if seconds < 90:
         return f"{seconds:.0f} s"

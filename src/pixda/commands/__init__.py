@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from pixda.commands.check import check
+from pixda.commands.compare import compare
 from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
 from pixda.commands.export import export
@@ -18,6 +19,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "shots": shots,
     "train": train,
     "validate": validate,
+    "compare": compare,
     "evaluate": evaluate,
     "suggest": suggest,
     "predict": predict,

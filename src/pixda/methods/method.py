@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:  # torch is imported when phases are made, not when `pixda --h
 @dataclass(frozen=True)
 class Method(ABC):
     """The hyper-parameters that all methods share; the defaults are the paper's."""
+
+    learns_from_shots: ClassVar[bool] = True
+    """Whether the few labelled target frames, or at least their images, take part in any phase."""
 
     batch: int = 4
     """Images a step and process: of the source, and as many of the target where both are used."""

@@ -1,7 +1,7 @@
 """Source only: the synthetic images alone. The control that says what the real frames are worth."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pixda.methods.method import Method
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class SourceOnly(Method):
     """Train on the labelled source."""
+
+    learns_from_shots: ClassVar[bool] = False
 
     more_steps: int = 0
     """Steps on the source after pretraining: the step-matched control of the methods that go on from there."""

@@ -1,0 +1,142 @@
+"""The grid of a comparison: what its file says, and the cells it asks for."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from itertools import product
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from pixda.comparison.results import Cell
+from pixda.config import plain
+from pixda.errors import UserError
+from pixda.methods import METHODS, build
+from pixda.options import Training, as_training, parse, train_parser
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table."""
+
+    method: str
+    """source_only, fine_tuning, joint, pixda, or another method."""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    """Settings that differ from the grid's, as below ``recipe:`` in a training config."""
+    preset: str | None = None
+    """Another preset than the grid's."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Methods x shots x seeds x splits."""
+
+    title: str
+    """Heading of the tables."""
+    experiment: dict[str, Any]
+    """What a training config says beside method and recipe: source, target, classes, size, network, machine."""
+    rows: dict[str, Row]
+    """Label of the row -> method and settings, in the order of the table."""
+    shots: list[int] = field(default_factory=lambda: [1])
+    """Labelled target frames of each city."""
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    """Three before a difference is believed."""
+    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name -> changes to ``experiment``: other data under the same methods ({large gap: {source: ...}})."""
+    preset: str = "paper"
+    """Preset of every row that names none."""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    """Settings of every row whose method has them."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What ``pixda train`` is asked for."""
+
+    training: Training
+    values: Mapping[str, Any]
+    """The same as the values of a config file."""
+
+    def at(self, shots: int, seed: int) -> "Run":
+        """The same with so many shots and another seed."""
+        experiment = self.training.experiment
+        changed = replace(experiment, seed=seed, target=replace(experiment.target, shots=shots))
+        own = merged(self.values, {"target": {"shots": shots}, "seed": seed})
+        return Run(replace(self.training, experiment=changed), own)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell, what is run in it, and the first stage that it starts from."""
+
+    cell: Cell
+    run: Run
+    first: Run
+    """Source only, without the steps that come after: what other cells may have in common with this one."""
+
+
+def plan(grid: Grid) -> list[Planned]:
+    """Every cell of the grid, its options read and found right.
+
+    A method that learns nothing from the target's labelled frames has one cell for all numbers of shots.
+
+    Raises:
+        UserError: the grid is empty somewhere, or the options of a row or split are wrong; the text names it.
+    """
+    for name in ("rows", "shots", "seeds"):
+        if not getattr(grid, name):
+            raise UserError(f"The grid has no {name}: give at least one.")
+    return list(_planned(grid))
+
+
+def _planned(grid: Grid) -> Iterator[Planned]:
+    splits = grid.splits or {"": {}}
+    for (split, changes), (label, row) in product(splits.items(), grid.rows.items()):
+        where = f"Row '{label}'" + (f", split '{split}'" if split else "")
+        try:
+            run, first = _read_row(grid, changes, row)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
+        shots = grid.shots if METHODS[row.method].learns_from_shots else grid.shots[:1]
+        for number, seed in product(shots, grid.seeds):
+            yield Planned(Cell(split, label, number, seed), run.at(number, seed), first.at(number, seed))
+
+
+def _read_row(grid: Grid, changes: Mapping[str, Any], row: Row) -> tuple[Run, Run]:
+    """The run of a row in a split, and its first stage."""
+    preset = row.preset or grid.preset
+    known = asdict(build(row.method, preset))
+    common = {name: value for name, value in grid.recipe.items() if name in known}
+    recipe = merged(common, row.recipe)
+    values = {**merged(grid.experiment, changes), "method": row.method, "preset": preset, "recipe": recipe}
+    pretraining = {name: recipe[name] for name in _PRETRAINING if name in recipe}
+    first = {**values, "method": "source_only", "recipe": {**pretraining, "more_steps": 0}}
+    return _read(json.dumps(plain(values))), _read(json.dumps(plain(first)))
+
+
+@cache
+def _read(values: str) -> Run:
+    """The run that a config says, as JSON; a table has few different first stages, and reading takes a while."""
+    config = json.loads(values)
+    method, preset = config["method"], config["preset"]
+    return Run(as_training(method, preset, parse(_parser(method, preset), config)), config)
+
+
+@cache
+def _parser(method: str, preset: str) -> ArgumentParser:
+    return train_parser(method, preset, "compare")
+
+
+_PRETRAINING = ("batch", "crop", "flip", "pretrain_steps", "segmenter", "loss")
+"""The settings of a method that its first phase depends on."""
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values with changes put in: groups are merged, everything else is replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        before = result.get(key)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(before, value) if both else value  # type: ignore[arg-type]
+    return result

@@ -1,0 +1,39 @@
+"""A small grid on `two_domains`, as a config file holds it."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def small_grid(root: Path, **changes: Any) -> dict[str, Any]:
+    """Three rows, one of which trains nothing after the first stage, two seeds."""
+    return {
+        "title": "Two folders",
+        "preset": "small",
+        "experiment": {
+            "source": {"dataset": "folder", "root": str(root / "source"), "split": "all", "scheme": "cityscapes"},
+            "target": {"dataset": "folder", "root": str(root / "target"), "scheme": "cityscapes"},
+            "size": [64, 48],
+            "network": {"architecture": "tiny"},
+            "machine": {"accelerator": "cpu", "threads": 1, "workers": 0},
+            "checkpoint_every": 2,
+        },
+        "recipe": {"crop": [48, 32], "batch": 2, "pretrain_steps": 6, "joint_steps": 4, "adaptation_steps": 4},
+        "rows": {
+            "first stage": {"method": "source_only", "recipe": {"more_steps": 0}},
+            "joint": {"method": "joint"},
+            "PixDA": {
+                "method": "pixda",
+                "recipe": {"distillation": {"steps": 2}, "alignment": {"critics_at": "image"}},
+            },
+        },
+        "shots": [1],
+        "seeds": [0, 1],
+    } | changes
+
+
+def write_grid(path: Path, grid: dict[str, Any]) -> Path:
+    """The file that `pixda compare` takes."""
+    path.write_text(yaml.safe_dump(grid, sort_keys=False))
+    return path

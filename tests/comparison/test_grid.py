@@ -1,0 +1,94 @@
+"""What a grid file asks for."""
+
+import pytest
+from comparison.grids import small_grid
+
+from pixda.comparison.grid import Grid, Row, merged, plan
+from pixda.comparison.jobs import jobs_for
+from pixda.errors import UserError
+
+
+@pytest.fixture
+def grid(tmp_path):
+    def make(**changes):
+        values = small_grid(tmp_path, **changes)
+        return Grid(**(values | {"rows": {label: Row(**row) for label, row in values["rows"].items()}}))
+
+    return make
+
+
+def test_every_row_meets_every_number_of_shots_and_every_seed(grid):
+    cells = [planned.cell for planned in plan(grid(shots=[1, 2], seeds=[0, 5]))]
+    joint = [(cell.shots, cell.seed) for cell in cells if cell.row == "joint"]
+    assert joint == [(1, 0), (1, 5), (2, 0), (2, 5)]
+    # Source only never sees a shot: one run for all of them.
+    assert [(cell.shots, cell.seed) for cell in cells if cell.row == "first stage"] == [(1, 0), (1, 5)]
+
+
+def test_a_cell_is_what_its_config_would_be(grid):
+    (planned,) = [one for one in plan(grid(seeds=[7], shots=[2])) if one.cell.row == "PixDA"]
+    training = planned.run.training
+    assert (training.experiment.seed, training.experiment.target.shots) == (7, 2)
+    assert training.recipe.distillation.steps == 2, "the row's own setting"
+    assert training.recipe.adaptation_steps == 4, "the grid's"
+    assert training.recipe.critics.lr == 4e-4, "the preset's"
+
+
+def test_splits_change_the_data_and_nothing_else(grid):
+    splits = {"near": {}, "far": {"source": {"root": "/far"}}}
+    cells = plan(grid(splits=splits, seeds=[0]))
+    roots = {one.cell.split: str(one.run.training.experiment.source.root) for one in cells}
+    assert roots["far"] == "/far" != roots["near"]
+    assert len(cells) == 6
+
+
+def test_cells_share_a_first_stage_when_all_that_goes_into_it_is_equal(grid, tmp_path):
+    rows = small_grid(tmp_path)["rows"] | {
+        "other loss": {"method": "joint", "recipe": {"loss": {"kind": "focal"}}},
+        "other steps after it": {"method": "joint", "recipe": {"joint_steps": 2}},
+    }
+    cells = plan(grid(rows=rows, seeds=[0, 1], splits={"": {}, "far": {"source": {"split": "far"}}}))
+    jobs = [job for job in jobs_for(cells, tmp_path / "out") if job.cell is not None]
+    first = {job.cell: job.needs.folder for job in jobs}
+    alike = {
+        folder for cell, folder in first.items() if (cell.seed, cell.split) == (0, "") and cell.row != "other loss"
+    }
+    assert len(alike) == 1, "method and steps after the first stage do not matter"
+    assert len(set(first.values())) == 8, "two seeds, two sources, two losses"
+
+
+def test_the_first_stage_has_the_settings_of_the_rows_own_pretraining(grid):
+    (planned,) = [one for one in plan(grid(seeds=[3])) if one.cell.row == "PixDA"]
+    stage = planned.first.training
+    assert stage.method == "source_only"
+    assert stage.recipe.more_steps == 0
+    own, first = planned.run.training.recipe.phases()[0], stage.recipe.phases()[0]
+    assert (own.steps, own.batch, own.optimiser, own.loss) == (first.steps, first.batch, first.optimiser, first.loss)
+    assert stage.experiment.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rows": {"mine": {"method": "pixdaa"}}}, "Row 'mine'.*pixdaa"),
+        ({"rows": {"mine": {"method": "joint", "recipe": {"joint_step": 3}}}}, "Row 'mine'.*joint_step"),
+        ({"rows": {"mine": {"method": "joint", "preset": "papers"}}}, "Row 'mine'.*papers"),
+        ({"splits": {"far": {"sauce": 1}}}, "split 'far'.*sauce"),
+        ({"rows": {}}, "no rows"),
+        ({"seeds": []}, "no seeds"),
+    ],
+)
+def test_a_mistake_names_its_row_or_split(grid, changes, said):
+    with pytest.raises(UserError, match=said) as error:
+        plan(grid(**changes))
+    assert "\n" not in str(error.value)
+
+
+def test_the_folder_of_another_grid_is_not_taken_over(grid, tmp_path):
+    jobs_for(plan(grid()), tmp_path / "out")
+    with pytest.raises(UserError, match="joint_steps: 4 -> 5"):
+        jobs_for(plan(grid(recipe={**small_grid(tmp_path)["recipe"], "joint_steps": 5})), tmp_path / "out")
+
+
+def test_merging_replaces_values_and_keeps_the_rest_of_groups():
+    assert merged({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 3}, "d": [2]}) == {"a": {"b": 3, "c": 2}, "d": [2]}
