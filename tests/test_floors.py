@@ -20,7 +20,7 @@ FLOORS = [
     {"experiment"},
     {"validation"},
     {"report"},
-    {"predict"},
+    {"predict", "comparison"},
     {"export", "api", "suggestion"},
     {"demo"},
     {"commands"},
