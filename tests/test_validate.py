@@ -45,7 +45,7 @@ def test_means_and_spreads_are_over_the_folds_that_show_a_class(finished):
     one, two = (fold["mean"]["19"] for fold in folds)
     assert result["mean"]["19"]["mean"] == pytest.approx((one + two) / 2)
     assert result["mean"]["19"]["std"] == pytest.approx(abs(one - two) / 2**0.5)
-    assert result["iou"]["train"] == {"mean": None, "std": None, "folds": 0}
+    assert result["iou"]["train"] == {"mean": None, "std": None, "count": 0}
     assert result["weights"] == "last"
 
 

@@ -1,6 +1,8 @@
 """One confusion matrix over a whole dataset; every number and every protocol is read off it."""
 
 import json
+import statistics
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -90,6 +92,28 @@ class Scores:
         """Mean IoU over all classes with ground truth, 0..1."""
         present = [value for value in self.iou.values() if value is not None]
         return sum(present) / len(present)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation of a number over the runs (folds, seeds) in which it exists."""
+
+    mean: float | None
+    """None where no run has it."""
+    std: float | None
+    """None where fewer than two runs have it."""
+    count: int
+    """Number of runs that have it."""
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> Self:
+        """Over the values that are there."""
+        there = [value for value in values if value is not None]
+        return cls(
+            statistics.mean(there) if there else None,
+            statistics.stdev(there) if len(there) > 1 else None,
+            len(there),
+        )
 
 
 def _mean(values: Tensor) -> float | None:

@@ -1,7 +1,6 @@
 """K-fold validation over the shots: what a choice is worth, told without the test split."""
 
 import json
-import statistics
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,29 +11,7 @@ from pixda.data.shots import rank, write_manifest
 from pixda.errors import UserError
 from pixda.experiment import run
 from pixda.methods.method import Method
-from pixda.metrics import Scores
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean and sample standard deviation of a number over the folds in which it exists."""
-
-    mean: float | None
-    """None where no fold has it."""
-    std: float | None
-    """None where fewer than two folds have it."""
-    folds: int
-    """Number of folds that have it."""
-
-    @classmethod
-    def of(cls, values: list[float | None]) -> "Spread":
-        """Over the values that are there."""
-        there = [value for value in values if value is not None]
-        return cls(
-            statistics.mean(there) if there else None,
-            statistics.stdev(there) if len(there) > 1 else None,
-            len(there),
-        )
+from pixda.metrics import Scores, Spread
 
 
 @dataclass(frozen=True)

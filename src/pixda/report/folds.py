@@ -2,19 +2,20 @@
 
 from rich.table import Table
 
+from pixda.metrics import Spread
 from pixda.report import percent
 from pixda.terminal import console
-from pixda.validation import Spread, Validation
+from pixda.validation import Validation
 
 
 def print_validation(validation: Validation, title: str) -> None:
     """Print mean ± standard deviation over the folds, per class and for every protocol."""
     table = Table("IoU, %", "mean ± std", "folds", title=title)
     for name, spread in validation.iou.items():
-        table.add_row(name, _cell(spread), str(spread.folds))
+        table.add_row(name, _cell(spread), str(spread.count))
     table.add_section()
     for protocol, spread in validation.mean.items():
-        table.add_row(f"mean of {protocol} classes", _cell(spread), str(spread.folds))
+        table.add_row(f"mean of {protocol} classes", _cell(spread), str(spread.count))
     screen = console()
     screen.print(table)
     screen.print(

@@ -1,0 +1,114 @@
+"""Seeds put together: what a row reaches with so many shots, and how much of that is luck."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pixda.comparison.rare import rare_classes
+from pixda.comparison.results import Comparison, Result
+from pixda.metrics import Scores, Spread
+
+
+@dataclass(frozen=True)
+class Group:
+    """All seeds of one row, with one number of shots, in one split.
+
+    The spreads are over the seeds that have scores; ``scored`` of ``len(results)`` says how many these are, and
+    whoever shows a spread shows that, too, where the two differ.
+    """
+
+    split: str
+    row: str
+    shots: int
+    results: Sequence[Result]
+    """One a seed, in the order of the grid."""
+    iou: Mapping[str, Spread]
+    """Class to IoU, 0..1; ``count`` is 0 for a class without ground truth."""
+    mean: Mapping[str, Spread]
+    """Protocol ("19", "16", "13") to mean IoU, 0..1."""
+    rare: Spread
+    """Mean IoU of the split's rare classes that have ground truth: of each seed first, then over the seeds."""
+
+    @property
+    def scored(self) -> int:
+        """Number of seeds that have scores."""
+        return sum(result.scores is not None for result in self.results)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every seed has scores."""
+        return self.scored == len(self.results)
+
+    @property
+    def frames(self) -> int | None:
+        """Labelled target frames of a run: the most, should the seeds differ; None where no run got so far."""
+        return max((result.frames for result in self.results if result.frames is not None), default=None)
+
+    @property
+    def state(self) -> str:
+        """``3 seeds``, ``2 of 3 seeds``, ``failed`` (no scores, at least one failure) or ``not run``."""
+        total = len(self.results)
+        if self.scored:
+            return f"{total} seed{'s' * (total > 1)}" if self.complete else f"{self.scored} of {total} seeds"
+        return "failed" if any(result.failure for result in self.results) else "not run"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Seeds of one row, with one number of shots, that failed for one reason."""
+
+    split: str
+    row: str
+    shots: int
+    seeds: Sequence[int]
+    why: str
+
+
+def summarise(comparison: Comparison) -> list[Group]:
+    """The groups of a comparison, in the order in which the grid first names them."""
+    cells: dict[tuple[str, str, int], list[Result]] = {}
+    for result in comparison.results:
+        cells.setdefault((result.cell.split, result.cell.row, result.cell.shots), []).append(result)
+    groups = []
+    for (split, row, shots), results in cells.items():
+        scores = [result.scores for result in results if result.scores is not None]
+        rare = rare_classes(comparison.shares.get(split, {}))
+        groups.append(
+            Group(
+                split,
+                row,
+                shots,
+                results,
+                {name: Spread.of(one.iou[name] for one in scores) for name in comparison.classes.names},
+                {name: Spread.of(one.mean[name] for one in scores) for name in comparison.classes.protocols},
+                Spread.of(rare_mean(one, rare) for one in scores),
+            )
+        )
+    return groups
+
+
+def rare_mean(scores: Scores, rare: Iterable[str]) -> float | None:
+    """Mean IoU, 0..1, of those classes of ``rare`` that have ground truth; None where none has."""
+    present = [value for name in rare if (value := scores.iou[name]) is not None]
+    return statistics.mean(present) if present else None
+
+
+def failures(comparison: Comparison) -> list[Failure]:
+    """What failed, one entry for all seeds of a group that failed alike."""
+    found: dict[tuple[str, str, int, str], list[int]] = {}
+    for result in comparison.results:
+        if result.failure is not None:
+            cell = result.cell
+            found.setdefault((cell.split, cell.row, cell.shots, result.failure), []).append(cell.seed)
+    return [Failure(split, row, shots, seeds, why) for (split, row, shots, why), seeds in found.items()]
+
+
+def progress(comparison: Comparison) -> str:
+    """``12 of 15 runs have scores, 1 failed, 2 are not run.``"""
+    total = len(comparison.results)
+    scored = sum(result.scores is not None for result in comparison.results)
+    failed = sum(result.failure is not None for result in comparison.results)
+    parts = [f"{scored} of {total} runs have scores" if scored < total else f"All {total} runs have scores"]
+    parts += [f"{failed} failed"] if failed else []
+    parts += [f"{total - scored - failed} not run yet"] if scored + failed < total else []
+    return f"{', '.join(parts)}."

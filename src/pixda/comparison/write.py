@@ -1,0 +1,87 @@
+"""The files of a comparison, and what the terminal shows of it."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from pixda.comparison.card import card
+from pixda.comparison.curve import curve
+from pixda.comparison.layout import (
+    Column,
+    best,
+    by_row,
+    by_shots,
+    by_split,
+    counted,
+    overview_cell,
+    overview_columns,
+)
+from pixda.comparison.results import Comparison
+from pixda.comparison.summary import Group, failures, progress, summarise
+from pixda.comparison.tables import csv, latex, markdown
+from pixda.terminal import console
+
+
+def write(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write all there is to say about a comparison, finished or not, and return the files.
+
+    ``table.md``, ``table.tex``, ``table.csv``, ``curve.png``, ``curve.pdf``, ``protocol.md``. Each is replaced at
+    once: who reads while a comparison is running sees the old file or the new one, never half of one. The same
+    results give the same bytes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    figure = curve(comparison)
+    # Without its date, or the same results would give another file each time.
+    undated = {"CreationDate": None}
+    fill: dict[str, Callable[[Path], object]] = {
+        "table.md": lambda path: path.write_text(markdown(comparison), encoding="utf-8"),
+        "table.tex": lambda path: path.write_text(latex(comparison), encoding="utf-8"),
+        "table.csv": lambda path: path.write_text(csv(comparison), encoding="utf-8"),
+        "curve.png": partial(figure.savefig, format="png", dpi=200),
+        "curve.pdf": partial(figure.savefig, format="pdf", metadata=undated),
+        "protocol.md": lambda path: path.write_text(card(comparison), encoding="utf-8"),
+    }
+    written = []
+    for name, into in fill.items():
+        temporary = folder / f"{name}.tmp"
+        into(temporary)
+        written.append(temporary.replace(folder / name))
+    return written
+
+
+def print_table(comparison: Comparison) -> None:
+    """Print the mean over all classes and the one over rare classes, methods by shots; then what failed and why."""
+    screen = console()
+    for split, groups in by_split(summarise(comparison)).items():
+        for column in overview_columns(comparison, split):
+            screen.print(_table(split, groups, column))
+    for failure in failures(comparison):
+        split = f"{failure.split}, " if failure.split else ""
+        seeds = f"seed {', '.join(map(str, failure.seeds))}"
+        line = Text("failed: ", style="bold red")
+        about = f"{split}{failure.row}, {counted(failure.shots, 'shot')}, {seeds}: {failure.why}"
+        screen.print(line + Text(about, style="not bold"), soft_wrap=True)
+    screen.print(
+        f"Mean ± sample standard deviation over the seeds; (2/3): two of three seeds count. {progress(comparison)}",
+        soft_wrap=True,
+    )
+
+
+def _table(split: str, groups: Sequence[Group], column: Column) -> Table:
+    """Methods in rows, shots in columns; the best of each in bold."""
+    blocks = by_shots(groups)
+    wins = {shots: dict(zip((g.row for g in some), best(some, column), strict=True)) for shots, some in blocks.items()}
+    table = Table(title=Text(f"{column.head}, %" + (f": {split}" if split else "")))
+    table.add_column("method", overflow="fold")
+    for shots in blocks:
+        table.add_column(counted(shots, "shot"), justify="right", no_wrap=True)
+    for row, of_shots in by_row(groups).items():
+        cells = (
+            Text(overview_cell(column, of_shots.get(shots), "±", " ({}/{})"), style="bold" if won.get(row) else "")
+            for shots, won in wins.items()
+        )
+        table.add_row(Text(row), *cells)
+    return table
