@@ -64,3 +64,9 @@ def test_before_any_run_there_is_a_card_too():
     text = card(changed(SMALL, lambda cell: None))
     assert told(text, "version of PixDA") == "–"
     assert "| PixDA | – | – | – | – |" in text
+
+
+def test_what_users_write_stays_in_its_cell():
+    text = card(replace(SMALL, protocol={"data": "a | b\n\n# *no* heading <b>"}, title="x\n# y"))
+    assert told(text, "data") == r"a \| b # \*no\* heading &lt;b>"
+    assert [line for line in text.splitlines() if line.startswith("# ")] == ["# x # y: protocol"]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from comparisons import METHODS, result, scores, study
 
@@ -47,6 +48,13 @@ def test_bars_reach_one_deviation_to_each_side():
     bars = axes.collections[0].get_segments()
     halves = [(bar[1][1] - bar[0][1]) / 2 for bar in bars]
     assert halves == pytest.approx([100 * 0.04 / 2**0.5, 100 * 0.06 / 2**0.5])
+
+
+def test_one_seed_has_no_bar():
+    (axes,) = curve(one_row((1, 3, (0.40,), 1), (2, 6, (0.50, 0.56), 2))).axes
+    lone, both = axes.collections[0].get_segments()
+    assert not len(lone) or np.isnan(lone[:, 1]).all()
+    assert both[:, 1] == pytest.approx([53 - 6 / 2**0.5, 53 + 6 / 2**0.5])
 
 
 def test_one_number_of_shots_is_a_point():

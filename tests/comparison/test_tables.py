@@ -141,6 +141,12 @@ def test_csv_holds_every_number_unrounded_and_every_reason():
         assert {row["name"] for row in inside if row["rare"] == "yes"} == {"pole", "pedestrian", "bicyclist"}
 
 
+def test_without_rare_classes_there_is_no_mean_of_them():
+    bare = replace(partial(), shares={})
+    assert "rare" not in markdown(bare)
+    assert "rare mean" not in csv(bare)
+
+
 def hostile():
     names = (HOSTILE, r"\end{table*}", "50 %", *CAMVID.names[3:])
     classes = replace(CAMVID, names=names)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,12 +18,13 @@ from pixda.comparison.summary import Group, summarise
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 # As 7 and 13 have no divisor in common, 91 rows pass before a pair of colour and marker comes again.
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
-_LINES = ("-", (0, (1, 1)), "-.")
+_Line = Literal["-", ":", "-.", "--"]
+_LINES: tuple[_Line, ...] = ("-", ":", "-.")
 """For the first seven rows, the second and the third: dotted is told from the dashes of flat rows."""
 _INCHES = 8.0
 _LONGEST = 44
-_ASIDE = 0.35
-"""Part of the way to the next tick that the rows of one tick share."""
+_ASIDE, _AT_MOST = 0.35, 0.08
+"""What the rows of one tick share: a part of the way to the next tick, and at most one of the whole axis."""
 
 
 class _Style(NamedTuple):
@@ -31,7 +32,7 @@ class _Style(NamedTuple):
 
     colour: str
     marker: str
-    line: str | tuple[int, tuple[int, int]]
+    line: _Line
     aside: float
     """-0.5..0.5: so that the bars of rows with like scores stand beside each other."""
     flat: bool
@@ -95,7 +96,9 @@ def _panel(axes: Axes, groups: Sequence[Group], styles: dict[str, _Style]) -> No
     axes.grid(axis="y", linewidth=0.5, alpha=0.4)
     axes.spines[["top", "right"]].set_visible(False)
     bend, straighten = (math.log, math.exp) if logarithmic else (float, float)
-    room = _ASIDE * min((bend(right) - bend(left) for left, right in pairwise(ticks)), default=0.1)
+    places = [bend(tick) for tick in ticks]
+    gaps = [_ASIDE * (right - left) for left, right in pairwise(places)]
+    room = min([*gaps, _AT_MOST * (places[-1] - places[0])]) if gaps else _AT_MOST
     for row, of_shots in by_row(groups).items():
         style = styles[row]
         if style.flat:
@@ -103,7 +106,8 @@ def _panel(axes: Axes, groups: Sequence[Group], styles: dict[str, _Style]) -> No
             group = max(of_shots.values(), key=lambda group: group.scored)
             middle, std = _percents(group)
             axes.axhline(middle, color=style.colour, linestyle=style.line, linewidth=1.2)
-            axes.axhspan(middle - std, middle + std, color=style.colour, alpha=0.07, linewidth=0)
+            if not math.isnan(std):
+                axes.axhspan(middle - std, middle + std, color=style.colour, alpha=0.07, linewidth=0)
             continue
         points = sorted((group for group in of_shots.values() if group.frames), key=lambda group: group.frames or 0)
         x = [straighten(bend(group.frames or 1) + room * style.aside) for group in points]
@@ -116,9 +120,9 @@ def _panel(axes: Axes, groups: Sequence[Group], styles: dict[str, _Style]) -> No
 
 
 def _percents(group: Group) -> tuple[float, float]:
-    """Mean and standard deviation over all classes, the first of a class set's protocols; 0 for one seed's."""
+    """Mean and standard deviation over all classes, the first of a class set's protocols; NaN for one seed's."""
     spread = next(iter(group.mean.values()))
-    return 100 * (spread.mean or 0), 100 * (spread.std or 0)
+    return 100 * (spread.mean or 0), math.nan if spread.std is None else 100 * spread.std
 
 
 def _legend(figure: Figure, styles: dict[str, _Style], columns: int) -> None:

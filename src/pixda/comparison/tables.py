@@ -62,7 +62,7 @@ def csv(comparison: Comparison) -> str:
 
     Columns: split, method, shots, seed, frames (labelled target frames), measure ("class", "mean", "rare mean" or
     "pixel accuracy"), name (of the class or the protocol), rare ("yes" for a rare class), value, and note, which says
-    why there is no value.
+    why there is no value. A split without rare classes has no "rare mean".
     """
     text = io.StringIO()
     table = csv_files.writer(text, lineterminator="\n")
@@ -78,7 +78,7 @@ def csv(comparison: Comparison) -> str:
         lines: list[tuple[str, str, str, float | None]] = [
             *(("class", name, "yes" if name in rare else "no", scores.iou[name]) for name in comparison.classes.names),
             *(("mean", protocol, "", scores.mean[protocol]) for protocol in comparison.classes.protocols),
-            ("rare mean", "", "", rare_mean(scores, rare)),
+            *([("rare mean", "", "", rare_mean(scores, rare))] if rare else []),
             ("pixel accuracy", "", "", scores.pixel_accuracy),
         ]
         for *what, value in lines:
