@@ -44,7 +44,7 @@ def _read(job: Job) -> Result:
     made = json.loads(model.read_text())["made"] if model.is_file() else None
     if job.done:
         return Result(job.cell, frames, Scores.load(job.product), None, made)
-    failure = job.failure.read_text() if job.failure.is_file() else "not run yet"
+    failure = job.failure.read_text() if job.failure.is_file() else None
     return Result(job.cell, frames, None, failure, made)
 
 
@@ -83,29 +83,22 @@ def prepare(cells: Sequence[Planned], cache: Path) -> dict[str, dict[str, float]
 def _protocol(grid: Grid, cells: Sequence[Planned]) -> dict[str, str]:
     """What all numbers of a comparison rest on."""
     experiments = {planned.cell.split: planned.run.training.experiment for planned in cells}
-    first = cells[0].run.training.experiment
-    classes = ClassSet.load(first.classes)
+    classes = ClassSet.load(cells[0].run.training.experiment.classes)
     lines = {
-        "Classes": f"{classes.name}: {', '.join(classes.names)}",
-        "Network": f"{first.network.architecture}, first weights {first.network.weights or 'random'}",
-        "Size": f"{first.size[0]} x {first.size[1]} (width x height); scored at the ground truth's own size",
-        "Seeds": ", ".join(map(str, grid.seeds)) + ": initial weights, order of the data, drawn shots",
-        "Weights that are scored": "the last of every run, once; nothing is chosen on the test split",
-        "First stage": "one for each source, network, seed and pretraining recipe, shared by all rows",
-        "Recipe": f"preset {grid.preset}" + (f" with {json.dumps(grid.recipe)}" if grid.recipe else ""),
+        "seeds decide": "initial weights, order of the data, crops, drawn shots",
+        "first stage": "source only; one for each source, network, seed and pretraining recipe, shared by all rows",
+        "settings for all rows": json.dumps(grid.recipe) if grid.recipe else "those of the preset",
     }
     for split, experiment in experiments.items():
         test = open_test(experiment.target, classes)
         digest = hashlib.sha256("\n".join(frame.name for frame in test.frames).encode()).hexdigest()[:12]
-        mark = f" ({split})" if split else ""
-        lines[f"Source{mark}"] = _data(experiment.source)
-        lines[f"Target{mark}"] = (
-            f"{_data(experiment.target)}; shots {experiment.target.shot_list}; scored on {len(test.frames)} frames of "
-            f"'{experiment.target.test_split}' (hash of their names {digest})"
+        mark = f", {split}" if split else ""
+        lines[f"frames{mark}"] = (
+            f"{len(open_dataset(experiment.source, classes).frames)} of the source{_world(experiment.source)}; "
+            f"scored on {len(test.frames)} (hash of their names {digest})"
         )
     return lines
 
 
-def _data(data: Data) -> str:
-    world = f", {data.streets}" if data.dataset == "streets" else ""
-    return f"{data.dataset}, split '{data.split}'{world}"
+def _world(data: Data) -> str:
+    return f" ({data.streets})" if data.dataset == "streets" else ""

@@ -125,7 +125,7 @@ def _key(stage: Run) -> str:
     parts: dict[str, Any] = {
         "classes": ClassSet.load(experiment.classes).to_dict(),
         "size": experiment.size,
-        "source": {name: value for name, value in asdict(experiment).items() if "source" in name},
+        "source": {name: value for name, value in asdict(experiment).items() if "source" in name and value},
         "network": asdict(experiment.network),
         "weights": hashlib.sha256(Path(str(weights)).expanduser().read_bytes()).hexdigest() if local else weights,
         "start_from": experiment.start_from,

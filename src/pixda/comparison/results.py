@@ -32,7 +32,7 @@ class Result:
     scores: Scores | None
     """None where the cell failed or has not been run yet."""
     failure: str | None
-    """Why there are no scores, in a sentence; None where there are."""
+    """Why there are no scores, in a sentence; None where there are, or where the cell has not been run."""
     made: Mapping[str, Any] | None = None
     """The account in ``model.json``: version, departures, steps, machine; None without a model."""
 

@@ -1,0 +1,155 @@
+"""`pixda compare` as a user runs it: cells are processes, and killing it at any moment loses nothing."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from comparison.grids import small_grid, write_grid
+from runs import two_domains
+
+from pixda.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return two_domains(tmp_path_factory.mktemp("domains"))
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    """A grid run to its end, a row of which cannot work."""
+    folder = tmp_path_factory.mktemp("comparison")
+    rows = small_grid(root)["rows"] | {
+        "maps too small": {"method": "pixda", "recipe": {"alignment": {"critics_at": "logits"}}}
+    }
+    grid = write_grid(folder / "grid.yaml", small_grid(root, rows=rows, seeds=[0]))
+    assert main(["compare", str(grid), f"--out={folder / 'out'}", "--at_once=2"]) == 0
+    return folder / "out"
+
+
+def models(out):
+    return {path.parent.name: path.read_bytes() for path in (out / "runs").glob("*/model.safetensors")}
+
+
+def rows_of(out):
+    with (out / "table.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_file_is_there_and_a_failed_cell_has_its_reason(finished):
+    for name in ("table.md", "table.tex", "table.csv", "curve.png", "curve.pdf", "protocol.md"):
+        assert (finished / name).stat().st_size > 0
+    table = (finished / "table.md").read_text()
+    assert "maps too small" in table
+    assert "would get 12 x 8" in table
+    failed = [row for row in rows_of(finished) if row["method"] == "maps too small"]
+    assert failed
+    assert all("12 x 8" in row["note"] for row in failed)
+
+
+def test_the_numbers_in_the_table_are_those_of_the_runs(finished):
+    (run,) = (finished / "runs").glob("joint_*")
+    scores = json.loads((run / "scores.json").read_text())
+    told = {(row["measure"], row["name"]): row["value"] for row in rows_of(finished) if row["method"] == "joint"}
+    assert float(told["mean", "19"]) == scores["mean"]["19"]
+    assert float(told["class", "road"]) == scores["iou"]["road"]
+    assert told["class", "train"] == "", "no ground truth, no number"
+
+
+def test_a_row_that_trains_nothing_further_is_the_scored_first_stage(finished):
+    (first,) = (finished / "runs").glob("first_*")
+    (cell,) = (finished / "runs").glob("first-stage_*")
+    assert not (cell / "model.safetensors").exists()
+    assert json.loads((cell / "scores.json").read_text()) == json.loads((first / "scores.json").read_text())
+
+
+def test_methods_start_from_the_shared_first_stage(finished):
+    (first,) = (finished / "runs").glob("first_*")
+    for cell in [*(finished / "runs").glob("joint_*"), *(finished / "runs").glob("pixda_*")]:
+        made = json.loads((cell / "model.json").read_text())["made"]
+        assert str(first) in made["first_weights"]
+        assert "pretrain" not in made["steps"]
+
+
+def test_started_again_it_runs_nothing_that_is_done(finished, root, capsys):
+    before = {path: path.stat().st_mtime_ns for path in (finished / "runs").glob("*/model.safetensors")}
+    grid = write_grid(finished.parent / "again.yaml", small_grid(root, seeds=[0]))
+    assert main(["compare", str(grid), f"--out={finished}"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "joint" in capsys.readouterr().out
+
+
+def start(grid, out):
+    command = [sys.executable, "-m", "pixda", "compare", str(grid), f"--out={out}", "--at_once=2"]
+    return subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_until(true, seconds=120):
+    limit = time.monotonic() + seconds
+    while not true() and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert true()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_in_a_cell_and_started_again_the_models_are_those_of_an_unbroken_one(finished, root, tmp_path, number):
+    """SIGKILL hits the comparison alone: what it had started lives on, and is waited for, not started twice."""
+    grid, out = write_grid(tmp_path / "grid.yaml", small_grid(root, seeds=[0])), tmp_path / "out"
+    process = start(grid, out)
+    wait_until(lambda: list(out.glob("runs/joint_*/.lock")))
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == (1 if number == signal.SIGTERM else -9)
+    if number == signal.SIGTERM:
+        assert "the same command goes on" in said
+        assert not (out / "table.md").exists() or "not run" in (out / "table.md").read_text()
+    assert main(["compare", str(grid), f"--out={out}"]) == 0
+    whole = {name: data for name, data in models(finished).items() if not name.startswith("maps")}
+    assert models(out) == whole
+
+
+def test_a_cell_killed_from_outside_says_so_and_is_tried_anew(root, tmp_path):
+    grid, out = write_grid(tmp_path / "grid.yaml", small_grid(root, seeds=[0])), tmp_path / "out"
+    process = start(grid, out)
+    wait_until(lambda: list(out.glob("runs/joint_*/.lock")))
+    (cell,) = (out / "runs").glob("joint_*")
+    subprocess.run(["pkill", "-9", "-f", f"pixda train --config {cell}"], check=True)
+    said, _ = process.communicate(timeout=120)
+    assert "SIGKILL" in said
+    assert "SIGKILL" in (out / "table.md").read_text()
+    assert main(["compare", str(grid), f"--out={out}"]) == 0
+    assert "SIGKILL" not in (out / "table.md").read_text()
+
+
+def test_two_comparisons_in_one_folder_the_second_is_refused(finished, root, tmp_path, capsys):
+    from pixda.lock import hold
+
+    grid = write_grid(tmp_path / "grid.yaml", small_grid(root, seeds=[0]))
+    with hold(finished):
+        assert main(["compare", str(grid), f"--out={finished}"]) == 1
+    assert "at work" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out=x"], "title"),
+        (["nowhere.yaml", "--out=x"], "nowhere.yaml"),
+        (["{grid}"], "--out is needed"),
+        (["{grid}", "--out={out}", "--at_once=0"], "1 or more"),
+        (["{grid}", "--out={out}", "--experiment.target.root=/nowhere"], "/nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_runs(root, tmp_path, capsys, words, said):
+    grid = write_grid(tmp_path / "grid.yaml", small_grid(root))
+    words = [word.format(grid=grid, out=tmp_path / "out") for word in words]
+    assert main(["compare", *words]) == 1
+    message = capsys.readouterr().err
+    assert said in message
+    assert len(message.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("out/runs/*/checkpoint.pt"))
