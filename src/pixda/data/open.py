@@ -11,6 +11,7 @@ from pixda.data.config import Data, Target
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.folder import Folder
 from pixda.data.gta5 import GTA5
+from pixda.data.idda import IDDA
 from pixda.data.shots import draw, published, read_manifest
 from pixda.data.synthia import Synthia
 from pixda.errors import UserError
@@ -54,6 +55,7 @@ DATASETS: dict[str, _Opener] = {
     "cityscapes": _plain(Cityscapes),
     "gta5": _plain(GTA5),
     "synthia": _plain(Synthia),
+    "idda": _plain(IDDA),
     "camvid": _plain(CamVid),
     "folder": _folder,
     "streets": _streets,
