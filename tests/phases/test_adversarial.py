@@ -8,6 +8,7 @@ import torch
 from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.settings import Alignment, CriticOptimiser, Selection
+from pixda.selection import Threshold
 from pixda.style import stylise
 
 
@@ -188,16 +189,15 @@ def test_selection_opens_every_epoch_but_the_first_and_ends_the_phase(make, pair
     phase = make(selection=Selection(delta=0.4))
     assert len(list(phase.batches(0, 0))) == 1
     assert place.journal.results == []
-    assert phase.judge is not None
     with torch.no_grad():  # a judge at chance: everything passes 0.4 and nothing passes 0.8
-        for parameter in phase.judge.module.parameters():
+        for parameter in phase.trainees()["judge"].module.parameters():
             parameter.zero_()
     assert len(list(phase.batches(1, 0))) == 1
     assert len(list(phase.batches(1, 0))) == 1, "asking again for the same epoch must not select again"
     assert list(phase.batches(2, 0)) == []
     first, second = place.journal.results
-    assert (first.delta, first.kept) == (0.4, ["s0", "s1"])
-    assert (second.delta, second.kept) == (0.8, [])
+    assert (first.rule, first.kept) == (Threshold(0.4), ["s0", "s1"])
+    assert (second.rule, second.kept) == (Threshold(0.8), [])
     assert all(score == pytest.approx(math.log(2)) for score in first.scores.values())
     assert place.journal.counts == [(1, 2), (2, 2)] * 2
     assert place.segmenter.training, "selection must hand the segmenter back in training mode"
@@ -212,15 +212,15 @@ def test_selection_changes_no_weight(make, place):
 
 def test_without_selection_every_epoch_has_the_whole_source(make):
     phase = make(selection=Selection(enabled=False))
-    assert phase.judge is None
+    assert "judge" not in phase.trainees()
     assert [len(list(phase.batches(epoch, 0))) for epoch in (0, 1, 7)] == [1, 1, 1]
 
 
 def test_what_is_kept_survives_in_the_state(make):
     phase, other = make(), make()
-    phase.kept, phase.selected_for = ["s1"], 3
+    phase.judging.kept, phase.judging.selected_for = ["s1"], 3
     other.load_state_dict(phase.state_dict())
-    assert (other.kept, other.selected_for) == (["s1"], 3)
+    assert (other.judging.kept, other.judging.selected_for) == (["s1"], 3)
 
 
 @pytest.mark.parametrize("critic", ["pixel", "image"])

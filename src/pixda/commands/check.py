@@ -71,8 +71,12 @@ def _experiment(experiment: Experiment, cache: Path) -> "Diagnosis":
     from pixda.data.open import open_dataset, open_shots, open_test
 
     classes = ClassSet.load(experiment.classes)
+    sources = {
+        f"source {number}" if number > 1 else "source": partial(open_dataset, source, classes, strict=False)
+        for number, source in enumerate(experiment.sources(), start=1)
+    }
     sets = {
-        "source": partial(open_dataset, experiment.source, classes, strict=False),
+        **sources,
         "shots": partial(open_shots, experiment.target, classes, None, experiment.seed, strict=False),
         "test": partial(open_test, experiment.target, classes, strict=False),
     }

@@ -74,9 +74,14 @@ def open_dataset(data: Data, classes: ClassSet, size: Size = None, strict: bool 
     return DATASETS[data.dataset](data, classes, size, strict)
 
 
-def open_shots(target: Target, classes: ClassSet, size: Size, seed: int, strict: bool = True) -> SegmentationDataset:
-    """The few labelled target frames: drawn with ``seed``, of the published list, or of a manifest."""
-    frames = open_dataset(target, classes, size, strict)
+def open_shots(
+    target: Target, classes: ClassSet, size: Size, seed: int, strict: bool = True, labelled: bool = True
+) -> SegmentationDataset:
+    """The few labelled target frames: drawn with ``seed``, of the published list, or of a manifest.
+
+    With ``labelled=False`` they are the same frames without their masks, which need not be there.
+    """
+    frames = open_dataset(target, classes, size, strict) if labelled else open_unlabelled(target, classes, size)
     if isinstance(target.shot_list, Path):
         return frames.subset(read_manifest(target.shot_list).names)
     if target.shot_list == "published":
