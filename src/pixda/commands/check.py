@@ -46,7 +46,8 @@ def check(words: Sequence[str]) -> None:
 
     cache = given.runs / ".checks"
     if from_config:
-        diagnosis = _experiment(Experiment(**{f.name: given[f.name] for f in fields(Experiment)}), cache)
+        experiment = Experiment(**{f.name: given[f.name] for f in fields(Experiment)})
+        diagnosis = _experiment(experiment, given.recipe.reads_target_labels(), cache)
     elif folder:
         diagnosis = _folder(given.folder, given.classes, cache)
     else:
@@ -65,7 +66,7 @@ def _add_runs(parser: ArgumentParser) -> None:
     )
 
 
-def _experiment(experiment: Experiment, cache: Path) -> "Diagnosis":
+def _experiment(experiment: Experiment, labelled: bool, cache: Path) -> "Diagnosis":
     from pixda.data.classes import ClassSet
     from pixda.data.doctor import diagnose
     from pixda.data.open import open_dataset, open_shots, open_test
@@ -77,7 +78,9 @@ def _experiment(experiment: Experiment, cache: Path) -> "Diagnosis":
     }
     sets = {
         **sources,
-        "shots": partial(open_shots, experiment.target, classes, None, experiment.seed, strict=False),
+        "shots": partial(
+            open_shots, experiment.target, classes, None, experiment.seed, strict=False, labelled=labelled
+        ),
         "test": partial(open_test, experiment.target, classes, strict=False),
     }
     return diagnose(sets, cache)

@@ -67,7 +67,7 @@ def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool
     if "shots" in reports and "test" in reports:
         findings += _leaks(reports["shots"], reports["test"])
     sources = [name for name in sets if name.partition(" ")[0] == "source"]
-    if sources and reports.keys() >= {*sources, "shots"}:
+    if sources and reports.keys() >= {*sources, "shots"} and any(reports["shots"].pixels):  # shots may be unlabelled
         findings += _classes([examined[name] for name in sources], reports["shots"])
     if "test" in reports and reports["test"].absent:
         text = f"{_list(reports['test'].absent)}: no pixel to score on, so no IoU and no part in any mean."
