@@ -248,7 +248,7 @@ def test_without_selection_every_epoch_has_the_whole_source(make):
     assert [len(list(phase.batches(epoch, 0))) for epoch in (0, 1, 7)] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("top", [0, -1, 1.5, float("nan")])
+@pytest.mark.parametrize("top", [0, -1, 1.5, float("nan"), float("inf")])
 def test_a_top_that_is_neither_share_nor_number_is_refused(make, place, top):
     phase = make(selection=Selection(rule="top", top=top))
     with pytest.raises(UserError, match=r"selection\.top"):

@@ -59,7 +59,7 @@ class Adversarial(Phase):
     def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         """Refuse images whose maps are too small for an image critic, and settings that cannot be followed."""
         top = self.selection.top
-        if self.selection.rule == "top" and not (0 < top < 1 or (top >= 1 and top == int(top))):
+        if self.selection.rule == "top" and not (0 < top < 1 or (top >= 1 and top % 1 == 0)):
             raise UserError(
                 f"--recipe.selection.top is {top:g}: below 1 it is the share of the source images that stays, above 0; "
                 "from 1 on it is their number, a whole one."
