@@ -56,6 +56,14 @@ def two_domains(root: Path, source: int = 10, size: tuple[int, int] = (64, 48)) 
     return root
 
 
+def junk(root: Path, count: int = 10, size: tuple[int, int] = (64, 48)) -> Path:
+    """`junk/` beside the others: a second source of which every fifth frame is of use and the rest is all sky."""
+    rng = np.random.default_rng(5)
+    for number in range(count):
+        _frame(root / "junk", f"{number:03d}", rng, np.array([1.1, 0.9, 0.9]), size, odd=number % 5 > 0)
+    return root / "junk"
+
+
 def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]:
     """`pixda train` on these two domains with the smallest network, a dozen steps a phase."""
     given = {
@@ -99,6 +107,12 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
 def unlabelled(root: Path) -> list[str]:
     """The words that add the folder without masks."""
     return ["--unlabelled.dataset=folder", f"--unlabelled.root={root / 'more'}", "--unlabelled.split=all"]
+
+
+def second_source(root: Path) -> list[str]:
+    """The words that add the folder of `junk`."""
+    given = {"dataset": "folder", "root": root / "junk", "split": "all", "scheme": "cityscapes"}
+    return [f"--more_sources.{key}={value}" for key, value in given.items()]
 
 
 def start(root: Path, out: Path, *more: str) -> subprocess.Popen[str]:

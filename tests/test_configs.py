@@ -26,6 +26,15 @@ def test_there_is_a_config_for_every_pair_and_method():
     assert {name(path) for path in CONFIGS} >= {f"{pair}/{method}.yaml" for pair in pairs for method in methods}
 
 
+def test_there_are_configs_for_idda_and_for_two_sources():
+    methods = ("source_only", "fine_tuning", "joint", "pixda")
+    by_name = {name(path): read(path)[2] for path in CONFIGS}
+    assert {by_name[f"idda_to_cityscapes/{method}.yaml"].source.dataset for method in methods} == {"idda"}
+    both = by_name["gta5_synthia_to_cityscapes/pixda.yaml"]
+    assert [one.dataset for one in (both.source, *both.more_sources)] == ["gta5", "synthia"]
+    assert all(given.more_sources == [] for given in by_name.values() if given is not both)
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
 def test_a_shipped_config_fits_the_options(path):
     method, _, given = read(path)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pixda.selection import score, select, threshold
+from pixda.selection import Threshold, Top, score, select, threshold
 
 
 def test_score_is_the_mean_of_minus_log_p_source():
@@ -22,11 +22,59 @@ def test_thresholds_double_or_grow_by_the_first():
 def test_a_critic_at_chance_passes_all_at_the_first_threshold_and_none_at_the_second():
     chance = score(torch.zeros(3, 1, 4, 4))
     batches = [(["a", "b", "c"], chance)]
-    assert select(1, 0.4, iter(batches)).kept == ["a", "b", "c"]
-    assert select(2, 0.8, iter(batches)).kept == []
+    assert select(1, Threshold(0.4), iter(batches)).kept == ["a", "b", "c"]
+    assert select(2, Threshold(0.8), iter(batches)).kept == []
 
 
 def test_what_looks_like_the_target_stays_and_a_short_last_batch_is_judged_too():
-    result = select(1, 0.4, iter([(["x", "y"], torch.tensor([0.1, 2.0])), (["z"], torch.tensor([0.5]))]))
+    result = select(1, Threshold(0.4), iter([(["x", "y"], torch.tensor([0.1, 2.0])), (["z"], torch.tensor([0.5]))]))
     assert result.kept == ["y", "z"]
     assert set(result.scores) == {"x", "y", "z"}
+
+
+def literal_top(scores, top):
+    """Rank all pairs by hand: an image is ahead of another by a higher score, or by its name at equal scores."""
+    count = min(int(top), len(scores)) if top >= 1 else 0
+    while top < 1 and (count + 1) * 1000 <= round(top * 1000) * len(scores):
+        count += 1
+    ahead = {n: sum(s > scores[n] or (s == scores[n] and o < n) for o, s in scores.items()) for n in scores}
+    return [name for name in scores if ahead[name] < count]
+
+
+@pytest.mark.parametrize("top", [0.001, 0.29, 0.333, 0.5, 0.57, 0.999, 1, 2, 7, 100, 1000])
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
+def test_the_top_is_what_ranking_by_hand_gives(top, count):
+    generator = torch.Generator().manual_seed(count)
+    values = torch.randint(0, 4, (count,), generator=generator) / 4  # many ties
+    names = [f"n{number}" for number in torch.randperm(count, generator=generator).tolist()]
+    scores = dict(zip(names, values.tolist(), strict=True))
+    result = select(3, Top(top), iter([(names, values)]))
+    assert result.scores == scores
+    assert result.kept == literal_top(scores, top)
+
+
+def test_a_share_is_taken_by_its_digits_and_rounded_down():
+    """0.29 * 100 is 28.999... in floats, and 0.57 * 100 is 56.999...."""
+    scores = {f"{number:03d}": float(number) for number in range(100)}
+    assert [len(Top(share).keep(scores)) for share in (0.29, 0.57, 0.005, 0.01)] == [29, 57, 0, 1]
+    assert Top(0.5).keep({"a": 1.0}) == [], "fewer stay every time, to the last one"
+
+
+def test_ties_go_to_the_first_names_and_the_order_given_stays():
+    scores = {"d": 1.0, "b": 1.0, "c": 2.0, "a": 1.0}
+    assert Top(2).keep(scores) == ["c", "a"]
+    assert Top(3).keep(scores) == ["b", "c", "a"]
+    assert Top(9).keep(scores) == ["d", "b", "c", "a"]
+
+
+def test_renaming_apart_the_top_does_not_depend_on_the_order_of_judging():
+    scores = {f"{number}": float(number * 7 % 5) for number in range(20)}
+    assert set(Top(0.4).keep(scores)) == set(Top(0.4).keep(dict(reversed(scores.items()))))
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [(Threshold(0.4), "score > 0.4"), (Top(0.5), "the top 50 %"), (Top(120.0), "the top 120")],
+)
+def test_a_rule_says_what_it_does(rule, told):
+    assert str(rule) == told

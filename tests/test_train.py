@@ -11,6 +11,7 @@ from runs import two_domains, words
 
 from pixda.__main__ import main
 from pixda.checkpoint import load_model
+from pixda.report.figures import score_histogram
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,30 @@ def test_adaptation_ends_when_nothing_is_kept(root, tmp_path):
     made = json.loads((tmp_path / "run/model.json").read_text())["made"]
     assert made["steps"] == {"pretrain": 20, "adapt": 5, "distil": 12}
     assert made["selections"] == [{"epoch": 1, "delta": 100, "kept": 0, "of": 10}]
+
+
+@pytest.mark.parametrize(
+    ("top", "said", "kept", "steps"),
+    [
+        (0.5, "the top 50 %", [(5, 10), (2, 5), (1, 2)], 5 + 2 + 1),
+        (4, "the top 4", [(4, 10), (4, 4), (4, 4), (4, 4)], 12),  # as many as they are, to the phase's last step
+    ],
+)
+def test_a_selection_of_the_top_says_so_everywhere(root, tmp_path, capsys, top, said, kept, steps):
+    out = tmp_path / "run"
+    assert main(words(root, out, "--recipe.selection.rule=top", f"--recipe.selection.top={top}")) == 0
+    assert f"selection: {kept[0][0]} of 10 source images stay ({said})" in capsys.readouterr().out
+    made = json.loads((out / "model.json").read_text())["made"]
+    assert made["selections"] == [
+        {"epoch": number, "top": top, "kept": stay, "of": of} for number, (stay, of) in enumerate(kept, start=1)
+    ]
+    assert made["steps"]["adapt"] == steps
+    judged = list(csv.DictReader((out / "logs/selection_1.csv").open()))
+    assert set(judged[0]) == {"name", "score", "top", "kept"}
+    least = min(float(row["score"]) for row in judged if row["kept"] == "1")
+    assert all(float(row["score"]) <= least for row in judged if row["kept"] == "0")
+    score_histogram(tmp_path / "scores.png", {"Selection 1": out / "logs/selection_1.csv"})
+    assert (tmp_path / "scores.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize(

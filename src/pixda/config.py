@@ -44,6 +44,8 @@ class Experiment:
     """Many labelled synthetic frames."""
     target: Target
     """A handful of labelled real ones, and the set to score on."""
+    more_sources: list[Data] = field(default_factory=list)
+    """Further sources of labelled synthetic frames; every source batch is shared among all sources."""
     unlabelled: Data | None = None
     """Real frames without labels, for methods that learn from such (pixda): a folder needs no masks."""
     classes: str = "cityscapes-19"
@@ -60,6 +62,10 @@ class Experiment:
     """Where it runs."""
     checkpoint_every: int = 500
     """Steps between two checkpoints."""
+
+    def sources(self) -> list[Data]:
+        """All sources, the first one first."""
+        return [self.source, *self.more_sources]
 
 
 def plain(value: Any) -> Any:

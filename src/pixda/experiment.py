@@ -103,6 +103,8 @@ def _run(
     began = time.monotonic()
     with Display([(phase.name, phase.steps) for phase in phases], method_name) as display:
         display.say(first_weights)
+        if domains.sources.several:
+            display.say(f"sources: {domains.sources}")
         segmenter = segmenter.to(fabric.device)
         training = Run(out, config, phases, fabric, domains, segmenter, display, experiment.checkpoint_every)
         training.train(resume)
@@ -202,6 +204,11 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
         raise UserError(
             "Nothing is left to train: the method's only phase is the pretraining that start_from replaces."
         )
+    sources = len(experiment.sources())
+    if method.batch < sources:
+        raise UserError(
+            f"A batch of {method.batch} is too small for {sources} sources: raise --recipe.batch to {sources}, or more."
+        )
     width, height = experiment.size
     shown = method.crop or experiment.size
     if shown[0] > width or shown[1] > height:
@@ -217,13 +224,15 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
 
 def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabric: Fabric) -> Domains:
     """The streams of batches: which data, at which size, with the method's crops and flips."""
-    # The source last: it may have to be rendered, and a wrong path of another stream must not wait for that.
-    shots = open_shots(experiment.target, classes, experiment.size, experiment.seed)
+    # The sources last: they may have to be rendered, and a wrong path of another stream must not wait for that.
+    labelled = method.reads_target_labels()
+    shots = open_shots(experiment.target, classes, experiment.size, experiment.seed, labelled=labelled)
     unlabelled = None
     if experiment.unlabelled is not None:
         unlabelled = open_unlabelled(experiment.unlabelled, classes, experiment.size)
-    return Domains(
-        open_dataset(experiment.source, classes, experiment.size),
+    source, *more = [open_dataset(one, classes, experiment.size) for one in experiment.sources()]
+    domains = Domains(
+        source,
         shots,
         experiment.seed,
         fabric.device,
@@ -233,7 +242,10 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
         fabric.global_rank,
         fabric.world_size,
         unlabelled,
+        more,
     )
+    domains.sources.check(method.batch, fabric.world_size)
+    return domains
 
 
 def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None:
@@ -247,7 +259,7 @@ def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None
     scored = check(test, known)
     scored.raise_if_bad()
     names = {digest: name for name, digest in scored.digests.items()}
-    for dataset in (domains.source, domains.target, domains.unlabelled):
+    for dataset in (*domains.sources.datasets, domains.target, domains.unlabelled):
         if dataset is None:
             continue
         report = check(dataset, known)

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
@@ -38,14 +39,18 @@ class Logs:
         self._board.log_metrics({f"{phase}/{name}": value for name, value in values.items()}, step)
 
     def selection(self, result: Selected) -> None:
-        """``selection_<epoch>.csv``: every image judged, its score, and whether it stays."""
+        """``selection_<epoch>[_<source>].csv``: every image judged, its score, the rule, and whether it stays."""
         kept = set(result.kept)
-        path = self._folder / f"selection_{result.epoch}.csv"
+        ((rule, value),) = asdict(result.rule).items()
+        source = "" if result.source is None else f"_{result.source}"
+        path = self._folder / f"selection_{result.epoch}{source}.csv"
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["name", "score", "delta", "kept"])
-            writer.writerows((n, f"{s:.6g}", result.delta, int(n in kept)) for n, s in result.scores.items())
-        self._board.log_metrics({"selection/kept": len(kept), "selection/delta": result.delta}, result.epoch)
+            writer.writerow(["name", "score", rule, "kept"])
+            writer.writerows((n, f"{s:.6g}", value, int(n in kept)) for n, s in result.scores.items())
+        self._board.log_metrics(
+            {f"selection{source}/kept": len(kept), f"selection{source}/{rule}": value}, result.epoch
+        )
 
     def close(self) -> None:
         """Write out what is still in memory."""
@@ -57,8 +62,12 @@ class Logs:
     def _append(self, phase: str, row: Mapping[str, object]) -> None:
         path = self._path(phase)
         new = not path.exists()
+        columns = list(row)
+        if not new:  # those of the first row: a later one lacks the losses of a source that has dropped out
+            with path.open(newline="") as file:
+                columns = next(csv.reader(file))
         with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
+            writer = csv.DictWriter(file, columns)
             if new:
                 writer.writeheader()
             writer.writerow(row)

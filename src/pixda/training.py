@@ -2,6 +2,7 @@
 
 import math
 import signal
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -69,7 +70,7 @@ class Run:
     log_every: int = 10
     position: Position = field(default_factory=Position)
     selections: list[dict[str, Any]] = field(default_factory=list)
-    """Epoch, threshold, images judged and kept of every selection so far."""
+    """Epoch, rule, images judged and kept of every selection so far; of several sources, which one it is of."""
     steps_done: dict[str, int] = field(default_factory=dict)
     """Phase -> optimiser steps it has taken."""
 
@@ -162,8 +163,14 @@ class Run:
         """Write down what a selection kept, and show it."""
         kept, of = len(result.kept), len(result.scores)
         self._logs.selection(result)
-        self.selections.append({"epoch": result.epoch, "delta": result.delta, "kept": kept, "of": of})
-        self.display.say(f"selection: {kept} of {of} source images stay (score > {result.delta:g})")
+        source = {} if result.source is None else {"source": result.source}
+        self.selections.append({"epoch": result.epoch, **source, **asdict(result.rule), "kept": kept, "of": of})
+        images = "source images" if result.source is None else f"images of {result.source}"
+        self.display.say(f"selection: {kept} of {of} {images} stay ({result.rule})")
+
+    def dropped(self, source: str) -> None:
+        """Say that a source is not drawn from any more."""
+        self.display.say(f"selection: {source} drops out, too few of its images stay for its share of a batch")
 
     def scoring(self, done: int, total: int) -> None:
         """Show how far a selection is."""
@@ -214,19 +221,20 @@ class _Reader:
     def __init__(self, phase: str) -> None:
         self._phase = phase
         self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self._counts: Counter[str] = Counter()  # a loss may be absent from a step: its source has dropped out
 
     @property
     def empty(self) -> bool:
-        return self._count == 0
+        return not self._counts
 
     def add(self, losses: Losses) -> None:
         for name, value in losses.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._count += 1
+        self._counts.update(losses.keys())
 
     def means(self) -> dict[str, float]:
-        values = (torch.stack([v.float() for v in self._sums.values()]) / self._count).tolist()
+        sums = torch.stack([v.float() for v in self._sums.values()]).tolist()
+        values = [total / self._counts[name] for name, total in zip(self._sums, sums, strict=True)]
         means = dict(zip(self._sums, values, strict=True))
         for name, value in means.items():
             if not math.isfinite(value):
@@ -234,5 +242,5 @@ class _Reader:
                     f"The loss '{name}' of phase {self._phase} is {value}; lower the learning rate "
                     "(--recipe.segmenter.lr) and go on from the last checkpoint, or start anew."
                 )
-        self._sums, self._count = {}, 0
+        self._sums, self._counts = {}, Counter()
         return means

@@ -143,6 +143,10 @@ class TestLayouts:
         assert self.found(tmp_path / "c") == [("cityscapes", "train", None), ("cityscapes", "val", None)]
         assert self.found(trees.gta5(tmp_path / "g", [1])) == [("gta5", "all", None)]
         assert self.found(trees.synthia(tmp_path / "s", 1)) == [("synthia", "train", None)]
+        trees.idda(tmp_path / "i", {"T01_CN_A": 1, "T02_CS_J": 1})
+        assert self.found(tmp_path / "i") == [("idda", "all", None)]
+        (one,) = recognise(tmp_path / "i/T02_CS_J", ClassSet.load("cityscapes-19"))
+        assert (one.data.dataset, one.data.root, one.data.split) == ("idda", tmp_path / "i", "T02_CS_J")
         assert self.found(root) == [("camvid", "train", None), ("camvid", "val", None)]
 
     def test_own_folders_with_splits_or_cities(self, tmp_path: Path) -> None:

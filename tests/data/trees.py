@@ -13,6 +13,7 @@ SIZE = (72, 36)  # width, height
 CITYSCAPES_IDS = tuple(range(34))
 GTA5_IDS = tuple(range(35))  # 34 is the licence plate
 SYNTHIA_IDS = tuple(range(23))
+IDDA_IDS = tuple(range(24))
 CAMVID_IDS = tuple(range(12))
 
 CITYSCAPES_COLOURS = {
@@ -60,6 +61,13 @@ def write_synthia(path: Path, ids: np.ndarray) -> None:
     path.write_bytes(cv2.imencode(".png", blue_green_red)[1].tobytes())
 
 
+def write_idda(path: Path, ids: np.ndarray) -> None:
+    """8-bit RGBA PNG: class in red, and in the other channels what must not be read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.arange(ids.size, dtype=np.uint8).reshape(ids.shape)
+    Image.fromarray(np.stack([ids, noise, 255 - noise, np.full_like(ids, 255)], axis=-1)).save(path)
+
+
 def cityscapes(root: Path, frames: Mapping[str, Mapping[str, int]]) -> Path:
     """`frames`: split to city to number of frames."""
     for split, cities in frames.items():
@@ -85,6 +93,18 @@ def synthia(root: Path, count: int) -> Path:
         write_image(root / f"RGB/{number:07d}.png", number)
         write_synthia(root / f"GT/LABELS/{number:07d}.png", stripes(SYNTHIA_IDS))
         write_image(root / f"GT/COLOR/{number:07d}.png", number)
+    return root
+
+
+def idda(root: Path, frames: Mapping[str, int]) -> Path:
+    """`frames`: scenario to number of frames."""
+    for scenario, count in frames.items():
+        for number in range(count):
+            name = f"{number:06d}_{scenario}"
+            write_image(root / f"{scenario}/RGB/{name}.jpg", number)
+            write_idda(root / f"{scenario}/Semantic/{name}.png", stripes(IDDA_IDS))
+    (root / "README").mkdir(parents=True, exist_ok=True)
+    (root / "README/idda_info.json").write_text("{}")
     return root
 
 

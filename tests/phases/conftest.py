@@ -1,13 +1,16 @@
 """Phases on one small pair of domains, with a real Fabric on the CPU."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import torch
 from lightning_fabric import Fabric
 
 from pixda.data.classes import ClassSet
+from pixda.data.dataset import Frame
 from pixda.data.domains import Batch, Pair
+from pixda.data.sources import Sources
 from pixda.models import build_segmenter
 from pixda.phases.phase import Workplace
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
@@ -21,6 +24,7 @@ class Book:
 
     results: list = field(default_factory=list)
     counts: list = field(default_factory=list)
+    gone: list = field(default_factory=list)
 
     def selected(self, result):
         self.results.append(result)
@@ -28,16 +32,31 @@ class Book:
     def scoring(self, done, total):
         self.counts.append((done, total))
 
+    def dropped(self, source):
+        self.gone.append(source)
+
+
+class InName:
+    """A source of which the phases see no more than the names."""
+
+    def __init__(self, title, names):
+        self.title, self.frames = title, [Frame(name, "all", Path(name), None) for name in names]
+
 
 @dataclass
 class Streams:
     """Two batches in memory in place of files: what the phases ask of Domains."""
 
     pair: Pair
+    sources: Sources = None
+    world = 1
+
+    def __post_init__(self):
+        self.sources = self.sources or Sources([InName("synthetic", self.pair.source.names)])
 
     @property
     def source_names(self):
-        return list(self.pair.source.names)
+        return self.sources.names
 
     def pairs(self, names, batch, phase, epoch, skip):
         return iter([self.pair][skip:] if len(names) >= batch else [])

@@ -5,9 +5,11 @@ import math
 import pytest
 import torch
 
+from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.settings import Alignment, CriticOptimiser, Selection
+from pixda.selection import Threshold
 from pixda.style import stylise
 
 
@@ -16,7 +18,7 @@ def make(place, sgd, focal):
     def build(alignment=None, selection=None, **changes):
         alignment = alignment or Alignment(weight=1.0)
         selection = selection or Selection()
-        phase = Adversarial("adapt", 10, 2, sgd, focal, CriticOptimiser(lr=1e-3), alignment, selection, 0.01)
+        phase = Adversarial("adapt", 10, 2, sgd, focal, CriticOptimiser(lr=1e-3), alignment, selection, 0.01, **changes)
         phase.prepare(place, None)
         return phase
 
@@ -152,6 +154,37 @@ def test_with_unlabelled_images_the_step_descends_the_mean_over_both_kinds(make,
     assert not any(value.requires_grad for value in losses.values())
 
 
+@pytest.mark.parametrize("critic", ["pixel", "image"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_without_target_labels_the_step_descends_the_source_and_the_alignment_alone(make, trio, place, critic, beside):
+    """L_seg(source) + lambda times the mean adversarial loss of all target images, with pseudo-labels; no mask read."""
+    trio = trio._replace(unlabelled=trio.unlabelled if beside else None)
+    phase = make(Alignment(weight=0.7, critic=critic, difficulty_in_graph=True), target_labels=False)
+    segmenter, judge = place.segmenter, phase.aligner.module
+    styled = stylise(trio.source.images, trio.target.images, 0.01)
+    on_source = phase.log_probs(segmenter(styled), trio.source.masks)
+    of_kinds = []
+    for batch in (trio.target, trio.unlabelled) if beside else (trio.target,):
+        log_probs = phase.log_probs(segmenter(batch.images), trio.source.masks)
+        if critic == "pixel":
+            weights = (-log_probs.amax(1) * rarity(log_probs.argmax(1))).detach()
+            of_kinds.append(pixadv_loss(judge(log_probs.exp()), weights))
+        else:
+            of_kinds.append(fool_loss(judge(log_probs.exp())))
+    objective = phase.segmentation(on_source, trio.source.masks) + 0.7 * sum(of_kinds) / len(of_kinds)
+    parameters = [p for p in segmenter.parameters() if p.requires_grad]
+    expected = torch.autograd.grad(objective, parameters)
+    before = [p.detach().clone() for p in parameters]
+    losses = phase.step(trio)
+    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
+    for parameter, old, gradient in zip(parameters, before, expected, strict=True):
+        torch.testing.assert_close(
+            (old - parameter) / rates[id(parameter)], gradient + 5e-4 * old, rtol=1e-3, atol=1e-6
+        )
+    assert "target" not in losses
+    torch.testing.assert_close(losses["adversarial"], of_kinds[0].detach())
+
+
 @pytest.mark.parametrize("name", ["aligner", "judge"])
 def test_the_critics_take_unlabelled_images_for_target_too_and_weigh_the_domains_alike(make, trio, place, name):
     """1/2 mean over the source's maps + 1/2 mean over the maps of shots and unlabelled images."""
@@ -188,16 +221,15 @@ def test_selection_opens_every_epoch_but_the_first_and_ends_the_phase(make, pair
     phase = make(selection=Selection(delta=0.4))
     assert len(list(phase.batches(0, 0))) == 1
     assert place.journal.results == []
-    assert phase.judge is not None
     with torch.no_grad():  # a judge at chance: everything passes 0.4 and nothing passes 0.8
-        for parameter in phase.judge.module.parameters():
+        for parameter in phase.trainees()["judge"].module.parameters():
             parameter.zero_()
     assert len(list(phase.batches(1, 0))) == 1
     assert len(list(phase.batches(1, 0))) == 1, "asking again for the same epoch must not select again"
     assert list(phase.batches(2, 0)) == []
     first, second = place.journal.results
-    assert (first.delta, first.kept) == (0.4, ["s0", "s1"])
-    assert (second.delta, second.kept) == (0.8, [])
+    assert (first.rule, first.kept) == (Threshold(0.4), ["s0", "s1"])
+    assert (second.rule, second.kept) == (Threshold(0.8), [])
     assert all(score == pytest.approx(math.log(2)) for score in first.scores.values())
     assert place.journal.counts == [(1, 2), (2, 2)] * 2
     assert place.segmenter.training, "selection must hand the segmenter back in training mode"
@@ -212,15 +244,23 @@ def test_selection_changes_no_weight(make, place):
 
 def test_without_selection_every_epoch_has_the_whole_source(make):
     phase = make(selection=Selection(enabled=False))
-    assert phase.judge is None
+    assert "judge" not in phase.trainees()
     assert [len(list(phase.batches(epoch, 0))) for epoch in (0, 1, 7)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("top", [0, -1, 1.5, float("nan"), float("inf")])
+def test_a_top_that_is_neither_share_nor_number_is_refused(make, place, top):
+    phase = make(selection=Selection(rule="top", top=top))
+    with pytest.raises(UserError, match=r"selection\.top"):
+        phase.check(place.segmenter, (48, 32))
+    make(selection=Selection(top=top)).check(place.segmenter, (48, 32))  # of no concern to the threshold
 
 
 def test_what_is_kept_survives_in_the_state(make):
     phase, other = make(), make()
-    phase.kept, phase.selected_for = ["s1"], 3
+    phase.judging.kept, phase.judging.selected_for = ["s1"], 3
     other.load_state_dict(phase.state_dict())
-    assert (other.kept, other.selected_for) == (["s1"], 3)
+    assert (other.judging.kept, other.judging.selected_for) == (["s1"], 3)
 
 
 @pytest.mark.parametrize("critic", ["pixel", "image"])

@@ -44,7 +44,8 @@ def check(words: Sequence[str]) -> None:
 
     cache = given.runs / ".checks"
     if from_config:
-        diagnosis = _experiment(as_training(method, preset, given).experiment, cache)
+        training = as_training(method, preset, given)
+        diagnosis = _experiment(training.experiment, training.recipe.reads_target_labels(), cache)
     elif folder:
         diagnosis = _folder(given.folder, given.classes, cache)
     else:
@@ -63,15 +64,21 @@ def _add_runs(parser: ArgumentParser) -> None:
     )
 
 
-def _experiment(experiment: Experiment, cache: Path) -> "Diagnosis":
+def _experiment(experiment: Experiment, labelled: bool, cache: Path) -> "Diagnosis":
     from pixda.data.classes import ClassSet
     from pixda.data.doctor import diagnose
     from pixda.data.open import open_dataset, open_shots, open_test
 
     classes = ClassSet.load(experiment.classes)
+    sources = {
+        f"source {number}" if number > 1 else "source": partial(open_dataset, source, classes, strict=False)
+        for number, source in enumerate(experiment.sources(), start=1)
+    }
     sets = {
-        "source": partial(open_dataset, experiment.source, classes, strict=False),
-        "shots": partial(open_shots, experiment.target, classes, None, experiment.seed, strict=False),
+        **sources,
+        "shots": partial(
+            open_shots, experiment.target, classes, None, experiment.seed, strict=False, labelled=labelled
+        ),
         "test": partial(open_test, experiment.target, classes, strict=False),
     }
     return diagnose(sets, cache)

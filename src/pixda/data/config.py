@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-DatasetName = Literal["gta5", "synthia", "streets", "cityscapes", "camvid", "folder"]
+DatasetName = Literal["gta5", "synthia", "idda", "streets", "cityscapes", "camvid", "folder"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Data:
     root: Path
     """Folder that holds the dataset."""
     split: str = "train"
-    """Which part of it; 'all' for folders without split folders, 'rendered' for streets."""
+    """Part of it: 'all' for folders without split folders, 'rendered' for streets, 'all' or one scenario for idda."""
     scheme: str | None = None
     """For dataset: folder, the column of the class set that its label ids or colours follow."""
     streets: StreetOptions = field(default_factory=StreetOptions)

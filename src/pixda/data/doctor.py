@@ -1,6 +1,6 @@
 """Several sets of one experiment side by side: what each one's check says, and what only their sum can tell."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -47,7 +47,7 @@ def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool
 
     Args:
         sets: name to how it is opened (not strictly, so that files without partners become findings). The names
-            "source", "shots" and "test" are compared with one another.
+            "source" ("source 2", ..., where there are several), "shots" and "test" are compared with one another.
         cache: folder of kept reports, as for `check`.
         progress: whether bars are shown.
     """
@@ -66,8 +66,9 @@ def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool
     reports = {name: one.report for name, one in examined.items()}
     if "shots" in reports and "test" in reports:
         findings += _leaks(reports["shots"], reports["test"])
-    if "source" in reports and "shots" in reports:
-        findings += _classes(examined["source"], reports["shots"])
+    sources = [name for name in sets if name.partition(" ")[0] == "source"]
+    if sources and reports.keys() >= {*sources, "shots"} and any(reports["shots"].pixels):  # shots may be unlabelled
+        findings += _classes([examined[name] for name in sources], reports["shots"])
     if "test" in reports and reports["test"].absent:
         text = f"{_list(reports['test'].absent)}: no pixel to score on, so no IoU and no part in any mean."
         findings.append(Finding("warning", "test", text))
@@ -85,12 +86,13 @@ def _leaks(shots: Report, test: Report) -> list[Finding]:
     return [Finding("error", "shots, test", text)]
 
 
-def _classes(source: Examined, shots: Report) -> list[Finding]:
-    """Classes that one domain or both cannot teach."""
-    nowhere = [name for name in source.report.absent if name in shots.absent]
-    real_only = [name for name in source.report.absent if name not in shots.absent]
-    source_only = [name for name in shots.absent if name not in source.report.absent]
-    unlabelled = set(source.dataset.classes.missing_in(source.dataset.scheme))
+def _classes(sources: Sequence[Examined], shots: Report) -> list[Finding]:
+    """Classes that one domain or both cannot teach; a source's class may come from any of several."""
+    absent = [name for name in shots.names if all(name in one.report.absent for one in sources)]
+    nowhere = [name for name in absent if name in shots.absent]
+    real_only = [name for name in absent if name not in shots.absent]
+    source_only = [name for name in shots.absent if name not in absent]
+    unlabelled = set.intersection(*(set(one.dataset.classes.missing_in(one.dataset.scheme)) for one in sources))
     found = []
     if nowhere:
         text = f"{_list(nowhere)}: in neither, so never learned; add frames that show them (pixda shots --cover true)."

@@ -1,4 +1,4 @@
-"""The streams of training: the labelled source, the few labelled target frames (shots), unlabelled target frames.
+"""The streams of training: labelled source frames, the few labelled target frames (shots), unlabelled ones.
 
 What is drawn, in which order and with which crop is a pure function of (seed, phase, epoch, process), so a resumed
 run sees what the unbroken one would have seen, and the number of loader workers changes nothing.
@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from pixda.data.dataset import Sample, SegmentationDataset
-from pixda.data.transforms import flip, random_crop
+from pixda.data.drawing import Draw, Drawn, InMemory, collate
+from pixda.data.sources import Sources
 from pixda.errors import UserError
 
 
@@ -48,13 +49,6 @@ class Pair(NamedTuple):
         return self.target
 
 
-class Draw(NamedTuple):
-    """One image to load: its place in the dataset, and the seed of its crop and flip."""
-
-    place: int
-    seed: int
-
-
 @dataclass
 class Domains:
     """Where batches come from.
@@ -70,6 +64,9 @@ class Domains:
         rank: number of this process.
         world: number of processes; each takes its own share of a global batch.
         unlabelled: target images without masks, at the same size; None in a run without.
+        more_sources: further labelled sources, at the same size, that share every source batch with the first.
+        sources: all of them behind one numbering.
+        source_names: of every source frame; see :class:`~pixda.data.sources.Sources`.
     """
 
     source: SegmentationDataset
@@ -82,17 +79,19 @@ class Domains:
     rank: int = 0
     world: int = 1
     unlabelled: SegmentationDataset | None = None
+    more_sources: Sequence[SegmentationDataset] = ()
+    sources: Sources = field(init=False)
     source_names: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.source_names = [frame.name for frame in self.source.frames]
-        self._index = {name: index for index, name in enumerate(self.source_names)}
+        self.sources = Sources([self.source, *self.more_sources])
+        self.source_names = self.sources.names
         # A handful of frames is asked for again and again: decoded once.
-        self._shots = _InMemory(self.target)
+        self._shots = InMemory(self.target)
 
     def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
         """One pass over these source images, the last short batch left out."""
-        for images in self._load(self.source, self._pass_over(names, batch, phase, epoch)[skip:]):
+        for images in self._load(self.sources, self._pass_over(names, batch, phase, epoch)[skip:]):
             yield Pair(images, None)
 
     def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
@@ -108,7 +107,7 @@ class Domains:
         """
         source = self._pass_over(names, batch, phase, epoch)
         target = self._repeat(self.target, "target", len(source), batch, phase, epoch)
-        loaded = [self._load(self.source, source[skip:]), self._load(self._shots, target[skip:])]
+        loaded = [self._load(self.sources, source[skip:]), self._load(self._shots, target[skip:])]
         if self.unlabelled is not None:
             unlabelled = self._repeat(self.unlabelled, "unlabelled", len(source), batch, phase, epoch)
             loaded.append(self._load(self.unlabelled, unlabelled[skip:]))
@@ -121,7 +120,7 @@ class Domains:
         As ``target``, a shot beside each image, for its style; beside a shot the same shot, which changes nothing.
         """
         rng = self._rng(phase, epoch, "concatenated")
-        of_source, of_target = len(self.source.frames), len(self.target.frames)
+        of_source, of_target = len(self.sources), len(self.target.frames)
         count = of_source + of_target
         mixed = self._share(rng.permutation(count), count // (batch * self.world), batch, rng)
         shots = self._repeat(self.target, "target", len(mixed), batch, phase, epoch)
@@ -132,17 +131,17 @@ class Domains:
             ]
             for images, drawn in zip(mixed, shots, strict=True)
         ]
-        both = ConcatDataset[Sample]([self.source, self._shots])
+        both = ConcatDataset[Sample]([self.sources, self._shots])
         yield from map(Pair, self._load(both, mixed[skip:]), self._load(self._shots, beside[skip:]))
 
     def whole_pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Iterator[tuple[Batch, Batch]]:
         """Each of these source images once, whole and in order, beside a target image drawn at random."""
         rng = self._rng(phase, epoch, "whole")
-        source = [Draw(self._index[name], -1) for name in names]
+        source = [Draw(self.sources.place(name), -1) for name in names]
         target = [Draw(int(index), -1) for index in rng.integers(len(self.target.frames), size=len(source))]
         cut = range(0, len(source), batch)
         yield from zip(
-            self._load(self.source, [source[i : i + batch] for i in cut]),
+            self._load(self.sources, [source[i : i + batch] for i in cut]),
             self._load(self._shots, [target[i : i + batch] for i in cut]),
             strict=True,
         )
@@ -153,17 +152,29 @@ class Domains:
         return np.random.default_rng([self.seed, zlib.crc32(phase.encode()), epoch, zlib.crc32(stream.encode())])
 
     def _pass_over(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> list[list[Draw]]:
-        rng = self._rng(phase, epoch, "source")
-        indices = rng.permutation([self._index[name] for name in names])
-        return self._share(indices, len(names) // (batch * self.world), batch, rng)
+        """Batches of all sources; as many as it takes to draw each image of the one that takes longest once."""
+        shares = self.sources.shares(names, batch, self.world)
+        steps = max((len(share.frames) // (share.take * self.world) for share in shares), default=0)
+        # The first source draws as a lone one does.
+        streams = ["source" if share.source == 0 else f"source {share.source}" for share in shares]
+        parts = [
+            self._rounds(share.frames, stream, steps, share.take, phase, epoch)
+            for share, stream in zip(shares, streams, strict=True)
+        ]
+        return [[draw for part in step for draw in part] for step in zip(*parts, strict=True)]
 
     def _repeat(
         self, dataset: SegmentationDataset, stream: str, steps: int, batch: int, phase: str, epoch: int
     ) -> list[list[Draw]]:
+        return self._rounds(range(len(dataset)), stream, steps, batch, phase, epoch)
+
+    def _rounds(
+        self, places: Sequence[int], stream: str, steps: int, batch: int, phase: str, epoch: int
+    ) -> list[list[Draw]]:
+        """``steps`` batches of these, in rounds: every one once before any again."""
         rng = self._rng(phase, epoch, stream)
-        count = len(dataset.frames)
-        rounds = -(-steps * batch * self.world // count)
-        indices = np.concatenate([rng.permutation(count) for _ in range(rounds)] or [np.arange(0)])
+        rounds = -(-steps * batch * self.world // len(places))
+        indices = np.concatenate([rng.permutation(places) for _ in range(rounds)] or [np.arange(0)])
         return self._share(indices, steps, batch, rng)
 
     def _share(self, indices: np.ndarray, steps: int, batch: int, rng: np.random.Generator) -> list[list[Draw]]:
@@ -178,10 +189,10 @@ class Domains:
 
     def _load(self, dataset: Dataset[Sample], batches: list[list[Draw]]) -> Iterator[Batch]:
         loader: DataLoader[Sample | UserError] = DataLoader(
-            _Drawn(dataset, self.crop, self.flip),
+            Drawn(dataset, self.crop, self.flip),
             batch_sampler=batches,
             num_workers=self.workers,
-            collate_fn=_collate,
+            collate_fn=collate,
             pin_memory=self.device.type == "cuda",
             # A generator of its own: making a loader must not advance the run's random state.
             generator=torch.Generator(),
@@ -195,51 +206,3 @@ class Domains:
                 masks.to(self.device, non_blocking=True).long(),
                 names,
             )
-
-
-_Loaded = tuple[Tensor, Tensor, list[str]] | str
-
-
-class _Drawn(Dataset["Sample | UserError"]):
-    """A dataset asked by :class:`Draw`; a seed below zero means: whole and unmirrored."""
-
-    def __init__(self, dataset: Dataset[Sample], crop: tuple[int, int] | None, mirror: bool) -> None:
-        self._dataset, self._crop, self._mirror = dataset, crop, mirror
-
-    def __getitem__(self, draw: Draw) -> "Sample | UserError":
-        try:
-            sample = self._dataset[draw.place]
-        except UserError as error:
-            return error  # raised in a worker it would reach the user buried in two tracebacks
-        if draw.seed < 0:
-            return sample
-        generator = torch.Generator().manual_seed(draw.seed)
-        if self._crop is not None:
-            sample = random_crop(sample, self._crop, generator)
-        return flip(sample, generator) if self._mirror else sample
-
-
-class _InMemory(Dataset[Sample]):
-    """The samples of a small dataset, each decoded once (in every loader process)."""
-
-    def __init__(self, dataset: SegmentationDataset) -> None:
-        self._dataset = dataset
-        self._samples: dict[int, Sample] = {}
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def __getitem__(self, index: int) -> Sample:
-        if index not in self._samples:
-            self._samples[index] = self._dataset[index]
-        return self._samples[index]
-
-
-def _collate(samples: Sequence["Sample | UserError"]) -> _Loaded:
-    good: list[Sample] = []
-    for sample in samples:
-        if isinstance(sample, UserError):
-            return str(sample)
-        good.append(sample)
-    images, masks = torch.stack([s.image for s in good]), torch.stack([s.mask for s in good])
-    return images, masks, [s.name for s in good]

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -78,6 +79,23 @@ def read_colours(path: Path) -> np.ndarray:
             "RGB or palette PNG; for grey values, give the class set a column of label ids."
         )
     return np.asarray(mask if mask.mode == "RGB" else mask.convert("RGB"))
+
+
+def read_channels(path: Path) -> np.ndarray:
+    """Read a mask with its channels and bits as stored, in the order RGB or RGBA: H x W x 3 or 4, or H x W.
+
+    Pillow would cut 16 bits to the upper 8. Raises UserError naming a file that cannot be decoded.
+    """
+    try:
+        # Bytes first: OpenCV itself cannot open every path on every system.
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    except (OSError, cv2.error):  # a missing, an empty file
+        pixels = None
+    if pixels is None:
+        raise UserError(f"The mask {path} cannot be decoded; it may be cut short: fetch it again or remove the frame.")
+    if pixels.ndim == 2:
+        return np.asarray(pixels)
+    return np.concatenate([pixels[:, :, 2::-1], pixels[:, :, 3:]], axis=2)  # OpenCV gives BGR
 
 
 def _decoded(path: Path, what: str) -> Image.Image:

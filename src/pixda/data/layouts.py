@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
 from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city
+from pixda.data.idda import scenarios_in
 from pixda.data.labels import Labels
 from pixda.data.look import kind_of
 from pixda.data.open import DATASETS
@@ -53,6 +54,11 @@ def _known(root: Path, classes: ClassSet) -> list[Recognised]:
         return [Recognised(Data("cityscapes", root, split), why) for split in _splits_in(root / "gtFine")]
     if (root / "RGB").is_dir() and (root / "GT" / "LABELS").is_dir():
         return [Recognised(Data("synthia", root), "RGB/ beside GT/LABELS/ is SYNTHIA-RAND-CITYSCAPES")]
+    if scenarios := scenarios_in(root):
+        why = f"RGB/ beside Semantic/ in folders such as {scenarios[0].name}/ is IDDA, a folder a scenario"
+        return [Recognised(Data("idda", root, "all"), why)]
+    if (root / "RGB").is_dir() and (root / "Semantic").is_dir():
+        return [Recognised(Data("idda", root.parent, root.name), "RGB/ beside Semantic/ is one scenario of IDDA")]
     images = root / "images"
     masks = next((root / kind for kind in ("masks", "labels") if (root / kind).is_dir()), None)
     if not images.is_dir() or masks is None:

@@ -11,6 +11,7 @@ from pixda.data.config import Data, Target
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.folder import Folder
 from pixda.data.gta5 import GTA5
+from pixda.data.idda import IDDA
 from pixda.data.shots import draw, published, read_manifest
 from pixda.data.synthia import Synthia
 from pixda.errors import UserError
@@ -54,6 +55,7 @@ DATASETS: dict[str, _Opener] = {
     "cityscapes": _plain(Cityscapes),
     "gta5": _plain(GTA5),
     "synthia": _plain(Synthia),
+    "idda": _plain(IDDA),
     "camvid": _plain(CamVid),
     "folder": _folder,
     "streets": _streets,
@@ -72,9 +74,14 @@ def open_dataset(data: Data, classes: ClassSet, size: Size = None, strict: bool 
     return DATASETS[data.dataset](data, classes, size, strict)
 
 
-def open_shots(target: Target, classes: ClassSet, size: Size, seed: int, strict: bool = True) -> SegmentationDataset:
-    """The few labelled target frames: drawn with ``seed``, of the published list, or of a manifest."""
-    frames = open_dataset(target, classes, size, strict)
+def open_shots(
+    target: Target, classes: ClassSet, size: Size, seed: int, strict: bool = True, labelled: bool = True
+) -> SegmentationDataset:
+    """The few labelled target frames: drawn with ``seed``, of the published list, or of a manifest.
+
+    With ``labelled=False`` they are the same frames without their masks, which need not be there.
+    """
+    frames = open_dataset(target, classes, size, strict) if labelled else open_unlabelled(target, classes, size)
     if isinstance(target.shot_list, Path):
         return frames.subset(read_manifest(target.shot_list).names)
     if target.shot_list == "published":

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from pixda.data.dataset import Frame, SegmentationDataset
-from pixda.data.files import find_files
+from pixda.data.files import find_files, read_channels
 from pixda.errors import UserError
 
 
@@ -30,22 +29,14 @@ class Synthia(SegmentationDataset):
         return [Frame(name, "all", image, mask) for name, image, mask in pairs]
 
     def read_mask(self, path: Path) -> np.ndarray:
-        """Return the class channel as uint8 (H x W). Pillow would cut the 16 bits to the upper 8."""
-        try:
-            # Bytes first: OpenCV itself cannot open every path on every system.
-            pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-        except (OSError, cv2.error):  # a missing, an empty file
-            pixels = None
-        if pixels is None:
-            raise UserError(
-                f"The mask {path} cannot be decoded; it may be cut short: fetch it again or remove the frame."
-            )
+        """Return the class channel as uint8 (H x W)."""
+        pixels = read_channels(path)
         if pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise UserError(
                 f"The mask {path} is no original SYNTHIA label (16-bit PNG with three channels); take "
                 "GT/LABELS as distributed, or read 8-bit ids as a 'folder' dataset with their label scheme."
             )
-        classes = pixels[:, :, 2]  # OpenCV gives BGR: the red channel is the last
+        classes = pixels[:, :, 0]
         if classes.max() > 255:
             raise UserError(f"The mask {path} holds the class id {classes.max()}; SYNTHIA's are 0..22.")
         return classes.astype(np.uint8)

@@ -38,6 +38,10 @@ class Method(ABC):
         """Whether target images without labels take part in any phase."""
         return False
 
+    def reads_target_labels(self) -> bool:
+        """Whether the labels of the shots take part in any phase; otherwise nobody opens them."""
+        return True
+
     def pretrain(self) -> "Phase":
         """Supervised learning on the source alone."""
         from pixda.phases.supervised import Supervised

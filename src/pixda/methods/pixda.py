@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PixDA(Method):
-    """Pretrain on the source, align pixel by pixel while thinning the source out, fine-tune with distillation."""
+    """Pretrain on the source, align pixel by pixel while thinning the source out, fine-tune with distillation.
+
+    Without target labels (``target_labels``) the fine-tuning is left out, whatever its number of steps: it needs them.
+    """
 
     adaptation_steps: int = 30000
     """Optimiser steps of adaptation, at most; it ends earlier when selection keeps less than one batch."""
@@ -26,16 +29,23 @@ class PixDA(Method):
     """How the critics learn."""
     distillation: Distillation = field(default_factory=Distillation)
     """The last fine-tuning."""
+    target_labels: bool = True
+    """false: the labels of the shots are never read, nor is there a fine-tuning (UDA; our reconstruction)."""
 
     def learns_from_unlabelled(self) -> bool:
         """They are aligned, so there must be a critic to align them against."""
         return self.alignment.critic != "none"
 
+    def reads_target_labels(self) -> bool:
+        """As it was asked to."""
+        return self.target_labels
+
     def phases(self) -> "list[Phase]":
         """The method as the paper tells it."""
         from pixda.phases import adversarial, distillation
 
-        optimiser = self.optimiser_for(self.adaptation_steps + self.distillation.steps)
+        tuning_steps = self.distillation.steps if self.target_labels else 0
+        optimiser = self.optimiser_for(self.adaptation_steps + tuning_steps)
         adapt = adversarial.Adversarial(
             "adapt",
             self.adaptation_steps,
@@ -46,6 +56,7 @@ class PixDA(Method):
             self.alignment,
             self.selection,
             self.style_beta,
+            self.target_labels,
         )
         tune = distillation.Distillation("distil", self.batch, optimiser, self.loss, self.distillation)
-        return [self.pretrain(), adapt, tune] if self.distillation.steps else [self.pretrain(), adapt]
+        return [self.pretrain(), adapt, tune] if tuning_steps else [self.pretrain(), adapt]

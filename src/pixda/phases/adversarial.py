@@ -6,15 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pixda.data.domains import Pair
+from pixda.data.domains import Batch, Pair
 from pixda.errors import UserError
-from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
+from pixda.losses.adversarial import difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
 from pixda.models.critics import SMALLEST, ImageCritic, PixelCritic
 from pixda.models.segmenter import Segmenter
 from pixda.phases import settings
+from pixda.phases.judging import Judging, tell_apart
 from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee, critic_trainee
-from pixda.selection import score, select, threshold
 from pixda.style import stylise
 
 
@@ -22,13 +22,17 @@ class Adversarial(Phase):
     """``L_seg(source) + L_seg(target) + lambda L_PixAdv(target)`` for the segmenter, eq. 2 and 7 for the critics.
 
     After each pass over the source the image critic decides which source images stay (eq. 8); the phase ends
-    when fewer than one batch is kept.
+    when fewer than one batch is kept. Of several sources each is judged by a critic of its own
+    (:class:`~pixda.phases.judging.Judging`); to the pixel critic, all of them are "source".
 
     Where the run has unlabelled target images, they stand on the target's side as the shots do, but for
     ``L_seg`` and for the style: ``L_PixAdv`` is the mean over the shots and over as many unlabelled images, these
     with pseudo-labels (our reconstruction, see :func:`~pixda.losses.adversarial.pseudo_labels`), and the critics
     take both kinds for target. On them ``S`` is never in the graph, whatever is set for the shots: its gradient
     would only sharpen what the network says already.
+
+    With ``target_labels=False`` the shots are such images, too, and there is no ``L_seg(target)``: the paper names
+    an unsupervised form of the method and does not describe it; this is our reconstruction.
     """
 
     def __init__(
@@ -42,16 +46,29 @@ class Adversarial(Phase):
         alignment: settings.Alignment,
         selection: settings.Selection,
         style_beta: float,
+        target_labels: bool = True,
     ) -> None:
         super().__init__(name, steps, batch, optimiser, loss)
         self.critics = critics
         self.alignment = alignment
         self.selection = selection
         self.style_beta = style_beta
+        self.target_labels = target_labels
 
     @torch.no_grad()
     def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
-        """Refuse images whose maps are too small for an image critic."""
+        """Refuse images whose maps are too small for an image critic, and settings that cannot be followed."""
+        top = self.selection.top
+        if self.selection.rule == "top" and not (0 < top < 1 or (top >= 1 and top % 1 == 0)):
+            raise UserError(
+                f"--recipe.selection.top is {top:g}: below 1 it is the share of the source images that stays, above 0; "
+                "from 1 on it is their number, a whole one."
+            )
+        if not self.target_labels and self.alignment.critic == "none":
+            raise UserError(
+                "Without target labels and without a critic nothing would be learned from the target: choose one with "
+                "--recipe.alignment.critic, or set --recipe.target_labels true."
+            )
         if not self.selection.enabled and self.alignment.critic != "image":
             return
         width, height = size
@@ -74,45 +91,27 @@ class Adversarial(Phase):
         if self.alignment.critic != "none":
             network = PixelCritic(classes) if self.alignment.critic == "pixel" else ImageCritic(classes)
             self.aligner = critic_trainee(place.fabric, network, self.critics, self.optimiser)
-        self.judge: Trainee | None = None
+        self.judging: Judging | None = None
         if self.selection.enabled:
-            self.judge = critic_trainee(place.fabric, ImageCritic(classes), self.critics, self.optimiser)
-        self.kept = place.domains.source_names
-        self.selected_for = 0  # the epoch that `kept` belongs to
+            self.judging = Judging(
+                place, self.name, self.batch, self.selection, self.critics, self.optimiser, self.style_beta
+            )
 
     def trainees(self) -> dict[str, Trainee]:
         """The segmenter and the critics in use."""
-        critics = {"aligner": self.aligner, "judge": self.judge}
-        return super().trainees() | {name: trainee for name, trainee in critics.items() if trainee is not None}
+        aligner = {} if self.aligner is None else {"aligner": self.aligner}
+        return super().trainees() | aligner | ({} if self.judging is None else self.judging.trainees())
 
     # ---- on which batches
 
     def batches(self, epoch: int, skip: int) -> Iterator[Pair]:
         """One pass over the source images that are kept, each batch beside a batch of shots."""
-        if self.judge is not None and epoch > self.selected_for:
-            self._select(self.judge, epoch)
-        return self.place.domains.pairs(self.kept, self.batch, self.name, epoch, skip)
-
-    @torch.no_grad()
-    def _select(self, judge: Trainee, epoch: int) -> None:
-        """Eq. 8 on the images kept so far, whole, each in the style of a target image drawn at random."""
-        segmenter, done = self.place.segmenter.eval(), 0
-
-        def scored() -> Iterator[tuple[list[str], Tensor]]:
-            nonlocal done
-            for source, target in self.place.domains.whole_pairs(self.kept, self.batch, self.name, epoch):
-                styled = stylise(source.images, target.images, self.style_beta)
-                with self.place.fabric.autocast():
-                    logits = segmenter(styled)
-                yield source.names, score(judge.frozen(self._map(logits, source.masks)))
-                done += len(source.names)
-                self.place.journal.scoring(done, len(self.kept))
-
-        delta = threshold(self.selection.delta, self.selection.growth, epoch)
-        result = select(epoch, delta, scored())
-        segmenter.train()
-        self.kept, self.selected_for = result.kept, epoch
-        self.place.journal.selected(result)
+        kept = self.place.domains.source_names
+        if self.judging is not None:
+            if epoch > 0:
+                self.judging.select(epoch, self._map)
+            kept = self.judging.kept
+        return self.place.domains.pairs(kept, self.batch, self.name, epoch, skip)
 
     # ---- by which losses
 
@@ -128,41 +127,40 @@ class Adversarial(Phase):
         on_source = self.segmentation(log_probs, source.masks)
         source_map = self._map(logits, source.masks, log_probs).detach()
         self.segmenter.accumulate(on_source)
+        losses = {"source": on_source.detach()}
 
-        logits = self.segmenter(target.images)
-        log_probs = self.log_probs(logits, target.masks)
-        on_target = self.segmentation(log_probs, target.masks)
-        target_map = self._map(logits, target.masks, log_probs)
-        target_maps = [target_map.detach()]
-        losses = {"source": on_source.detach(), "target": on_target.detach()}
-        objective = on_target
-        if self.aligner is not None:
-            fooled = self._fool(self.aligner, target_map, log_probs, target.masks)
-            objective = on_target + weight * fooled["adversarial"]
-            losses |= {name: value.detach() for name, value in fooled.items()}
-
+        objective, target_map, on_target = self._on_target(target, self.target_labels, weight)
+        target_maps = [target_map]
+        losses |= on_target
         if self.aligner is not None and unlabelled is not None:
             self.segmenter.accumulate(objective)
-            logits = self.segmenter(unlabelled.images)
-            log_probs = self.log_probs(logits, unlabelled.masks)
-            unlabelled_map = self._map(logits, unlabelled.masks, log_probs)
-            target_maps.append(unlabelled_map.detach())
-            fooled = self._fool(self.aligner, unlabelled_map, log_probs.detach(), pseudo_labels(log_probs))
-            objective = weight * fooled["adversarial"]
-            losses |= {f"unlabelled_{name}": value.detach() for name, value in fooled.items()}
+            objective, target_map, on_unlabelled = self._on_target(unlabelled, False, weight)
+            target_maps.append(target_map)
+            losses |= {f"unlabelled_{name}": value for name, value in on_unlabelled.items()}
         self.segmenter.descend(objective)
 
-        for name, critic in (("aligner", self.aligner), ("judge", self.judge)):
-            if critic is None:
-                continue
-            # One batch for both domains: the critics have no statistics that could mix, and processes stay in step.
-            on_both = critic(torch.cat([source_map, *target_maps])).float()
-            of_source, of_target = on_both.tensor_split([len(source_map)])
-            loss = critic_loss(of_source, of_target)
-            critic.descend(loss)
-            losses[name] = loss.detach()
-            losses[f"{name}_accuracy"] = ((of_source < 0).float().mean() + (of_target > 0).float().mean()).detach() / 2
+        if self.aligner is not None:
+            losses |= tell_apart("aligner", self.aligner, source_map, target_maps)
+        if self.judging is not None:
+            losses |= self.judging.learn(source.names, source_map, target_maps)
         return losses
+
+    def _on_target(self, batch: Batch, labelled: bool, weight: float) -> tuple[Tensor, Tensor, Losses]:
+        """``L_seg + weight L_PixAdv`` with its graph, or ``weight L_PixAdv`` of pseudo-labels; the maps; the losses."""
+        logits = self.segmenter(batch.images)
+        log_probs = self.log_probs(logits, batch.masks)
+        terms: list[Tensor] = []
+        losses: Losses = {}
+        if labelled:
+            terms.append(self.segmentation(log_probs, batch.masks))
+            losses["target"] = terms[0].detach()
+        maps = self._map(logits, batch.masks, log_probs)
+        if self.aligner is not None:
+            known = (log_probs, batch.masks) if labelled else (log_probs.detach(), pseudo_labels(log_probs))
+            fooled = self._fool(self.aligner, maps, *known)
+            terms.append(weight * fooled["adversarial"])
+            losses |= {name: value.detach() for name, value in fooled.items()}
+        return sum(terms[1:], terms[0]), maps.detach(), losses
 
     def _fool(self, aligner: Trainee, maps: Tensor, log_probs: Tensor, labels: Tensor) -> Losses:
         """The segmenter's adversarial loss on target maps, with its graph, and the mean weight of a pixel in it."""
@@ -195,8 +193,9 @@ class Adversarial(Phase):
 
     def state_dict(self) -> dict[str, Any]:
         """The source images still in use, and the epoch they were selected for."""
-        return {"kept": self.kept, "selected_for": self.selected_for}
+        return {} if self.judging is None else self.judging.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take them back."""
-        self.kept, self.selected_for = state["kept"], state["selected_for"]
+        if self.judging is not None:
+            self.judging.load_state_dict(state)

@@ -29,6 +29,9 @@ class Journal(Protocol):
     def scoring(self, done: int, total: int) -> None:
         """Sample selection has scored ``done`` of ``total`` source images."""
 
+    def dropped(self, source: str) -> None:
+        """One of several sources has too few images left for its share of a batch."""
+
 
 @dataclass
 class Workplace:

@@ -74,10 +74,14 @@ class Selection:
 
     enabled: bool = True
     """Thin the source out after every epoch."""
+    rule: Literal["threshold", "top"] = "threshold"
+    """Keep what scores above a threshold (paper), or what scores highest (named by the paper; our reconstruction)."""
     delta: float = 0.4
     """First threshold on the mean of -log P(source); an image is kept above it. A critic at chance gives 0.693."""
     growth: Literal["double", "add"] = "double"
     """After every epoch the threshold doubles (paper) or grows by its first value (released code)."""
+    top: float = 0.5
+    """For rule: top, below 1 the share of the images judged that stays, from 1 on their number (of each source)."""
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,10 @@ def loss_curves(path: Path, logs: Path) -> None:
     for axes, file in zip(panels[0], files, strict=True):
         with file.open(newline="") as lines:
             rows = list(csv.DictReader(lines))
-        steps = [int(row["step"]) for row in rows]
         for name in rows[0].keys() - {"step", "epoch", "lr"}:
-            axes.plot(steps, [float(row[name]) for row in rows], label=name.replace("_", " "))
+            there = [row for row in rows if row[name]]  # the critic of a source that drops out has no loss any more
+            steps = [int(row["step"]) for row in there]
+            axes.plot(steps, [float(row[name]) for row in there], label=name.replace("_", " "))
         axes.set_title(file.stem)
         axes.set_xlabel("optimiser steps")
         axes.legend(fontsize=7)
@@ -61,7 +62,7 @@ def loss_curves(path: Path, logs: Path) -> None:
 
 
 def score_histogram(path: Path, selections: Mapping[str, Path]) -> None:
-    """Distribution of the scores in each selection, with its threshold.
+    """Distribution of the scores in each selection, with its threshold if it has one.
 
     Args:
         path: PNG file to write.
@@ -71,11 +72,14 @@ def score_histogram(path: Path, selections: Mapping[str, Path]) -> None:
     for axes, (title, file) in zip(panels[0], selections.items(), strict=True):
         with file.open(newline="") as lines:
             rows = list(csv.DictReader(lines))
-        delta = float(rows[0]["delta"])
         kept = sum(int(row["kept"]) for row in rows)
+        rule = ""
         axes.hist([float(row["score"]) for row in rows], bins=30)
-        axes.axvline(delta, color="black", linestyle="--")
-        axes.set_title(f"{title}: {kept} of {len(rows)} stay (right of {delta:g})", fontsize=9)
+        if "delta" in rows[0]:
+            delta = float(rows[0]["delta"])
+            axes.axvline(delta, color="black", linestyle="--")
+            rule = f" (right of {delta:g})"
+        axes.set_title(f"{title}: {kept} of {len(rows)} stay{rule}", fontsize=9)
         axes.set_xlabel("mean of -log P(source)")
     _save(figure, path)
 

@@ -1,0 +1,120 @@
+"""The labelled sources of a run behind one numbering, and how they share a batch."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch.utils.data import Dataset
+
+from pixda.data.dataset import Sample, SegmentationDataset
+from pixda.errors import UserError
+
+
+class Share(NamedTuple):
+    """What one source gives to every batch of an epoch."""
+
+    source: int
+    """Place of the source among all."""
+    frames: list[int]
+    """Its frames that take part, by their place in :class:`Sources`."""
+    take: int
+    """How many of them a batch of one process takes."""
+
+
+class Sources(Dataset[Sample]):
+    """One or several labelled datasets, one after the other.
+
+    A lone source keeps its frames' names. Of several, a frame is called "<source>/<frame>" ("gta5/00001"), and
+    where two are of one kind their titles are numbered ("folder-1", "folder-2").
+
+    Attributes:
+        datasets: the sources, in the order given.
+        titles: their names, lower case.
+        names: of all frames, source by source.
+    """
+
+    def __init__(self, datasets: Sequence[SegmentationDataset]) -> None:
+        self.datasets = list(datasets)
+        self.titles = _numbered([dataset.title.lower() for dataset in datasets])
+        self.names: list[str] = []
+        self._ends: list[int] = []
+        for dataset, title in zip(datasets, self.titles, strict=True):
+            prefix = f"{title}/" if self.several else ""
+            self.names += [prefix + frame.name for frame in dataset.frames]
+            self._ends.append(len(self.names))
+        self._places = {name: place for place, name in enumerate(self.names)}
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one."""
+        return len(self.datasets) > 1
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, place: int) -> Sample:
+        source = self.source_of(place)
+        first = self._ends[source - 1] if source else 0
+        return self.datasets[source][place - first]._replace(name=self.names[place])
+
+    def __str__(self) -> str:
+        """Each title with what it stands for."""
+        described = zip(self.titles, self.datasets, strict=True)
+        return "; ".join(f"{title} = {one.root}, split '{one.split}', {len(one)} frames" for title, one in described)
+
+    def place(self, name: str) -> int:
+        """The place of a frame by its name."""
+        return self._places[name]
+
+    def source_of(self, frame: int | str) -> int:
+        """Which source a frame is of, by its place or its name."""
+        place = self._places[frame] if isinstance(frame, str) else frame
+        return bisect_right(self._ends, place)
+
+    def shares(self, names: Sequence[str], batch: int, world: int = 1) -> list[Share]:
+        """Share a batch evenly among the sources of these frames; what does not divide goes to the first ones.
+
+        A source that has fewer of these frames than ``world`` processes take at once is left out, and the others
+        share what it would have given.
+        """
+        frames: list[list[int]] = [[] for _ in self.datasets]
+        for name in names:
+            place = self._places[name]
+            frames[self.source_of(place)].append(place)
+        present = [source for source, places in enumerate(frames) if places]
+        while present:
+            counts = _even(batch, len(present))
+            shares = [Share(source, frames[source], count) for source, count in zip(present, counts, strict=True)]
+            enough = [share.source for share in shares if 0 < share.take * world <= len(share.frames)]
+            if enough == present:
+                return shares
+            present = enough
+        return []
+
+    def check(self, batch: int, world: int = 1) -> None:
+        """Raise UserError where one of several sources cannot fill its share of a batch (of one process)."""
+        if not self.several:
+            return  # too few for a whole batch: the phase that needs it says so
+        for dataset, title, count in zip(self.datasets, self.titles, _even(batch, len(self.titles)), strict=True):
+            if len(dataset) < count * world:
+                raise UserError(
+                    f"The source '{title}' in {dataset.root} has {len(dataset)} frames, and a batch takes "
+                    f"{count * world} of each source: give it more frames, leave it out, or lower --recipe.batch."
+                )
+
+
+def _even(batch: int, among: int) -> list[int]:
+    """A batch in parts that differ by one at most, the larger ones first."""
+    each, rest = divmod(batch, among)
+    return [each + (number < rest) for number in range(among)]
+
+
+def _numbered(titles: list[str]) -> list[str]:
+    """The same titles, those that occur more than once with a number."""
+    total, seen = Counter(titles), Counter[str]()
+    numbered = []
+    for title in titles:
+        seen[title] += 1
+        numbered.append(f"{title}-{seen[title]}" if total[title] > 1 else title)
+    return numbered

@@ -1,0 +1,146 @@
+"""Several sources: every one is judged by a critic of its own, by its own images, and drops out by itself."""
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from runs import junk, two_domains
+
+from pixda.data.classes import ClassSet
+from pixda.data.domains import Domains
+from pixda.data.folder import Folder
+from pixda.losses.adversarial import critic_loss
+from pixda.models import build_segmenter
+from pixda.phases.adversarial import Adversarial
+from pixda.phases.phase import Workplace
+from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+from pixda.selection import Threshold, Top
+from pixda.style import stylise
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = two_domains(tmp_path_factory.mktemp("domains"))
+    junk(root, count=6)
+    return root
+
+
+@pytest.fixture
+def both(root, place):
+    classes = ClassSet.load("cityscapes-19")
+
+    def opened(name, split="all"):
+        return Folder(root / name, split, classes, (64, 48), scheme="cityscapes")
+
+    domains = Domains(
+        opened("source"), opened("target", "train"), 0, torch.device("cpu"), more_sources=[opened("junk")]
+    )
+    torch.manual_seed(0)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    return Workplace(fabric, domains, build_segmenter("tiny", classes), place.journal)
+
+
+@pytest.fixture
+def make(both):
+    def build(selection=None, critics_lr=1e-3):
+        optimiser = SegmenterOptimiser(lr=1e-2, horizon=100)
+        phase = Adversarial(
+            "adapt",
+            10,
+            4,
+            optimiser,
+            SegmentationLoss(),
+            CriticOptimiser(lr=critics_lr),
+            Alignment(),
+            selection or Selection(),
+            0.01,
+        )
+        phase.prepare(both, None)
+        return phase
+
+    return build
+
+
+def says_source(judge, certainty):
+    """A judge whose every patch has the logit ``-certainty``."""
+    with torch.no_grad():
+        for parameter in judge.module.parameters():
+            parameter.zero_()
+        judge.module.layers[-1].bias.fill_(-certainty)
+
+
+def test_there_is_a_judge_for_each_source_and_one_pixel_critic(make):
+    assert set(make().trainees()) == {"segmenter", "aligner", "judge_folder-1", "judge_folder-2"}
+
+
+@pytest.mark.parametrize(("name", "rows"), [("judge_folder-1", [0, 1]), ("judge_folder-2", [2, 3])])
+def test_a_judge_learns_from_its_own_source_against_the_target(make, both, name, rows):
+    """1/2 mean over its source's maps + 1/2 mean over all target maps, and its gradient."""
+    phase = make()
+    pair = next(phase.batches(0, 0))
+    assert [one.split("/")[0] for one in pair.source.names] == ["folder-1", "folder-1", "folder-2", "folder-2"]
+    critic = phase.trainees()[name].module
+    with torch.no_grad():
+        styled = stylise(pair.source.images, pair.target.images, 0.01)
+        source = phase.log_probs(both.segmenter(styled), pair.source.masks).exp()[rows]
+        target = phase.log_probs(both.segmenter(pair.target.images), pair.target.masks).exp()
+    expected = critic_loss(critic(source), critic(target))
+    slopes = torch.autograd.grad(expected, list(critic.parameters()))
+    seen = {}
+    for parameter in critic.parameters():
+        parameter.register_post_accumulate_grad_hook(lambda one: seen.update({id(one): one.grad.clone()}))
+    losses = phase.step(pair)
+    torch.testing.assert_close(losses[name], expected.detach())
+    for parameter, slope in zip(critic.parameters(), slopes, strict=True):
+        torch.testing.assert_close(seen[id(parameter)], slope, rtol=1e-3, atol=1e-6)
+
+
+def test_each_source_is_judged_by_its_own_critic_and_drops_out_by_itself(make, both):
+    phase = make(Selection(delta=0.5))
+    says_source(phase.trainees()["judge_folder-1"], 0.0)  # s = 0.693
+    says_source(phase.trainees()["judge_folder-2"], 4.0)  # s = 0.018
+    first = list(phase.batches(1, 0))
+    one, two = both.journal.results
+    assert (one.source, one.rule, len(one.kept), len(one.scores)) == ("folder-1", Threshold(0.5), 10, 10)
+    assert (two.source, two.rule, len(two.kept), len(two.scores)) == ("folder-2", Threshold(0.5), 0, 6)
+    assert all(name.startswith("folder-1/") for name in one.scores)
+    assert all(name.startswith("folder-2/") for name in two.scores)
+    assert both.journal.gone == ["folder-2"]
+    assert len(first) == 2, "the first source fills the batches alone: 10 images in fours"
+    silent = {name: value.clone() for name, value in phase.trainees()["judge_folder-2"].module.state_dict().items()}
+    losses = phase.step(first[0])
+    assert "judge_folder-1" in losses
+    assert "judge_folder-2" not in losses
+    assert all(torch.equal(v, silent[n]) for n, v in phase.trainees()["judge_folder-2"].module.state_dict().items())
+    says_source(phase.trainees()["judge_folder-1"], 4.0)
+    assert list(phase.batches(2, 0)) == [], "adaptation ends when no source is left"
+    assert both.journal.gone == ["folder-2", "folder-1"]
+    assert [result.source for result in both.journal.results] == ["folder-1", "folder-2", "folder-1"]
+
+
+def test_too_few_images_for_a_share_are_as_good_as_none(make, both):
+    """One kept image of the second source cannot fill its share of two: it is not drawn, nor judged again."""
+    phase = make(Selection(rule="top", top=1))
+    list(phase.batches(1, 0))
+    assert both.journal.gone == ["folder-1", "folder-2"]
+    assert phase.judging.kept == []
+
+
+def test_the_top_of_each_source_stays(make, both):
+    phase = make(Selection(rule="top", top=0.5))
+    list(phase.batches(1, 0))
+    assert [(one.rule, len(one.kept), len(one.scores)) for one in both.journal.results] == [
+        (Top(0.5), 5, 10),
+        (Top(0.5), 3, 6),
+    ]
+    for one in both.journal.results:
+        least = min(one.scores[name] for name in one.kept)
+        assert all(value <= least for name, value in one.scores.items() if name not in one.kept)
+
+
+def test_what_each_source_kept_survives_in_the_state(make):
+    phase, other = make(Selection(rule="top", top=0.5)), make(Selection(rule="top", top=0.5))
+    list(phase.batches(1, 0))
+    other.load_state_dict(phase.state_dict())
+    assert other.judging.kept == phase.judging.kept
+    assert {name.split("/")[0] for name in other.judging.kept} == {"folder-1", "folder-2"}
+    assert other.judging.selected_for == 1
