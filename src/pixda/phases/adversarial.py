@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from pixda.data.domains import Pair
-from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
-from pixda.models.critics import SMALLEST, ImageCritic, PixelCritic
+from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.segmenter import Segmenter
 from pixda.phases import settings
+from pixda.phases.map_size import check_map_size
 from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee, critic_trainee
 from pixda.selection import score, select, threshold
@@ -31,6 +31,8 @@ class Adversarial(Phase):
     would only sharpen what the network says already.
     """
 
+    segmenter: Trainee[Tensor]
+
     def __init__(
         self,
         name: str,
@@ -49,38 +51,28 @@ class Adversarial(Phase):
         self.selection = selection
         self.style_beta = style_beta
 
-    @torch.no_grad()
     def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         """Refuse images whose maps are too small for an image critic."""
-        if not self.selection.enabled and self.alignment.critic != "image":
-            return
-        width, height = size
-        if self.alignment.critics_at == "logits":
-            height, width = segmenter.eval()(torch.zeros(1, 3, height, width)).shape[-2:]
-        if min(width, height) < SMALLEST:
-            raise UserError(
-                f"The image critic needs maps of {SMALLEST} x {SMALLEST} pixels or more and would "
-                f"get {width} x {height}: train on larger images (--recipe.crop, --size), or set "
-                "--recipe.alignment.critics_at image."
-            )
+        if self.selection.enabled or self.alignment.critic == "image":
+            check_map_size(segmenter, size, self.alignment.critics_at, "--recipe.alignment.critics_at")
 
     # ---- what is trained
 
-    def prepare(self, place: Workplace, carried: Trainee | None) -> None:
+    def prepare(self, place: Workplace, carried: Trainee[Any] | None) -> None:
         """The segmenter, the critic it must fool, and the image critic that judges whole source images."""
         super().prepare(place, carried)
         classes = len(place.segmenter.classes.names)
-        self.aligner: Trainee | None = None
+        self.aligner: Trainee[Tensor] | None = None
         if self.alignment.critic != "none":
             network = PixelCritic(classes) if self.alignment.critic == "pixel" else ImageCritic(classes)
             self.aligner = critic_trainee(place.fabric, network, self.critics, self.optimiser)
-        self.judge: Trainee | None = None
+        self.judge: Trainee[Tensor] | None = None
         if self.selection.enabled:
             self.judge = critic_trainee(place.fabric, ImageCritic(classes), self.critics, self.optimiser)
         self.kept = place.domains.source_names
         self.selected_for = 0  # the epoch that `kept` belongs to
 
-    def trainees(self) -> dict[str, Trainee]:
+    def trainees(self) -> dict[str, Trainee[Any]]:
         """The segmenter and the critics in use."""
         critics = {"aligner": self.aligner, "judge": self.judge}
         return super().trainees() | {name: trainee for name, trainee in critics.items() if trainee is not None}
@@ -94,7 +86,7 @@ class Adversarial(Phase):
         return self.place.domains.pairs(self.kept, self.batch, self.name, epoch, skip)
 
     @torch.no_grad()
-    def _select(self, judge: Trainee, epoch: int) -> None:
+    def _select(self, judge: Trainee[Tensor], epoch: int) -> None:
         """Eq. 8 on the images kept so far, whole, each in the style of a target image drawn at random."""
         segmenter, done = self.place.segmenter.eval(), 0
 
@@ -164,7 +156,7 @@ class Adversarial(Phase):
             losses[f"{name}_accuracy"] = ((of_source < 0).float().mean() + (of_target > 0).float().mean()).detach() / 2
         return losses
 
-    def _fool(self, aligner: Trainee, maps: Tensor, log_probs: Tensor, labels: Tensor) -> Losses:
+    def _fool(self, aligner: Trainee[Tensor], maps: Tensor, log_probs: Tensor, labels: Tensor) -> Losses:
         """The segmenter's adversarial loss on target maps, with its graph, and the mean weight of a pixel in it."""
         judged = aligner.frozen(maps)
         if self.alignment.critic == "image":
