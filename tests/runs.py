@@ -92,6 +92,10 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         "fine_tuning": {"recipe.tuning_steps": 6},
         "joint": {"recipe.joint_steps": 6, "recipe.style_beta": 0.01},
         "source_only": {"recipe.more_steps": 6},
+        "adaptsegnet": {"recipe.steps": 8, "recipe.heads.critics_at": "image"},
+        "advent": {"recipe.steps": 8, "recipe.heads.critics_at": "image"},
+        # A filter that lets the main head learn of some pixels and not of others, after so few steps.
+        "fsda": {"recipe.steps": 8, "recipe.heads.critics_at": "image", "recipe.confidence": 0.3},
     }[method]
     return ["train", *(f"--{key}={value}" for key, value in given.items()), *more]
 
