@@ -154,13 +154,11 @@ class Pairing(TwoHeaded):
 
     def _pair(self, first: Both, second: Both) -> Both:
         """How far each head's pair is from passing for two source maps; gradients reach the maps that have a graph."""
-        main, auxiliary = (
-            pair_loss(self.pair_critic.frozen(torch.cat(two, 1)).float(), BOTH_SOURCE)
-            for two in zip(first, second, strict=True)
-        )
-        return main, auxiliary
+        both_heads = torch.cat([torch.cat(two, 1) for two in zip(first, second, strict=True)])
+        main, auxiliary = self.pair_critic.frozen(both_heads).float().chunk(2)
+        return pair_loss(main, BOTH_SOURCE), pair_loss(auxiliary, BOTH_SOURCE)
 
     def _fool(self, maps: Both) -> Both:
         """How far each head is from passing for the source."""
-        main, auxiliary = (fool_loss(self.domain_critic.frozen(one)) for one in maps)
-        return main, auxiliary
+        main, auxiliary = self.domain_critic.frozen(torch.cat(maps)).float().chunk(2)
+        return fool_loss(main), fool_loss(auxiliary)
