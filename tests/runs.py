@@ -105,9 +105,9 @@ def unlabelled(root: Path) -> list[str]:
     return ["--unlabelled.dataset=folder", f"--unlabelled.root={root / 'more'}", "--unlabelled.split=all"]
 
 
-def start(root: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+def start(root: Path, out: Path, *more: str, method: str = "pixda") -> subprocess.Popen[str]:
     """`pixda train --resume true` in a process of its own, to be stopped."""
-    command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more)]
+    command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more, method=method)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ)
 
 

@@ -7,6 +7,7 @@ import pytest
 from pixda.commands.options import parse
 from pixda.commands.train import method_and_preset, train_parser
 from pixda.errors import UserError
+from pixda.methods import METHODS
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
 
@@ -23,8 +24,7 @@ def read(path, *more):
 
 def test_there_is_a_config_for_every_pair_and_method():
     pairs = ("gta5_to_cityscapes", "synthia_to_cityscapes", "streets_to_camvid", "streets_to_streets")
-    methods = ("source_only", "fine_tuning", "joint", "pixda")
-    assert {name(path) for path in CONFIGS} >= {f"{pair}/{method}.yaml" for pair in pairs for method in methods}
+    assert {name(path) for path in CONFIGS} >= {f"{pair}/{method}.yaml" for pair in pairs for method in METHODS}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)

@@ -8,9 +8,11 @@ import pytest
 import torch
 import yaml
 from runs import two_domains, words
+from safetensors import safe_open
 
 from pixda.__main__ import main
 from pixda.checkpoint import load_model
+from pixda.models import build_segmenter
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,11 @@ def test_every_method_trains_and_is_scored(root, tmp_path, method):
     assert scores["frames"] == 3
     assert 0 <= scores["mean"]["19"] <= 1
     assert scores["iou"]["train"] is None, "a class without ground truth has no score"
+    segmenter, made = load_model(tmp_path / "run")
+    assert made["method"] == method
+    with safe_open(tmp_path / "run/model.safetensors", framework="pt") as file:
+        plain = set(build_segmenter("tiny", segmenter.classes).state_dict())
+        assert set(file.keys()) == plain, "whatever learned beside the network is not in the model"
 
 
 def test_a_run_leaves_all_that_is_needed_to_understand_it(finished):
