@@ -120,7 +120,9 @@ class ImageAdversarial(TwoHeaded):
 
     def _fool(self, maps: Both) -> Both:
         """How far each head is from fooling its critic, with its graph."""
-        main, auxiliary = (fool_loss(critic.frozen(one)) for critic, one in zip(self._critics, maps, strict=True))
+        main, auxiliary = (
+            fool_loss(critic.frozen(one).float()) for critic, one in zip(self._critics, maps, strict=True)
+        )
         return main, auxiliary
 
     def _maps(self, logits: TwoLogits, batch: Batch, at_labels: Both | None = None) -> Both:
