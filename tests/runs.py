@@ -100,6 +100,10 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         "fine_tuning": {"recipe.tuning_steps": 6},
         "joint": {"recipe.joint_steps": 6, "recipe.style_beta": 0.01},
         "source_only": {"recipe.more_steps": 6},
+        "adaptsegnet": {"recipe.steps": 8, "recipe.heads.critics_at": "image"},
+        "advent": {"recipe.steps": 8, "recipe.heads.critics_at": "image"},
+        # A filter that lets the main head learn of some pixels and not of others, after so few steps.
+        "fsda": {"recipe.steps": 8, "recipe.heads.critics_at": "image", "recipe.confidence": 0.3},
     }[method]
     return ["train", *(f"--{key}={value}" for key, value in given.items()), *more]
 
@@ -115,9 +119,9 @@ def second_source(root: Path) -> list[str]:
     return [f"--more_sources.{key}={value}" for key, value in given.items()]
 
 
-def start(root: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+def start(root: Path, out: Path, *more: str, method: str = "pixda") -> subprocess.Popen[str]:
     """`pixda train --resume true` in a process of its own, to be stopped."""
-    command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more)]
+    command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more, method=method)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pixda.errors import UserError
+from pixda.methods import METHODS
 from pixda.options import method_and_preset, parse, train_parser
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
@@ -22,8 +23,7 @@ def read(path, *more):
 
 def test_there_is_a_config_for_every_pair_and_method():
     pairs = ("gta5_to_cityscapes", "synthia_to_cityscapes", "streets_to_camvid", "streets_to_streets")
-    methods = ("source_only", "fine_tuning", "joint", "pixda")
-    assert {name(path) for path in CONFIGS} >= {f"{pair}/{method}.yaml" for pair in pairs for method in methods}
+    assert {name(path) for path in CONFIGS} >= {f"{pair}/{method}.yaml" for pair in pairs for method in METHODS}
 
 
 def test_there_are_configs_for_idda_and_for_two_sources():

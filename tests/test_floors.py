@@ -9,8 +9,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "pixda"
 
 # From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
 FLOORS = [
-    {"errors", "terminal", "lock"},
-    {"data"},
+    {"errors", "terminal"},
+    {"data", "lock"},
     {"style", "models", "losses"},
     {"selection"},
     {"phases"},

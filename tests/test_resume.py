@@ -4,7 +4,9 @@ import csv
 import signal
 
 import pytest
+import torch
 from runs import start, two_domains, wait_for, words
+from safetensors.torch import load_file
 
 from pixda.__main__ import main
 
@@ -31,6 +33,25 @@ def test_killed_in_a_phase_and_resumed_the_weights_are_bit_equal(unbroken, tmp_p
     for log in ("pretrain", "adapt", "distil"):
         steps = [row["step"] for row in csv.DictReader((out / f"logs/{log}.csv").open())]
         assert len(steps) == len(set(steps)), "a row of the log is there twice"
+
+
+@pytest.mark.parametrize(("method", "phase"), [("adaptsegnet", "align"), ("fsda", "pair")])
+def test_killed_with_two_heads_and_resumed_the_weights_are_bit_equal(unbroken, tmp_path, method, phase):
+    """The auxiliary head, the critics and FSDA's previous batch are in no model, and must come back all the same."""
+    root, _ = unbroken
+    whole, out = tmp_path / "whole", tmp_path / "broken"
+    assert main(words(root, whole, method=method)) == 0
+    trained = torch.load(whole / "checkpoint.pt", weights_only=True)["trainees"]["segmenter"]["network"]
+    kept = load_file(whole / "model.safetensors")
+    assert all(torch.equal(value, trained[f"segmenter.{name}"]) for name, value in kept.items())
+    assert any(name.startswith("auxiliary.") for name in trained)
+    process = start(root, out, method=method)
+    wait_for(process, out / f"logs/{phase}.csv", 4)
+    process.kill()
+    process.wait()
+    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
+    assert main(words(root, out, "--resume=true", method=method)) == 0
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,9 +8,11 @@ import pytest
 import torch
 import yaml
 from runs import two_domains, words
+from safetensors import safe_open
 
 from pixda.__main__ import main
 from pixda.checkpoint import load_model
+from pixda.models import build_segmenter
 from pixda.report.figures import score_histogram
 
 
@@ -26,13 +28,18 @@ def finished(root, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("method", ["source_only", "fine_tuning", "joint"])
+@pytest.mark.parametrize("method", ["source_only", "fine_tuning", "joint", "adaptsegnet", "advent", "fsda"])
 def test_every_method_trains_and_is_scored(root, tmp_path, method):
     assert main(words(root, tmp_path / "run", method=method)) == 0
     scores = json.loads((tmp_path / "run/scores.json").read_text())
     assert scores["frames"] == 3
     assert 0 <= scores["mean"]["19"] <= 1
     assert scores["iou"]["train"] is None, "a class without ground truth has no score"
+    segmenter, made = load_model(tmp_path / "run")
+    assert made["method"] == method
+    with safe_open(tmp_path / "run/model.safetensors", framework="pt") as file:
+        plain = set(build_segmenter("tiny", segmenter.classes).state_dict())
+        assert set(file.keys()) == plain, "whatever learned beside the network is not in the model"
 
 
 def test_joint_training_on_the_sets_as_one(root, tmp_path):

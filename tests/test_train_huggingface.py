@@ -55,6 +55,16 @@ def test_killed_in_adaptation_and_resumed_the_weights_are_bit_equal(root, tmp_pa
     assert (broken / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+def test_a_method_with_a_second_head_is_refused_with_the_networks_that_have_one(root, tmp_path, capsys):
+    """Before the data is opened: at once."""
+    typed = ["--network.architecture=huggingface", f"--network.options={json.dumps({'config': hf_models.SEGFORMER})}"]
+    assert main(words(root, tmp_path / "run", *typed, "--size=[72,50]", method="advent")) == 1
+    message = capsys.readouterr().err
+    assert "deeplab_resnet50, deeplab_resnet101, mobile_deeplab or tiny" in message
+    assert len(message.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("config", "more", "said"),
     [

@@ -40,6 +40,17 @@ def test_only_adaptation_sees_them(root, finished, tmp_path):
     assert models[0] != (finished / "model.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("method", ["adaptsegnet", "advent"])
+def test_without_target_labels_the_methods_with_two_heads_are_unsupervised(root, tmp_path, method):
+    """Their original form: target images alone, those of the shots and those without labels."""
+    more = ["--recipe.target_labels=false", *unlabelled(root)]
+    assert main(words(root, tmp_path / "run", *more, method=method)) == 0
+    rows = list(csv.DictReader((tmp_path / "run/logs/align.csv").open()))
+    assert rows
+    assert all(float(row["auxiliary_unlabelled_adversarial"]) > 0 for row in rows)
+    assert "target" not in rows[0]
+
+
 def test_killed_in_adaptation_and_resumed_the_weights_are_bit_equal(root, finished, tmp_path):
     out = tmp_path / "broken"
     process = start(root, out, *unlabelled(root))
@@ -58,12 +69,18 @@ def test_a_run_cannot_go_on_without_them(root, finished, capsys):
 
 @pytest.mark.parametrize(
     ("method", "more"),
-    [("joint", []), ("fine_tuning", []), ("source_only", []), ("pixda", ["--recipe.alignment.critic=none"])],
+    [
+        ("joint", []),
+        ("fine_tuning", []),
+        ("source_only", []),
+        ("fsda", []),
+        ("pixda", ["--recipe.alignment.critic=none"]),
+    ],
 )
 def test_a_method_that_learns_nothing_from_them_is_refused(root, tmp_path, capsys, method, more):
     assert main(words(root, tmp_path / "run", *more, *unlabelled(root), method=method)) == 1
     message = capsys.readouterr().err
-    assert "pixda, with its critic" in message
+    assert "with a critic (adaptsegnet, advent, pixda)" in message
     assert len(message.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 

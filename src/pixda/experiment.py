@@ -195,7 +195,7 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
         able = [name for name in METHODS if build(name).learns_from_unlabelled()]
         raise UserError(
             f"Nothing in this run would learn from the images without labels in {experiment.unlabelled.root}: "
-            f"leave --unlabelled out, or choose a method that aligns them ({', '.join(able)}, with its critic)."
+            f"leave --unlabelled out, or choose a method that aligns them with a critic ({', '.join(able)})."
         )
     phases = method.phases()
     if experiment.start_from is not None:

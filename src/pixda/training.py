@@ -97,7 +97,7 @@ class Run:
             self.position = Position(**state["position"])
             self.selections, self.steps_done = state["selections"], state["steps_done"]
         place = Workplace(self.fabric, self.domains, self.segmenter, journal=self)
-        carried: Trainee | None = None
+        carried: Trainee[Any] | None = None
         with self._stoppable():
             for index in range(self.position.phase, len(self.phases)):
                 phase = self.phases[index]

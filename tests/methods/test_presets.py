@@ -38,6 +38,27 @@ PIXDA = {
     "flip": (False, False),
 }
 
+# The released codes of the methods with two heads, which agree but for their lengths: preset paper.
+TWO_HEADS = {
+    "batch": 1,
+    "segmenter.kind": "sgd",
+    "segmenter.lr": 2.5e-4,
+    "segmenter.head_lr_factor": 10,
+    "segmenter.momentum": 0.9,
+    "segmenter.weight_decay": 5e-4,
+    "segmenter.power": 0.9,
+    "segmenter.horizon": 250_000,
+    "loss.kind": "cross_entropy",
+    "critics.lr": 1e-4,
+    "critics.beta1": 0.9,
+    "critics.beta2": 0.99,
+    "heads.auxiliary_segmentation": 0.1,
+    "heads.auxiliary_weight": 2e-4,
+    "heads.weight": 1e-3,
+    "heads.critics_at": "image",
+}
+LENGTHS = {"adaptsegnet": 150_000, "advent": 120_000, "fsda": 24_000}
+
 
 def read(method, key):
     for part in key.split("."):
@@ -49,6 +70,30 @@ def read(method, key):
 @pytest.mark.parametrize("preset", ["paper", "official"])
 def test_each_value_of_the_published_presets(key, preset):
     assert read(build("pixda", preset), key) == PIXDA[key][preset == "official"]
+
+
+@pytest.mark.parametrize("key", TWO_HEADS)
+@pytest.mark.parametrize("method", LENGTHS)
+def test_each_value_of_the_methods_with_two_heads(method, key):
+    assert read(build(method), key) == TWO_HEADS[key]
+
+
+@pytest.mark.parametrize("method", LENGTHS)
+def test_each_length_of_the_methods_with_two_heads(method):
+    assert build(method).steps == LENGTHS[method]
+    assert build(method, "small").heads.critics_at == "logits", "as the small preset has it for PixDA"
+
+
+def test_fsda_filters_at_95_percent_and_starts_from_80000_steps():
+    assert build("fsda").confidence == 0.95
+    assert build("fsda").pretrain_steps == 80_000
+
+
+def test_only_their_maps_and_lengths_tell_adaptsegnet_from_advent():
+    one, other = build("adaptsegnet"), build("advent")
+    assert (one.maps, other.maps) == ("softmax", "self_information")
+    assert build("advent", steps=one.steps).__dict__ == one.__dict__
+    assert [phase.maps for method in (one, other) for phase in method.phases()[1:]] == ["softmax", "self_information"]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -63,6 +108,7 @@ def test_every_method_has_every_preset(method, preset):
 @pytest.mark.parametrize("preset", ["small", "demo"])
 def test_small_presets_give_every_method_the_same_number_of_steps(preset):
     assert len({sum(phase.steps for phase in build(method, preset).phases()) for method in METHODS}) == 1
+    assert len({build(method, preset).batch for method in METHODS}) == 1, "and of as many images"
 
 
 def test_the_phases_of_pixda_are_those_of_the_paper():

@@ -63,9 +63,24 @@ def test_source_and_target_may_share_a_batch(critic):
     torch.testing.assert_close(together, torch.cat([critic(source), critic(target)]))
 
 
-@pytest.mark.parametrize("critic", [PixelCritic(5), ImageCritic(5, width=4)])
+@pytest.mark.parametrize("critic", [PixelCritic(5), ImageCritic(5, width=4), ImageCritic(5, width=4, spectral=True)])
 def test_leaves_the_map_alone(critic):
     x = softmax_map(64, 64)
     before = x.clone()
     critic(x).sum().backward()
     assert torch.equal(x, before)
+
+
+def test_an_image_critic_of_pairs_gives_several_answers():
+    assert ImageCritic(10, width=4, outputs=3)(torch.rand(1, 10, 64, 96)).shape == (1, 3, 2, 3)
+
+
+def test_spectral_kernels_have_a_largest_singular_value_of_one():
+    critic = ImageCritic(5, width=4, outputs=3, spectral=True)
+    kernels = [m for m in critic.modules() if isinstance(m, nn.Conv2d)]
+    assert len(kernels) == 5
+    for _ in range(100):  # a step of power iteration each
+        critic(softmax_map(32, 32))
+    critic.eval()
+    for kernel in kernels:
+        assert torch.linalg.matrix_norm(kernel.weight.flatten(1), 2).item() == pytest.approx(1, rel=1e-2)

@@ -4,7 +4,10 @@ from dataclasses import fields
 from typing import Any
 
 from pixda.errors import UserError
+from pixda.methods.adaptsegnet import AdaptSegNet
+from pixda.methods.advent import Advent
 from pixda.methods.fine_tuning import FineTuning
+from pixda.methods.fsda import Fsda
 from pixda.methods.joint import Joint
 from pixda.methods.method import Method
 from pixda.methods.pixda import PixDA
@@ -15,6 +18,9 @@ METHODS: dict[str, type[Method]] = {
     "source_only": SourceOnly,
     "fine_tuning": FineTuning,
     "joint": Joint,
+    "adaptsegnet": AdaptSegNet,
+    "advent": Advent,
+    "fsda": Fsda,
     "pixda": PixDA,
 }
 

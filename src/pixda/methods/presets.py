@@ -12,6 +12,7 @@ from pixda.phases.settings import (
     Alignment,
     CriticOptimiser,
     Distillation,
+    Heads,
     SegmentationLoss,
     SegmenterOptimiser,
     Selection,
@@ -19,7 +20,11 @@ from pixda.phases.settings import (
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
+    # For another method: PixDA's released code's way to learn, and its length, so that the two compare.
     "official": {
+        "batch": 4,
+        "steps": 30000,
+        "pretrain_steps": 30000,
         "segmenter": SegmenterOptimiser(lr=1e-3),
         "loss": SegmentationLoss(alpha=0.75, alpha_exceptions={2: 0.25}),
         "critics": CriticOptimiser(lr=4e-4),
@@ -29,17 +34,20 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # Every method takes 500 steps after pretraining, so that a table compares equal budgets.
     "small": {
+        "batch": 4,
         "crop": (320, 240),
         "flip": True,
         "segmenter": SegmenterOptimiser(kind="adamw", lr=1e-4, weight_decay=1e-4, horizon=None),
         "loss": SegmentationLoss(kind="cross_entropy"),
         "pretrain_steps": 700,
+        "steps": 500,
         "more_steps": 500,
         "tuning_steps": 500,
         "joint_steps": 500,
         "adaptation_steps": 400,
         "critics": CriticOptimiser(lr=4e-4),
         "alignment": Alignment(critics_at="logits"),
+        "heads": Heads(critics_at="logits"),
         "distillation": Distillation(steps=100),
     },
 }
@@ -47,6 +55,7 @@ PRESETS["demo"] = PRESETS["small"] | {
     "crop": (256, 192),
     "segmenter": SegmenterOptimiser(kind="adamw", lr=5e-4, head_lr_factor=2.0, weight_decay=1e-4, horizon=None),
     "pretrain_steps": 450,
+    "steps": 220,
     "more_steps": 220,
     "tuning_steps": 220,
     "joint_steps": 220,

@@ -4,7 +4,10 @@ Both answer with logits of "target" (source = 0, target = 1), have no normalisat
 and target may share a batch, and start from PyTorch's default initialisation.
 """
 
+from itertools import pairwise
+
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from pixda.errors import UserError
 
@@ -32,20 +35,25 @@ class PixelCritic(nn.Module):
 
 
 class ImageCritic(nn.Module):
-    """Softmax map B x C x H x W -> one logit a patch, B x 1 x H/32 x W/32 (16 x 32 for 512 x 1024)."""
+    """Softmax map B x C x H x W -> one logit a patch, B x 1 x H/32 x W/32 (16 x 32 for 512 x 1024).
 
-    def __init__(self, classes: int, width: int = 64) -> None:
+    inputs: channels of the map: C, or 2 C for a pair of maps.
+    width: channels of the first layer.
+    outputs: answers a patch, in place of one.
+    spectral: divide each kernel by its largest singular value (Miyato et al., ICLR 2018), as FSDA's critics do.
+    """
+
+    def __init__(self, inputs: int, width: int = 64, outputs: int = 1, spectral: bool = False) -> None:
         super().__init__()
+        channels = (inputs, width, 2 * width, 4 * width, 8 * width, outputs)
         layers: list[nn.Module] = []
-        inputs = classes
-        for outputs in (width, 2 * width, 4 * width, 8 * width):
-            layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
-            inputs = outputs
-        layers.append(nn.Conv2d(inputs, 1, 4, stride=2, padding=1))
-        self.layers = nn.Sequential(*layers)
+        for before, after in pairwise(channels):
+            halving = nn.Conv2d(before, after, 4, stride=2, padding=1)
+            layers += [spectral_norm(halving) if spectral else halving, nn.LeakyReLU(SLOPE, inplace=True)]
+        self.layers = nn.Sequential(*layers[:-1])
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Softmax map B x C x H x W -> logits of "target" B x 1 x H/32 x W/32; H, W < 32: `UserError`."""
+        """Softmax map B x inputs x H x W -> logits B x outputs x H/32 x W/32; H, W < 32: `UserError`."""
         height, width = maps.shape[-2:]
         if min(height, width) < SMALLEST:
             raise UserError(

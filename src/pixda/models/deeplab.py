@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from pixda.data.classes import ClassSet
 from pixda.models.resnet import RESNET50, RESNET101, ResNet
-from pixda.models.segmenter import Segmenter
+from pixda.models.segmenter import Middle, Segmenter
 
 
 class DilatedSum(nn.Module):
@@ -18,6 +18,7 @@ class DilatedSum(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, dilations: Sequence[int] = (6, 12, 18, 24)) -> None:
         super().__init__()
+        self.dilations = tuple(dilations)
         self.branches = nn.ModuleList()
         for dilation in dilations:
             branch = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation)
@@ -36,8 +37,15 @@ class DilatedSum(nn.Module):
 class DeepLabV2(Segmenter):
     """RGB float B x 3 x H x W in 0..255 -> logits B x C x h x w at stride 8 (65 x 129 for 512 x 1024)."""
 
+    backbone: ResNet
+    head: DilatedSum
+
     def __init__(self, backbone: ResNet, head: DilatedSum, classes: ClassSet, normalisation: str) -> None:
         super().__init__(backbone, head, classes, normalisation)
+
+    def middle(self) -> Middle:
+        """The last layer but one, as AdaptSegNet has it, with the main head's dilations."""
+        return Middle(self.backbone.layer3, self.backbone.channels // 2, self.head.dilations)
 
 
 def _deeplab_resnet(blocks: Sequence[int], classes: ClassSet, caffe: bool, frozen_statistics: bool) -> DeepLabV2:

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from pixda.data.classes import ClassSet
 from pixda.models.deeplab import DilatedSum
-from pixda.models.mobilenet import MobileNetV2
-from pixda.models.segmenter import Segmenter
+from pixda.models.mobilenet import MIDDLE_BLOCK, MIDDLE_CHANNELS, MobileNetV2
+from pixda.models.segmenter import Middle, Segmenter
 
 
 class Fuse(nn.Module):
@@ -54,8 +54,18 @@ class SkipHead(nn.Module):
 class MobileDeepLab(Segmenter):
     """RGB float B x 3 x H x W in 0..255 -> logits B x C x H/4 x W/4 (60 x 80 for 240 x 320)."""
 
+    backbone: MobileNetV2
+    head: SkipHead
+
     def __init__(self, backbone: MobileNetV2, head: SkipHead, classes: ClassSet, normalisation: str) -> None:
         super().__init__(backbone, head, classes, normalisation)
+
+    def middle(self) -> Middle:
+        """The features at stride 16 before the dilated stages, with the context's dilations.
+
+        Our choice: as ResNet's third layer, they come before the last stride that dilation replaces.
+        """
+        return Middle(self.backbone.features[MIDDLE_BLOCK], MIDDLE_CHANNELS, self.head.context.dilations)
 
 
 def mobile_deeplab(

@@ -16,6 +16,7 @@ STAGES = (
     (6, 320, 1, 1),
 )
 BLOCKS = 18  # the stem and the seventeen of the stages
+MIDDLE_BLOCK, MIDDLE_CHANNELS = 13, 96  # the last block before the stage whose stride is given up
 DILATED = 5  # the stage whose stride is given up; what follows it is dilated by 2 instead
 
 

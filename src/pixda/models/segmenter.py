@@ -1,13 +1,23 @@
 """The contract of every network that segments: plain RGB in, logits at its own stride out."""
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.normalise import Normalise, Scale
+
+
+class Middle(NamedTuple):
+    """Features half-way through a network, for a second head."""
+
+    layer: nn.Module
+    """Its output is B x channels x h x w, at the network's own stride."""
+    channels: int
+    dilations: tuple[int, ...]
+    """Of the second head's convolutions, fit for that stride."""
 
 
 class Segmenter(nn.Module):
@@ -33,6 +43,10 @@ class Segmenter(nn.Module):
         """RGB float B x 3 x H x W in 0..255 -> logits B x C x h x w."""
         logits: Tensor = self.head(self.backbone(self.normalise(images)))
         return logits
+
+    def middle(self) -> Middle | None:
+        """Where a second head may learn in training; None: the network names no such layer."""
+        return None
 
     def check(self, crop: tuple[int, int], whole: tuple[int, int], batch: int) -> None:
         """Raise UserError if the network cannot learn from `batch` images of `crop`, or judge one of `whole`.

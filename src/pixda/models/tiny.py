@@ -3,7 +3,7 @@
 from torch import nn
 
 from pixda.data.classes import ClassSet
-from pixda.models.segmenter import Segmenter
+from pixda.models.segmenter import Middle, Segmenter
 
 
 class Tiny(Segmenter):
@@ -12,3 +12,7 @@ class Tiny(Segmenter):
     def __init__(self, classes: ClassSet) -> None:
         backbone = nn.Sequential(nn.Conv2d(3, 16, 3, stride=4, padding=1), nn.ReLU(inplace=True))
         super().__init__(backbone, nn.Conv2d(16, len(classes.names), 1), classes, "symmetric")
+
+    def middle(self) -> Middle:
+        """All of the features: there is but one layer."""
+        return Middle(self.backbone, 16, (1,))

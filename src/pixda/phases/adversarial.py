@@ -9,10 +9,11 @@ from torch import Tensor
 from pixda.data.domains import Batch, Pair
 from pixda.errors import UserError
 from pixda.losses.adversarial import difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
-from pixda.models.critics import SMALLEST, ImageCritic, PixelCritic
+from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.segmenter import Segmenter
 from pixda.phases import settings
 from pixda.phases.judging import Judging, tell_apart
+from pixda.phases.map_size import check_map_size
 from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee, critic_trainee
 from pixda.style import stylise
@@ -35,6 +36,8 @@ class Adversarial(Phase):
     an unsupervised form of the method and does not describe it; this is our reconstruction.
     """
 
+    segmenter: Trainee[Tensor]
+
     def __init__(
         self,
         name: str,
@@ -55,7 +58,6 @@ class Adversarial(Phase):
         self.style_beta = style_beta
         self.target_labels = target_labels
 
-    @torch.no_grad()
     def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
         """Refuse images whose maps are too small for an image critic, and settings that cannot be followed."""
         top = self.selection.top
@@ -69,25 +71,16 @@ class Adversarial(Phase):
                 "Without target labels and without a critic nothing would be learned from the target: choose one with "
                 "--recipe.alignment.critic, or set --recipe.target_labels true."
             )
-        if not self.selection.enabled and self.alignment.critic != "image":
-            return
-        width, height = size
-        if self.alignment.critics_at == "logits":
-            height, width = segmenter.eval()(torch.zeros(1, 3, height, width)).shape[-2:]
-        if min(width, height) < SMALLEST:
-            raise UserError(
-                f"The image critic needs maps of {SMALLEST} x {SMALLEST} pixels or more and would "
-                f"get {width} x {height}: train on larger images (--recipe.crop, --size), or set "
-                "--recipe.alignment.critics_at image."
-            )
+        if self.selection.enabled or self.alignment.critic == "image":
+            check_map_size(segmenter, size, self.alignment.critics_at, "--recipe.alignment.critics_at")
 
     # ---- what is trained
 
-    def prepare(self, place: Workplace, carried: Trainee | None) -> None:
+    def prepare(self, place: Workplace, carried: Trainee[Any] | None) -> None:
         """The segmenter, the critic it must fool, and the image critic that judges whole source images."""
         super().prepare(place, carried)
         classes = len(place.segmenter.classes.names)
-        self.aligner: Trainee | None = None
+        self.aligner: Trainee[Tensor] | None = None
         if self.alignment.critic != "none":
             network = PixelCritic(classes) if self.alignment.critic == "pixel" else ImageCritic(classes)
             self.aligner = critic_trainee(place.fabric, network, self.critics, self.optimiser)
@@ -97,7 +90,7 @@ class Adversarial(Phase):
                 place, self.name, self.batch, self.selection, self.critics, self.optimiser, self.style_beta
             )
 
-    def trainees(self) -> dict[str, Trainee]:
+    def trainees(self) -> dict[str, Trainee[Any]]:
         """The segmenter and the critics in use."""
         aligner = {} if self.aligner is None else {"aligner": self.aligner}
         return super().trainees() | aligner | ({} if self.judging is None else self.judging.trainees())
@@ -162,7 +155,7 @@ class Adversarial(Phase):
             losses |= {name: value.detach() for name, value in fooled.items()}
         return sum(terms[1:], terms[0]), maps.detach(), losses
 
-    def _fool(self, aligner: Trainee, maps: Tensor, log_probs: Tensor, labels: Tensor) -> Losses:
+    def _fool(self, aligner: Trainee[Tensor], maps: Tensor, log_probs: Tensor, labels: Tensor) -> Losses:
         """The segmenter's adversarial loss on target maps, with its graph, and the mean weight of a pixel in it."""
         judged = aligner.frozen(maps)
         if self.alignment.critic == "image":

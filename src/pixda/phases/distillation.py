@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pixda.data.domains import Pair
 from pixda.losses.distillation import distillation_loss
@@ -21,6 +22,7 @@ class Distillation(Phase):
     """
 
     continues = True
+    segmenter: Trainee[Tensor]
 
     def __init__(
         self,
@@ -33,7 +35,7 @@ class Distillation(Phase):
         super().__init__(name, distillation.steps, batch, optimiser, loss)
         self.distillation = distillation
 
-    def prepare(self, place: Workplace, carried: Trainee | None) -> None:
+    def prepare(self, place: Workplace, carried: Trainee[Any] | None) -> None:
         """Take the teacher: the segmenter as it stands."""
         super().prepare(place, carried)
         self.teacher = copy.deepcopy(place.segmenter).eval().requires_grad_(False)

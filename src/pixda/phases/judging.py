@@ -45,7 +45,7 @@ class Judging:
         self.kept = place.domains.source_names
         self.selected_for = 0  # the epoch that `kept` belongs to
 
-    def trainees(self) -> dict[str, Trainee]:
+    def trainees(self) -> dict[str, Trainee[Tensor]]:
         """``judge``; of several sources, ``judge_<source>``."""
         several = self.sources.several
         names = [f"judge_{title}" if several else "judge" for title in self.sources.titles]
@@ -78,7 +78,9 @@ class Judging:
         segmenter.train()
         self.kept, self.selected_for = self._without_short_sources(kept), epoch
 
-    def _scored(self, names: list[str], epoch: int, judge: Trainee, maps: Maps) -> Iterator[tuple[list[str], Tensor]]:
+    def _scored(
+        self, names: list[str], epoch: int, judge: Trainee[Tensor], maps: Maps
+    ) -> Iterator[tuple[list[str], Tensor]]:
         """Score these images, whole, each in the style of a target image drawn at random."""
         done = 0
         for source, target in self.place.domains.whole_pairs(names, self.batch, self.phase, epoch):
@@ -113,7 +115,7 @@ class Judging:
         self.kept, self.selected_for = state["kept"], state["selected_for"]
 
 
-def tell_apart(name: str, critic: Trainee, source_maps: Tensor, target_maps: Sequence[Tensor]) -> Losses:
+def tell_apart(name: str, critic: Trainee[Tensor], source_maps: Tensor, target_maps: Sequence[Tensor]) -> Losses:
     """One step of a critic (eq. 2 or 7): its loss, and its accuracy as the mean over the two domains."""
     # One batch for both domains: the critics have no statistics that could mix, and processes stay in step.
     on_both = critic(torch.cat([source_maps, *target_maps])).float()

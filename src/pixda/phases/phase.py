@@ -68,6 +68,9 @@ class Phase(ABC):
     continues = False
     """Whether the segmenter's optimiser and its decay go on from the phase before."""
 
+    segmenter: Trainee[Any]
+    """The segmenter as it learns; a phase narrows the type to what its network puts out."""
+
     def __init__(
         self, name: str, steps: int, batch: int, optimiser: SegmenterOptimiser, loss: SegmentationLoss
     ) -> None:
@@ -80,7 +83,7 @@ class Phase(ABC):
     def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:  # noqa: B027 (most phases take any)
         """Raise UserError if training images of this size (width, height) do not suit the phase."""
 
-    def prepare(self, place: Workplace, carried: Trainee | None) -> None:
+    def prepare(self, place: Workplace, carried: Trainee[Any] | None) -> None:
         """Build what is trained.
 
         Args:
@@ -91,12 +94,16 @@ class Phase(ABC):
         if self.continues and carried is not None:
             self.segmenter = carried
         else:
-            self.segmenter = segmenter_trainee(place.fabric, place.segmenter, self.optimiser)
+            self.segmenter = self.learner(place)
         place.segmenter.train()
         classes = len(place.segmenter.classes.names)
         self._alpha = class_weights(classes, self.loss.alpha, self.loss.alpha_exceptions, place.fabric.device)
 
-    def trainees(self) -> dict[str, Trainee]:
+    def learner(self, place: Workplace) -> Trainee[Any]:
+        """The segmenter with a new optimiser; with whatever else learns by it, where a phase adds such."""
+        return segmenter_trainee(place.fabric, place.segmenter, self.optimiser)
+
+    def trainees(self) -> dict[str, Trainee[Any]]:
         """Everything that learns in this phase, by name; always with the segmenter."""
         return {"segmenter": self.segmenter}
 

@@ -69,6 +69,20 @@ class Alignment:
 
 
 @dataclass(frozen=True)
+class Heads:
+    """The main head, whose weight from labels is one, and the auxiliary head on middle features."""
+
+    auxiliary_segmentation: float = 0.1
+    """Weight of the auxiliary head's loss from labels."""
+    weight: float = 1e-3
+    """lambda of the main head's adversarial terms."""
+    auxiliary_weight: float = 2e-4
+    """lambda of the auxiliary head's adversarial terms."""
+    critics_at: Literal["image", "logits"] = "image"
+    """Size of the maps the critics see, of both heads: the image's (papers), or the main head's logits' own."""
+
+
+@dataclass(frozen=True)
 class Selection:
     """Which source images stay for the next epoch (eq. 7-8)."""
 

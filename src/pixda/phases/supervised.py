@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from torch import Tensor
+
 from pixda.data.domains import Batch, Pair
 from pixda.phases.phase import Losses, Phase
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
+from pixda.phases.trainee import Trainee
 from pixda.style import stylise
 
 
@@ -17,6 +20,8 @@ class Supervised(Phase):
     are one, and a batch holds whatever was drawn. With ``style_beta`` > 0 the source images wear the target's
     style.
     """
+
+    segmenter: Trainee[Tensor]
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """A trainee: a network, its optimiser and its schedule. Nothing else in the package steps an optimiser."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -8,7 +8,10 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from pixda.models.segmenter import Segmenter
+from pixda.models.two_heads import TwoHeads, TwoLogits
 from pixda.phases.settings import CriticOptimiser, SegmenterOptimiser
+
+Output = TypeVar("Output")
 
 
 def poly(step: int, horizon: int, power: float) -> float:
@@ -16,8 +19,8 @@ def poly(step: int, horizon: int, power: float) -> float:
     return float(max(0.0, 1 - step / horizon) ** power)
 
 
-class Trainee:
-    """A network that learns.
+class Trainee(Generic[Output]):
+    """A network that learns; ``Output`` is what it makes of a batch of images.
 
     Args:
         fabric: places network and optimiser on their device and wraps them for several processes.
@@ -37,11 +40,11 @@ class Trainee:
         self.steps = 0
         """Optimiser steps taken."""
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Output:
         """The network's output, with gradients for its parameters."""
         return self._network(images)  # type: ignore[no-any-return]
 
-    def frozen(self, images: Tensor) -> Tensor:
+    def frozen(self, images: Tensor) -> Output:
         """The network's output as a judge: gradients reach the input, never the parameters."""
         parameters = [p for p in self.module.parameters() if p.requires_grad]
         for parameter in parameters:
@@ -87,21 +90,30 @@ class Trainee:
         self.steps = state["steps"]
 
 
-def segmenter_trainee(fabric: Fabric, segmenter: Segmenter, settings: SegmenterOptimiser) -> Trainee:
+def segmenter_trainee(fabric: Fabric, segmenter: Segmenter, settings: SegmenterOptimiser) -> Trainee[Tensor]:
     """The segmenter with its optimiser and schedule."""
-    segmenter = segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    groups = segmenter.parameter_groups(settings.lr, settings.head_lr_factor)
+    return Trainee(fabric, *_with_optimiser(segmenter, settings), settings)
+
+
+def two_heads_trainee(fabric: Fabric, segmenter: Segmenter, settings: SegmenterOptimiser) -> Trainee[TwoLogits]:
+    """The segmenter and a new auxiliary head, with one optimiser and schedule."""
+    return Trainee(fabric, *_with_optimiser(TwoHeads(segmenter), settings), settings)
+
+
+def _with_optimiser(network: Segmenter | TwoHeads, settings: SegmenterOptimiser) -> tuple[nn.Module, Optimizer]:
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    groups = network.parameter_groups(settings.lr, settings.head_lr_factor)
     optimiser: Optimizer
     if settings.kind == "sgd":
         optimiser = SGD(groups, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
     else:
         optimiser = AdamW(groups, settings.lr, weight_decay=settings.weight_decay)
-    return Trainee(fabric, segmenter, optimiser, settings)
+    return network, optimiser
 
 
 def critic_trainee(
     fabric: Fabric, critic: nn.Module, settings: CriticOptimiser, schedule: SegmenterOptimiser
-) -> Trainee:
+) -> Trainee[Tensor]:
     """A critic with its Adam, on the segmenter's schedule."""
     critic = critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = Adam(critic.parameters(), settings.lr, betas=(settings.beta1, settings.beta2))

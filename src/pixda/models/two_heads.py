@@ -1,0 +1,63 @@
+"""A segmenter with a second head on its middle features, for training only."""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from pixda.errors import UserError
+from pixda.models.deeplab import DilatedSum
+from pixda.models.segmenter import Middle, Segmenter
+
+WITH_MIDDLE = ("deeplab_resnet50", "deeplab_resnet101", "mobile_deeplab", "tiny")
+"""The architectures that name a middle layer."""
+
+
+class TwoLogits(NamedTuple):
+    """What both heads say of a batch, each at its own stride: B x C x h x w."""
+
+    main: Tensor
+    auxiliary: Tensor
+
+
+class TwoHeads(nn.Module):
+    """RGB float B x 3 x H x W in 0..255 -> logits of the main head and of an auxiliary one.
+
+    The auxiliary head has the main one's form in DeepLab-v2 (AdaptSegNet, Tsai et al., CVPR 2018): a sum of
+    dilated convolutions, on the layer that :meth:`~pixda.models.segmenter.Segmenter.middle` names. It starts
+    at random and is thrown away after training: the segmenter alone is kept.
+
+    segmenter: one that names a middle layer (`UserError` otherwise).
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        super().__init__()
+        middle = middle_of(segmenter)
+        self.segmenter = segmenter
+        self.auxiliary = DilatedSum(middle.channels, len(segmenter.classes.names), middle.dilations)
+
+    def forward(self, images: Tensor) -> TwoLogits:
+        """RGB float B x 3 x H x W in 0..255 -> B x C x h x w of each head."""
+        # The middle features are taken from the segmenter's own forward pass, so that it stays as it is.
+        features: list[Tensor] = []
+        tap = middle_of(self.segmenter).layer.register_forward_hook(lambda *call: features.append(call[-1]))
+        try:
+            main: Tensor = self.segmenter(images)
+        finally:
+            tap.remove()
+        return TwoLogits(main, self.auxiliary(features[0]))
+
+    def parameter_groups(self, lr: float, head_lr_factor: float) -> list[dict[str, Any]]:
+        """The segmenter's groups; the auxiliary head learns at the head's rate."""
+        backbone, head = self.segmenter.parameter_groups(lr, head_lr_factor)
+        return [backbone, head | {"params": [*head["params"], *self.auxiliary.parameters()]}]
+
+
+def middle_of(segmenter: Segmenter) -> Middle:
+    """The layer for a second head; `UserError` if the network names none."""
+    middle = segmenter.middle()
+    if middle is None:
+        raise UserError(
+            "This method needs a second head on a layer half-way through the network, and this network names none: "
+            f"choose --network.architecture {', '.join(WITH_MIDDLE[:-1])} or {WITH_MIDDLE[-1]}, or another --method."
+        )
+    return middle

@@ -1,0 +1,86 @@
+"""What the phases share that train a segmenter with an auxiliary head and critics on the maps of both."""
+
+from typing import Any
+
+from torch import Tensor
+
+from pixda.data.domains import Batch
+from pixda.models.segmenter import Segmenter
+from pixda.models.two_heads import TwoLogits, middle_of
+from pixda.phases import settings
+from pixda.phases.map_size import check_map_size
+from pixda.phases.phase import Losses, Phase, Workplace, upsample
+from pixda.phases.trainee import Trainee, two_heads_trainee
+
+Both = tuple[Tensor, Tensor]
+"""Something of the main head, and the same of the auxiliary one."""
+
+HEADS = ("", "auxiliary_")
+"""How the names of their losses begin."""
+
+
+class TwoHeaded(Phase):
+    """A phase whose network has two heads while it learns. Only the segmenter, with its main head, goes on after it."""
+
+    segmenter: Trainee[TwoLogits]
+
+    def __init__(
+        self,
+        name: str,
+        steps: int,
+        batch: int,
+        optimiser: settings.SegmenterOptimiser,
+        loss: settings.SegmentationLoss,
+        critics: settings.CriticOptimiser,
+        heads: settings.Heads,
+    ) -> None:
+        super().__init__(name, steps, batch, optimiser, loss)
+        self.critics = critics
+        self.heads = heads
+        self.lambdas = (heads.weight, heads.auxiliary_weight)
+        self.label_weights = (1.0, heads.auxiliary_segmentation)
+
+    def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
+        """Refuse a network without middle features, and images whose maps are too small for an image critic."""
+        middle_of(segmenter)
+        check_map_size(segmenter, size, self.heads.critics_at, "--recipe.heads.critics_at")
+
+    def learner(self, place: Workplace) -> Trainee[Any]:
+        """The segmenter and a new auxiliary head."""
+        return two_heads_trainee(place.fabric, place.segmenter, self.optimiser)
+
+    def at_labels(self, logits: TwoLogits, batch: Batch) -> Both:
+        """Log-probabilities of both heads at the labels' size, ``B x C x H x W``."""
+        return self.log_probs(logits.main, batch.masks), self.log_probs(logits.auxiliary, batch.masks)
+
+    def at_critics(self, logits: TwoLogits, batch: Batch, at_labels: Both | None = None) -> Both:
+        """Log-probabilities of both heads at the size the critics see: the image's, or the main head's logits'.
+
+        The auxiliary head's logits may be smaller than the main one's, and smaller than an image critic takes
+        (stride 16 in ``mobile_deeplab``), so they are brought to the main one's size there too.
+        ``at_labels`` are those of :meth:`at_labels`, where the caller has them already.
+        """
+        if self.heads.critics_at == "image":
+            return at_labels or self.at_labels(logits, batch)
+        size = logits.main.shape[-2:]
+        return upsample(logits.main, size).log_softmax(1), upsample(logits.auxiliary, size).log_softmax(1)
+
+    def from_labels(self, log_probs: Both, labels: Tensor) -> Both:
+        """The segmentation loss of each head."""
+        main, auxiliary = log_probs
+        return self.segmentation(main, labels), self.segmentation(auxiliary, labels)
+
+
+def weighted(weights: tuple[float, float], losses: Both) -> Tensor:
+    """The sum over both heads."""
+    return weights[0] * losses[0] + weights[1] * losses[1]
+
+
+def detached(maps: Both) -> Both:
+    """The same without their graphs."""
+    return maps[0].detach(), maps[1].detach()
+
+
+def named(name: str, losses: Both) -> Losses:
+    """What the log shows of a loss of both heads."""
+    return {f"{head}{name}": loss.detach() for head, loss in zip(HEADS, losses, strict=True)}
