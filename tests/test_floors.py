@@ -12,7 +12,7 @@ FLOORS = [
     {"errors", "terminal"},
     {"data"},
     {"style", "models", "losses"},
-    {"selection"},
+    {"selection", "pseudo_labels"},
     {"phases"},
     {"methods", "config"},
     {"metrics", "checkpoint", "progress", "logs"},

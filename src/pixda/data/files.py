@@ -1,5 +1,6 @@
 """Finding and decoding picture files, with errors that name the file."""
 
+import io
 import struct
 import zlib
 from collections.abc import Sequence
@@ -78,6 +79,19 @@ def read_colours(path: Path) -> np.ndarray:
             "RGB or palette PNG; for grey values, give the class set a column of label ids."
         )
     return np.asarray(mask if mask.mode == "RGB" else mask.convert("RGB"))
+
+
+def packed_mask(mask: np.ndarray) -> bytes:
+    """A mask of class indices, uint8 (H x W), as the bytes of a PNG: far fewer, and nothing is lost."""
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, "PNG")
+    return file.getvalue()
+
+
+def unpacked_mask(png: bytes) -> np.ndarray:
+    """The mask that `packed_mask` was given."""
+    with Image.open(io.BytesIO(png)) as file:
+        return np.array(file)
 
 
 def _decoded(path: Path, what: str) -> Image.Image:
