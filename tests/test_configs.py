@@ -23,7 +23,7 @@ def read(path, *more):
 
 def test_there_is_a_config_for_every_pair_and_method():
     pairs = ("gta5_to_cityscapes", "synthia_to_cityscapes", "streets_to_camvid", "streets_to_streets")
-    methods = ("source_only", "fine_tuning", "joint", "pixda")
+    methods = ("source_only", "fine_tuning", "joint", "fda", "pixda")
     assert {name(path) for path in CONFIGS} >= {f"{pair}/{method}.yaml" for pair in pairs for method in methods}
 
 

@@ -25,7 +25,7 @@ def finished(root, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("method", ["source_only", "fine_tuning", "joint"])
+@pytest.mark.parametrize("method", ["source_only", "fine_tuning", "joint", "fda"])
 def test_every_method_trains_and_is_scored(root, tmp_path, method):
     assert main(words(root, tmp_path / "run", method=method)) == 0
     scores = json.loads((tmp_path / "run/scores.json").read_text())

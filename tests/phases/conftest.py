@@ -28,6 +28,12 @@ class Book:
     def scoring(self, done, total):
         self.counts.append((done, total))
 
+    def labelled(self, images, share):
+        self.results.append((images, share))
+
+    def labelling(self, done, total):
+        self.counts.append((done, total))
+
 
 @dataclass
 class Streams:

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 from pixda.errors import UserError
+from pixda.methods.fda import FDA
 from pixda.methods.fine_tuning import FineTuning
 from pixda.methods.joint import Joint
 from pixda.methods.method import Method
@@ -15,6 +16,7 @@ METHODS: dict[str, type[Method]] = {
     "source_only": SourceOnly,
     "fine_tuning": FineTuning,
     "joint": Joint,
+    "fda": FDA,
     "pixda": PixDA,
 }
 

@@ -35,6 +35,9 @@ class Method(ABC):
         """Whether target images without labels take part in any phase."""
         return False
 
+    def check(self, unlabelled: bool) -> None:  # noqa: B027 (most methods take any)
+        """Raise UserError if the settings do not suit a run with, or without, ``unlabelled`` images."""
+
     def pretrain(self) -> "Phase":
         """Supervised learning on the source alone."""
         from pixda.phases.supervised import Supervised

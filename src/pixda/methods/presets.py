@@ -20,6 +20,7 @@ from pixda.phases.settings import (
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     "official": {
+        "batch": 4,  # for all methods: the learning rate below was scaled to it
         "segmenter": SegmenterOptimiser(lr=1e-3),
         "loss": SegmentationLoss(alpha=0.75, alpha_exceptions={2: 0.25}),
         "critics": CriticOptimiser(lr=4e-4),
@@ -29,6 +30,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # Every method takes 500 steps after pretraining, so that a table compares equal budgets.
     "small": {
+        "batch": 4,
         "crop": (320, 240),
         "flip": True,
         "segmenter": SegmenterOptimiser(kind="adamw", lr=1e-4, weight_decay=1e-4, horizon=None),
@@ -37,6 +39,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "more_steps": 500,
         "tuning_steps": 500,
         "joint_steps": 500,
+        "steps": 500,
+        "bands": (0.01,),
+        "rounds": 0,
         "adaptation_steps": 400,
         "critics": CriticOptimiser(lr=4e-4),
         "alignment": Alignment(critics_at="logits"),
@@ -50,6 +55,7 @@ PRESETS["demo"] = PRESETS["small"] | {
     "more_steps": 220,
     "tuning_steps": 220,
     "joint_steps": 220,
+    "steps": 220,
     "adaptation_steps": 160,
     "distillation": Distillation(steps=60),
 }
