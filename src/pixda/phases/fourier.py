@@ -63,9 +63,10 @@ class Fourier(Phase):
 
     def prepare(self, place: Workplace, carried: Trainee | None) -> None:
         """A copy of the first stage for each band; together they are the network being made."""
-        self._teacher = place.segmenter
-        # In a resumed round the one before was not prepared; what stands here then gets its weights from the state.
-        self.first = (self.after and self.after.first) or place.segmenter
+        self._teacher = self.first = place.segmenter
+        # The round before has it, unless this one is resumed: then the network at hand gets its weights from the state.
+        if self.after is not None and self.after.first is not None:
+            self.first = self.after.first
         networks = [copy.deepcopy(self.first) for _ in self.bands]
         place.segmenter = networks[0]
         super().prepare(place, carried)
