@@ -44,7 +44,7 @@ class Experiment:
     target: Target
     """A handful of labelled real ones, and the set to score on."""
     unlabelled: Data | None = None
-    """Real frames without labels, for methods that learn from such (pixda): a folder needs no masks."""
+    """Real frames without labels, for methods that learn from such (pixda, fda): a folder needs no masks."""
     classes: str = "cityscapes-19"
     """Class set: a shipped name (cityscapes-19, camvid-11), or the path of a YAML file."""
     size: tuple[int, int] = (1024, 512)

@@ -165,6 +165,7 @@ def test_pseudo_labels_are_the_ensembles_by_the_sorted_rule_for_shots_and_unlabe
     """Whole images, softmax maps averaged, one threshold a class over all images, sorted in plain Python."""
     at, _, teacher, two = rounds
     next(two.batches(0, 0))
+    assert not teacher.training, "with the statistics it has, not those of a batch of the target"
     images = {("target", s.name): s.image for s in at.domains.target}
     images |= {("unlabelled", s.name): s.image for s in at.domains.unlabelled}
     judged, own = {}, {c: [] for c in range(19)}
