@@ -12,7 +12,7 @@ FLOORS = [
     {"errors", "terminal"},
     {"data", "lock"},
     {"style", "models", "losses"},
-    {"selection"},
+    {"selection", "pseudo_labels"},
     {"phases"},
     {"methods", "config"},
     {"options"},

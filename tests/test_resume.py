@@ -5,7 +5,7 @@ import signal
 
 import pytest
 import torch
-from runs import start, two_domains, wait_for, words
+from runs import start, two_domains, unlabelled, wait_for, words
 from safetensors.torch import load_file
 
 from pixda.__main__ import main
@@ -51,6 +51,30 @@ def test_killed_with_two_heads_and_resumed_the_weights_are_bit_equal(unbroken, t
     process.wait()
     assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
     assert main(words(root, out, "--resume=true", method=method)) == 0
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def unbroken_rounds(tmp_path_factory):
+    root = two_domains(tmp_path_factory.mktemp("domains"))
+    more = ["--recipe.steps=120", "--recipe.rounds=2", *unlabelled(root)]
+    out = tmp_path_factory.mktemp("runs") / "unbroken"
+    assert main(words(root, out, *more, method="fda")) == 0
+    return root, out, more
+
+
+@pytest.mark.parametrize("phase", ["transfer", "self-train-1", "self-train-2"])
+def test_several_networks_in_rounds_are_resumed_with_their_beginnings_and_their_pseudo_labels(
+    unbroken_rounds, tmp_path, phase
+):
+    root, whole, more = unbroken_rounds
+    out = tmp_path / "broken"
+    process = start(root, out, *more, method="fda")
+    wait_for(process, out / f"logs/{phase}.csv", 8)  # a row is written before its checkpoint: that of step 4 is there
+    process.kill()
+    process.wait()
+    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
+    assert main(words(root, out, "--resume=true", *more, method="fda")) == 0
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 

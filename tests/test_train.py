@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from pixda.__main__ import main
 from pixda.checkpoint import load_model
-from pixda.models import build_segmenter
+from pixda.models import Ensemble, build_segmenter
 from pixda.report.figures import score_histogram
 
 
@@ -28,7 +28,7 @@ def finished(root, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("method", ["source_only", "fine_tuning", "joint", "adaptsegnet", "advent", "fsda"])
+@pytest.mark.parametrize("method", ["source_only", "fine_tuning", "joint", "fda", "adaptsegnet", "advent", "fsda"])
 def test_every_method_trains_and_is_scored(root, tmp_path, method):
     assert main(words(root, tmp_path / "run", method=method)) == 0
     scores = json.loads((tmp_path / "run/scores.json").read_text())
@@ -37,9 +37,11 @@ def test_every_method_trains_and_is_scored(root, tmp_path, method):
     assert scores["iou"]["train"] is None, "a class without ground truth has no score"
     segmenter, made = load_model(tmp_path / "run")
     assert made["method"] == method
+    made_anew = build_segmenter(classes=segmenter.classes, **segmenter.spec())
     with safe_open(tmp_path / "run/model.safetensors", framework="pt") as file:
-        plain = set(build_segmenter("tiny", segmenter.classes).state_dict())
-        assert set(file.keys()) == plain, "whatever learned beside the network is not in the model"
+        assert set(file.keys()) == set(made_anew.state_dict()), (
+            "whatever learned beside the network is not in the model"
+        )
 
 
 def test_joint_training_on_the_sets_as_one(root, tmp_path):
@@ -78,6 +80,41 @@ def test_the_model_stands_alone(finished):
     assert segmenter.classes.names[13] == "car"
     assert made["config"]["size"] == [64, 48]
     assert segmenter(torch.rand(1, 3, 48, 64) * 255).shape[:2] == (1, 19)
+
+
+def test_networks_of_several_bands_are_kept_scored_and_used_as_one(root, tmp_path, capsys):
+    out = tmp_path / "fda"
+    assert main(words(root, out, method="fda")) == 0
+    assert "pseudo-labels: " in capsys.readouterr().out
+    segmenter, made = load_model(out)
+    assert isinstance(segmenter, Ensemble)
+    assert len(segmenter.members) == 2
+    assert made["steps"] == {"pretrain": 20, "transfer": 20, "self-train-1": 20}
+    data = f"--data.dataset=folder --data.root={root}/target --data.scheme=cityscapes --data.split=val".split()
+    assert main(["evaluate", f"--model={out}", *data, f"--out={tmp_path / 'again.json'}"]) == 0
+    assert (tmp_path / "again.json").read_text() == (out / "scores.json").read_text()
+    images = root / "target/images/val"
+    assert main(["predict", f"--model={out}", f"--inputs={images}", f"--out={tmp_path / 'predicted'}"]) == 0
+    assert len(list((tmp_path / "predicted").rglob("*.png"))) >= 3
+    assert main(words(root, tmp_path / "on", f"--start_from={out}", method="joint")) == 0
+    assert len(load_model(tmp_path / "on")[0].members) == 2, "one that is trained on stays what it is"
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--recipe.target_labels=true", "--recipe.rounds 0"),
+        ("--recipe.bands=[]", "--recipe.bands"),
+        ("--recipe.rounds=-1", "--recipe.rounds"),
+        ("--recipe.steps=1", "--recipe.steps"),
+    ],
+)
+def test_rounds_that_have_nothing_to_do_are_refused_before_training(root, tmp_path, capsys, option, said):
+    assert main(words(root, tmp_path / "run", option, method="fda")) == 1
+    message = capsys.readouterr().err
+    assert said in message
+    assert len(message.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
 
 
 def test_methods_can_share_one_first_stage(root, finished, tmp_path):

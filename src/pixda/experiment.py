@@ -121,8 +121,9 @@ def _run(
             "machine": describe_machine(fabric, experiment.machine),
             "config": config,
         }
-        save_model(out, segmenter, made)
-        return _score(segmenter, test, experiment.size, fabric, display, out / "scores.json")
+        # Not always the network that training began with: a phase may leave several as one.
+        save_model(out, training.segmenter, made)
+        return _score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
 
 
 def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path | None) -> Scores:
@@ -195,8 +196,9 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
         able = [name for name in METHODS if build(name).learns_from_unlabelled()]
         raise UserError(
             f"Nothing in this run would learn from the images without labels in {experiment.unlabelled.root}: "
-            f"leave --unlabelled out, or choose a method that aligns them with a critic ({', '.join(able)})."
+            f"leave --unlabelled out, or choose a method that does ({', '.join(able)}; pixda with its critic only)."
         )
+    method.check(experiment.unlabelled is not None)
     phases = method.phases()
     if experiment.start_from is not None:
         phases = phases[1:]

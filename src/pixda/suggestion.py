@@ -155,7 +155,7 @@ def _probabilities(
     image = read_image(path).resize(size, Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(fabric.device).float()
     seen: list[Any] = []
-    hook = segmenter.backbone.register_forward_hook(lambda module, given, features: seen.append(features))
+    hook = segmenter.features().register_forward_hook(lambda module, given, features: seen.append(features))
     with fabric.autocast():
         probabilities = segmenter(pixels).float().softmax(1)[0].cpu()
     hook.remove()

@@ -53,7 +53,7 @@ class Run:
         phases: the method's.
         fabric: device, precision, processes.
         domains: the streams of batches.
-        segmenter: the network being made, on its device.
+        segmenter: the network being made, on its device; once trained, the one that the run ends with.
         display: what the user sees.
         checkpoint_every: steps between two checkpoints.
         log_every: steps between two readings of the losses, each of which waits for the device.
@@ -102,6 +102,7 @@ class Run:
             for index in range(self.position.phase, len(self.phases)):
                 phase = self.phases[index]
                 phase.prepare(place, carried)
+                self.segmenter = place.segmenter
                 if state is not None:
                     self._restore(phase, state)
                     state = None
@@ -175,6 +176,14 @@ class Run:
     def scoring(self, done: int, total: int) -> None:
         """Show how far a selection is."""
         self.display.count("selection", done, total)
+
+    def labelled(self, images: int, share: float) -> None:
+        """Show what the pseudo-labels cover."""
+        self.display.say(f"pseudo-labels: {share:.0%} of the pixels of {images} target images")
+
+    def labelling(self, done: int, total: int) -> None:
+        """Show how far the pseudo-labels are."""
+        self.display.count("pseudo-labels", done, total)
 
     # ---- the state
 

@@ -7,6 +7,7 @@ import torch
 from trees import CITYSCAPES_IDS, folder, write_image
 
 from pixda.data.domains import Domains
+from pixda.data.files import packed_mask
 from pixda.data.folder import Folder
 from pixda.errors import UserError
 
@@ -170,6 +171,38 @@ def test_selection_sees_every_image_once_whole_and_in_order(datasets):
     assert [name for source, _ in batches for name in source.names] == domains.source_names
     assert {tuple(source.images.shape[-2:]) for source, _ in batches} == {(36, 72)}
     assert all(len(source.names) == len(target.names) for source, target in batches)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_given_masks_follow_their_images_through_crop_and_flip(datasets, unlabelled, workers):
+    """Masks made of the images' own red: wherever a pixel goes, its mask goes with it."""
+
+    def remade(dataset):
+        reds = {sample.name: sample.image[0].numpy() // 13 for sample in dataset}
+        return dataset.with_masks({name: packed_mask(red) for name, red in reds.items()})
+
+    given = streams(
+        (datasets[0], remade(datasets[1])), unlabelled=remade(unlabelled), crop=(32, 16), flip=True, workers=workers
+    )
+    pairs = list(given.pairs(given.source_names, 2, "p", 0, 0))
+    for side in ("target", "unlabelled"):
+        for pair in pairs:
+            batch = getattr(pair, side)
+            assert batch.masks.shape == (2, 16, 32)
+            assert torch.equal(batch.masks, batch.images[:, 0].long() // 13)
+    before = streams(datasets, unlabelled=unlabelled, crop=(32, 16), flip=True)
+    for old, new in zip(before.pairs(before.source_names, 2, "p", 0, 0), pairs, strict=True):
+        assert torch.equal(old.target.images, new.target.images), "other masks, the same images"
+        assert torch.equal(old.source.masks, new.source.masks)
+
+
+def test_target_images_are_shown_once_whole_and_in_order(datasets, unlabelled):
+    domains = streams(datasets, unlabelled=unlabelled, crop=(32, 16), flip=True)
+    for stream, dataset in (("target", datasets[1]), ("unlabelled", unlabelled)):
+        batches = list(domains.whole(stream, 2))
+        assert [name for batch in batches for name in batch.names] == [frame.name for frame in dataset.frames]
+        assert torch.equal(torch.cat([batch.images for batch in batches])[1], dataset[1].image.float())
+    assert list(streams(datasets).whole("unlabelled", 2)) == []
 
 
 def test_fewer_images_than_a_batch_give_no_pair(datasets):

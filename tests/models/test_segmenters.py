@@ -12,8 +12,9 @@ from pixda.models import ARCHITECTURES, build_segmenter
 from pixda.models.deeplab import DeepLabV2, DilatedSum
 from pixda.models.resnet import ResNet
 
-# Architectures with their defaults, and the families of Hugging Face in their smallest form.
+# Architectures with their defaults, an ensemble of two, and the families of Hugging Face in their smallest form.
 NETWORKS = {name: (name, {}) for name in ARCHITECTURES if name != "huggingface"}
+NETWORKS["ensemble"] = ("ensemble", {"members": [{"architecture": "mobile_deeplab", "width": 12}] * 2})
 NETWORKS |= {name: ("huggingface", {"config": config}) for name, config in FAMILIES.items()}
 STRIDES = {"mobilevit": 32, "upernet-convnext": 1, "upernet-swin": 1, "beit": 2}
 SQUARE = ("dpt",)  # takes and gives squares
@@ -54,7 +55,8 @@ class TestContract:
         grouped = [id(p) for group in groups for p in group["params"]]
         assert sorted(grouped) == sorted(id(p) for p in segmenter.parameters() if p.requires_grad)
         assert {group["name"]: group["lr"] for group in groups} == pytest.approx({"backbone": 1e-3, "head": 1e-2})
-        heads = {id(p) for p in segmenter.head.parameters() if p.requires_grad}
+        parts = segmenter.members if architecture == "ensemble" else [segmenter]
+        heads = {id(p) for part in parts for p in part.head.parameters() if p.requires_grad}
         assert {id(p) for p in groups[1]["params"]} == heads
         torch.optim.SGD(groups, lr=1.0)
 
@@ -116,7 +118,7 @@ class TestNumbers:
 
 def test_unknown_architecture_lists_the_choices(classes):
     with pytest.raises(
-        UserError, match=r"'unet'.*deeplab_resnet50, deeplab_resnet101, mobile_deeplab, huggingface, tiny"
+        UserError, match=r"'unet'.*deeplab_resnet50, deeplab_resnet101, mobile_deeplab, huggingface, tiny, ensemble"
     ):
         build_segmenter("unet", classes)
 

@@ -35,6 +35,12 @@ class Book:
     def dropped(self, source):
         self.gone.append(source)
 
+    def labelled(self, images, share):
+        self.results.append((images, share))
+
+    def labelling(self, done, total):
+        self.counts.append((done, total))
+
 
 class InName:
     """A source of which the phases see no more than the names."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pixda.data.classes import IGNORE, UNKNOWN, ClassSet
-from pixda.data.files import read_image
+from pixda.data.files import read_image, unpacked_mask
 from pixda.errors import UserError
 
 _NAMED_CODES = 12
@@ -90,6 +90,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
     """Where one frame lies below the root, for error texts; may hold {split}."""
     splits: tuple[str, ...] = ()
     """Splits there are; empty where the user names them."""
+    given_masks: Mapping[str, bytes] | None = None
+    """Masks that stand in for the files': see `with_masks`."""
 
     def __init__(
         self,
@@ -147,6 +149,15 @@ class SegmentationDataset(Dataset[Sample], ABC):
         blind.frames = Frames(self.root, [frame._replace(mask=None) for frame in self.frames])
         return blind
 
+    def with_masks(self, masks: Mapping[str, bytes]) -> Self:
+        """Return this dataset with other masks in place of its own: a PNG of class indices for each frame's name.
+
+        They are of the samples' size (see `packed_mask`), and follow their images wherever samples are cut or turned.
+        """
+        other = self.without_masks()
+        other.given_masks = masks
+        return other
+
     def __len__(self) -> int:
         return len(self.frames)
 
@@ -164,7 +175,9 @@ class SegmentationDataset(Dataset[Sample], ABC):
             image = image.resize(self.size, Image.Resampling.BICUBIC)
             if raw is not None:
                 raw = np.asarray(Image.fromarray(raw).resize(self.size, Image.Resampling.NEAREST))
-        if raw is None:
+        if self.given_masks is not None:
+            mask = unpacked_mask(self.given_masks[frame.name])
+        elif raw is None:
             mask = np.full((image.height, image.width), IGNORE, np.uint8)
         else:
             mask = self.labels.decode(raw)

@@ -7,7 +7,7 @@ run sees what the unbroken one would have seen, and the number of loader workers
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -145,6 +145,13 @@ class Domains:
             self._load(self._shots, [target[i : i + batch] for i in cut]),
             strict=True,
         )
+
+    def whole(self, stream: Literal["target", "unlabelled"], batch: int) -> Iterator[Batch]:
+        """Every target image of a stream once, whole and in order, the last short batch too; none without a stream."""
+        dataset = self.target if stream == "target" else self.unlabelled
+        if dataset is not None:
+            draws = [Draw(index, -1) for index in range(len(dataset))]
+            yield from self._load(dataset, [draws[i : i + batch] for i in range(0, len(draws), batch)])
 
     # ---- which images, in which order
 

@@ -6,6 +6,7 @@ from typing import Any
 from pixda.errors import UserError
 from pixda.methods.adaptsegnet import AdaptSegNet
 from pixda.methods.advent import Advent
+from pixda.methods.fda import FDA
 from pixda.methods.fine_tuning import FineTuning
 from pixda.methods.fsda import Fsda
 from pixda.methods.joint import Joint
@@ -21,6 +22,7 @@ METHODS: dict[str, type[Method]] = {
     "adaptsegnet": AdaptSegNet,
     "advent": Advent,
     "fsda": Fsda,
+    "fda": FDA,
     "pixda": PixDA,
 }
 

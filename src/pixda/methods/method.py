@@ -42,6 +42,9 @@ class Method(ABC):
         """Whether the labels of the shots take part in any phase; otherwise nobody opens them."""
         return True
 
+    def check(self, unlabelled: bool) -> None:  # noqa: B027 (most methods take any)
+        """Raise UserError if the settings do not suit a run with, or without, ``unlabelled`` images."""
+
     def pretrain(self) -> "Phase":
         """Supervised learning on the source alone."""
         from pixda.phases.supervised import Supervised

@@ -22,7 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     # For another method: PixDA's released code's way to learn, and its length, so that the two compare.
     "official": {
-        "batch": 4,
+        "batch": 4,  # the learning rate below was scaled to it
         "steps": 30000,
         "pretrain_steps": 30000,
         "segmenter": SegmenterOptimiser(lr=1e-3),
@@ -44,6 +44,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "more_steps": 500,
         "tuning_steps": 500,
         "joint_steps": 500,
+        "bands": (0.01,),
+        "rounds": 0,
         "adaptation_steps": 400,
         "critics": CriticOptimiser(lr=4e-4),
         "alignment": Alignment(critics_at="logits"),

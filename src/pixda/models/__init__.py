@@ -1,13 +1,14 @@
 """Networks: the segmenters, by name, and the two critics."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.deeplab import deeplab_resnet50, deeplab_resnet101
+from pixda.models.ensemble import Ensemble
 from pixda.models.huggingface import huggingface
 from pixda.models.mobile_deeplab import mobile_deeplab
 from pixda.models.segmenter import Segmenter
@@ -16,6 +17,7 @@ from pixda.models.weights import LoadReport, load_weights
 
 __all__ = [
     "ARCHITECTURES",
+    "Ensemble",
     "ImageCritic",
     "LoadReport",
     "PixelCritic",
@@ -24,12 +26,19 @@ __all__ = [
     "load_weights",
 ]
 
+
+def _ensemble(classes: ClassSet, members: Sequence[Mapping[str, Any]] = ()) -> Ensemble:
+    """members: name and options of each network, such as {architecture: mobile_deeplab, width: 12}."""
+    return Ensemble([build_segmenter(classes=classes, **member) for member in members])
+
+
 ARCHITECTURES: dict[str, Callable[..., Segmenter]] = {
     "deeplab_resnet50": deeplab_resnet50,
     "deeplab_resnet101": deeplab_resnet101,
     "mobile_deeplab": mobile_deeplab,
     "huggingface": huggingface,
     "tiny": Tiny,
+    "ensemble": _ensemble,
 }
 
 

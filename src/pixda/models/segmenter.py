@@ -48,6 +48,10 @@ class Segmenter(nn.Module):
         """Where a second head may learn in training; None: the network names no such layer."""
         return None
 
+    def features(self) -> nn.Module:
+        """The part whose output, B x F x h x w or a list that ends with it, describes an image."""
+        return self.backbone
+
     def check(self, crop: tuple[int, int], whole: tuple[int, int], batch: int) -> None:
         """Raise UserError if the network cannot learn from `batch` images of `crop`, or judge one of `whole`.
 

@@ -32,6 +32,12 @@ class Journal(Protocol):
     def dropped(self, source: str) -> None:
         """One of several sources has too few images left for its share of a batch."""
 
+    def labelled(self, images: int, share: float) -> None:
+        """So many target images have pseudo-labels, on this share (0..1) of their pixels."""
+
+    def labelling(self, done: int, total: int) -> None:
+        """Pseudo-labels are being made: ``done`` of ``total`` looks at a target image."""
+
 
 @dataclass
 class Workplace:
@@ -40,7 +46,8 @@ class Workplace:
     Attributes:
         fabric: device, precision, processes.
         domains: the streams of batches.
-        segmenter: the network being made; every phase leaves it better or done.
+        segmenter: the network being made; every phase leaves it better or done, or puts another in its place when
+            it prepares.
         journal: whom to tell.
     """
 

@@ -1,0 +1,182 @@
+"""Fourier domain adaptation: the source wears the target's style, a network for each width of the style's band."""
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from pixda.data.domains import Batch, Pair
+from pixda.data.files import packed_mask
+from pixda.losses.entropy import charbonnier_entropy
+from pixda.models.ensemble import Ensemble
+from pixda.models.segmenter import Segmenter
+from pixda.phases import settings
+from pixda.phases.phase import Losses, Phase, Workplace, upsample
+from pixda.phases.trainee import Trainee, segmenter_trainee
+from pixda.pseudo_labels import STEPS, count, keep, likeliest, thresholds
+from pixda.style import stylise
+
+Stream = Literal["target", "unlabelled"]
+
+
+class Fourier(Phase):
+    """``L_seg(source in the target's style) + lambda_ent mean rho(target)``, for one network a band.
+
+    Yang & Soatto, *FDA: Fourier Domain Adaptation for Semantic Segmentation*, CVPR 2020. The networks see the same
+    batches, each with the source stylised at its own beta, and know nothing of each other; what the phase leaves is
+    their :class:`~pixda.models.ensemble.Ensemble`, or the network itself where there is one band.
+
+    A phase that comes ``after`` another is a round of self-training: the networks begin again where the first round's
+    did, and ``L_seg(target, pseudo-labels)`` joins their loss, the labels made once, by the ensemble of the round
+    before. Departure: they begin at the run's first stage, the released code's at the ImageNet weights.
+
+    The shots are target images without labels, as in PixDA's comparison. With ``target_labels`` their labels are
+    learned from, in every round, and pseudo-labels are for images that have none. Where the run has unlabelled target
+    images, a batch of them stands beside the shots in every step, and the two lend the source their style by turns.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        steps: int,
+        batch: int,
+        optimiser: settings.SegmenterOptimiser,
+        loss: settings.SegmentationLoss,
+        bands: Sequence[float],
+        entropy_weight: float,
+        eta: float,
+        target_labels: bool,
+        after: "Fourier | None" = None,
+    ) -> None:
+        super().__init__(name, steps, batch, optimiser, loss)
+        self.bands = bands
+        self.entropy_weight = entropy_weight
+        self.eta = eta
+        self.target_labels = target_labels
+        self.after = after
+        self.first: Segmenter | None = None  # the network that every member of every round begins as
+
+    # ---- what is trained
+
+    def prepare(self, place: Workplace, carried: Trainee[Any] | None) -> None:
+        """A copy of the first stage for each band; together they are the network being made."""
+        self._teacher = self.first = place.segmenter
+        # The round before has it, unless this one is resumed: then the network at hand gets its weights from the state.
+        if self.after is not None and self.after.first is not None:
+            self.first = self.after.first
+        networks = [copy.deepcopy(self.first) for _ in self.bands]
+        place.segmenter = networks[0]
+        super().prepare(place, carried)
+        others = [segmenter_trainee(place.fabric, network.train(), self.optimiser) for network in networks[1:]]
+        self.members = [self.segmenter, *others]
+        if others:
+            place.segmenter = Ensemble(networks).to(place.fabric.device)
+        self.domains = place.domains
+        self.pseudo_labels: dict[Stream, dict[str, bytes]] | None = None
+
+    def trainees(self) -> dict[str, Trainee[Any]]:
+        """The network of each band."""
+        return {"segmenter" if n == 0 else f"segmenter {n + 1}": member for n, member in enumerate(self.members)}
+
+    # ---- on which batches
+
+    def batches(self, epoch: int, skip: int) -> Iterator[Pair]:
+        """One pass over the source, each batch beside one of target images."""
+        if self.after is not None and self.pseudo_labels is None:
+            self._learn_from(self._make_pseudo_labels())
+        return self.domains.pairs(self.domains.source_names, self.batch, self.name, epoch, skip)
+
+    @torch.no_grad()
+    def _make_pseudo_labels(self) -> dict[Stream, dict[str, bytes]]:
+        """A mask for every target image without labels, by the thresholds that hold for all of them together."""
+        counts = torch.zeros(len(self._teacher.classes.names), STEPS + 1, dtype=torch.long)
+        for _, _, labels, sure in self._judged(0):
+            counts += count(labels, sure, len(counts))
+        limits = thresholds(counts)
+
+        masks: dict[Stream, dict[str, bytes]] = {}
+        kept = 0
+        for stream, names, labels, sure in self._judged(1):
+            chosen = keep(labels, sure, limits).cpu().numpy()
+            kept += int((chosen != 255).sum())
+            masks.setdefault(stream, {}).update(zip(names, map(packed_mask, chosen), strict=True))
+        images = sum(len(of_stream) for of_stream in masks.values())
+        self.place.journal.labelled(images, kept / max(int(counts.sum()), 1))
+        return masks
+
+    def _judged(self, look: int) -> Iterator[tuple[Stream, list[str], Tensor, Tensor]]:
+        """What the round before says of whole target images: stream, names, labels and confidences ``B x H x W``.
+
+        All are judged twice, to count and to cut, because the maps of thousands of images fit into no memory.
+        """
+        streams: list[Stream] = ["unlabelled"] if self.target_labels else ["target", "unlabelled"]
+        datasets = {"target": self.place.domains.target, "unlabelled": self.place.domains.unlabelled}
+        total = sum(len(datasets[stream] or ()) for stream in streams)
+        done = look * total
+        self._teacher.eval()
+        for stream in streams:
+            for batch in self.place.domains.whole(stream, self.batch):
+                with self.place.fabric.autocast():
+                    logits = self._teacher(batch.images)
+                yield stream, batch.names, *likeliest(upsample(logits, batch.images.shape[-2:]).log_softmax(1))
+                done += len(batch.names)
+                self.place.journal.labelling(done, 2 * total)
+
+    def _learn_from(self, pseudo_labels: dict[Stream, dict[str, bytes]]) -> None:
+        """Give the target images these masks; from here on they follow the images' crops and flips."""
+        self.pseudo_labels = pseudo_labels
+        domains = self.place.domains
+        if "target" in pseudo_labels:
+            domains = dataclasses.replace(domains, target=domains.target.with_masks(pseudo_labels["target"]))
+        if "unlabelled" in pseudo_labels and domains.unlabelled is not None:
+            remade = domains.unlabelled.with_masks(pseudo_labels["unlabelled"])
+            domains = dataclasses.replace(domains, unlabelled=remade)
+        self.domains = domains
+        self._teacher = self.place.segmenter  # the round before has said what it had to say: free its networks
+
+    # ---- by which losses
+
+    def step(self, pair: Pair) -> Losses:
+        """One step of every network; the losses are their means."""
+        source, shots = pair.labelled_source(), pair.labelled_target()
+        target = shots if pair.unlabelled is None else _together(shots, pair.unlabelled)
+        turn = shots if pair.unlabelled is None or self.segmenter.steps % 2 == 0 else pair.unlabelled
+        totals: Losses = {}
+        for beta, member in zip(self.bands, self.members, strict=True):
+            log_probs = self.log_probs(member(stylise(source.images, turn.images, beta)), source.masks)
+            on_source = self.segmentation(log_probs, source.masks)
+            member.accumulate(on_source)
+
+            logits = member(target.images)
+            entropy = charbonnier_entropy(logits.float().log_softmax(1), self.eta)
+            objective = self.entropy_weight * entropy
+            losses = {"source": on_source.detach(), "entropy": entropy.detach()}
+            if self.target_labels or self.after is not None:
+                on_target = self.segmentation(self.log_probs(logits, target.masks), target.masks)
+                objective = objective + on_target
+                losses["target"] = on_target.detach()
+            member.descend(objective)
+            totals = {name: totals.get(name, 0) + value / len(self.members) for name, value in losses.items()}
+        return totals
+
+    # ---- what must survive
+
+    def state_dict(self) -> dict[str, Any]:
+        """The first stage, for the rounds to come, and the pseudo-labels, whose makers are gone."""
+        assert self.first is not None
+        return {"first": self.first.state_dict(), "pseudo_labels": self.pseudo_labels}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take them back."""
+        assert self.first is not None
+        self.first.load_state_dict(state["first"])
+        if state["pseudo_labels"] is not None:
+            self._learn_from(state["pseudo_labels"])
+
+
+def _together(one: Batch, other: Batch) -> Batch:
+    """Two batches of one domain as one, so that a forward pass has one domain's batch statistics."""
+    return Batch(torch.cat([one.images, other.images]), torch.cat([one.masks, other.masks]), [*one.names, *other.names])
