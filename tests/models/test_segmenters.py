@@ -14,8 +14,9 @@ from pixda.models.resnet import ResNet
 
 # Architectures with their defaults, and the families of Hugging Face in their smallest form.
 NETWORKS = {name: (name, {}) for name in ARCHITECTURES if name != "huggingface"}
+NETWORKS |= {"fcn8s": ("fcn8s", {"width": 1 / 16})}  # test_fcn8s.py has the whole one
 NETWORKS |= {name: ("huggingface", {"config": config}) for name, config in FAMILIES.items()}
-STRIDES = {"mobilevit": 32, "upernet-convnext": 1, "upernet-swin": 1, "beit": 2}
+STRIDES = {"fcn8s": 1, "mobilevit": 32, "upernet-convnext": 1, "upernet-swin": 1, "beit": 2}
 SQUARE = ("dpt",)  # takes and gives squares
 
 
@@ -116,7 +117,7 @@ class TestNumbers:
 
 def test_unknown_architecture_lists_the_choices(classes):
     with pytest.raises(
-        UserError, match=r"'unet'.*deeplab_resnet50, deeplab_resnet101, mobile_deeplab, huggingface, tiny"
+        UserError, match=r"'unet'.*deeplab_resnet50, deeplab_resnet101, fcn8s, mobile_deeplab, huggingface, tiny"
     ):
         build_segmenter("unet", classes)
 

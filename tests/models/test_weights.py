@@ -194,6 +194,56 @@ def test_style_of_the_other_resnet_is_noted(deeplab, stored):
     assert "caffe=False" in str(load_weights(deeplab(caffe=True), vision))
 
 
+def vgg_file(segmenter):
+    """The names and, at width 1, the shapes of torchvision's vgg16: two layers of it are lines, not windows."""
+    donor = lively(segmenter.backbone).state_dict()
+    file = {name: value for name, value in donor.items() if name.startswith("features.")}
+    file["classifier.0.weight"] = donor["fc6.weight"].flatten(1)
+    file["classifier.3.weight"] = donor["fc7.weight"].flatten(1)
+    file |= {"classifier.0.bias": donor["fc6.bias"], "classifier.3.bias": donor["fc7.bias"]}
+    return file | {"classifier.6.weight": torch.zeros(1000, file["classifier.3.bias"].numel())}
+
+
+@pytest.fixture
+def fcn8s(classes):
+    def build(**options):
+        return build_segmenter("fcn8s", classes, **options)
+
+    return build
+
+
+def test_vgg16_becomes_fcn8s(fcn8s, stored):
+    """Seven by seven cells of the last pooling give, in the middle, what the classifier's two layers give of them."""
+    file = vgg_file(fcn8s(width=1 / 32))
+    segmenter = fcn8s(width=1 / 32).eval()
+    head = copy.deepcopy(segmenter.head.state_dict())
+    report = load_weights(segmenter, stored(file))
+    assert report.skipped == ["classifier.6.weight"]
+    assert report.left_at_random == [f"head.{name}" for name in head]
+    assert report.notes == []
+    assert_holds(segmenter.head, head)
+    assert_holds(segmenter.backbone.features, {k.removeprefix("features."): v for k, v in file.items() if "feat" in k})
+    pooled = torch.rand(3, 16, 7, 7)
+    lines = pooled.flatten(1)
+    for layer, name in ((segmenter.backbone.fc6, "classifier.0"), (segmenter.backbone.fc7, "classifier.3")):
+        pooled = layer(pooled)
+        lines = nn.functional.linear(lines, file[f"{name}.weight"], file[f"{name}.bias"])
+        torch.testing.assert_close(pooled[:, :, 0, 0], lines, rtol=1e-4, atol=1e-5)
+
+
+def test_other_depths_of_vgg_are_refused(fcn8s, stored):
+    file = vgg_file(fcn8s(width=1 / 32))
+    deeper = file | {"features.16.weight": torch.zeros(8, 8, 3, 3)}  # VGG19 has its fourth 256 here
+    refused(fcn8s(width=1 / 32), stored(deeper), r"holds features\.16\.weight, which this network lacks")
+    without = {name: value for name, value in file.items() if not name.startswith("classifier.0")}
+    refused(fcn8s(width=1 / 32), stored(without), r"lacks backbone\.fc6\.weight, backbone\.fc6\.bias")
+
+
+def test_pretrained_weights_want_the_whole_width(fcn8s, stored):
+    file = {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}
+    refused(fcn8s(width=1 / 4), stored(file), "VGG16 of width 0.25: pretrained weights are for width 1")
+
+
 def refused(segmenter, path, match, **options):
     before = copy.deepcopy(segmenter.state_dict())
     with pytest.raises(UserError, match=match):

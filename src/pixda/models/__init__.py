@@ -8,6 +8,7 @@ from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.deeplab import deeplab_resnet50, deeplab_resnet101
+from pixda.models.fcn8s import fcn8s
 from pixda.models.huggingface import huggingface
 from pixda.models.mobile_deeplab import mobile_deeplab
 from pixda.models.segmenter import Segmenter
@@ -27,6 +28,7 @@ __all__ = [
 ARCHITECTURES: dict[str, Callable[..., Segmenter]] = {
     "deeplab_resnet50": deeplab_resnet50,
     "deeplab_resnet101": deeplab_resnet101,
+    "fcn8s": fcn8s,
     "mobile_deeplab": mobile_deeplab,
     "huggingface": huggingface,
     "tiny": Tiny,
