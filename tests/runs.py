@@ -92,6 +92,7 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         "fine_tuning": {"recipe.tuning_steps": 6},
         "joint": {"recipe.joint_steps": 6, "recipe.style_beta": 0.01},
         "source_only": {"recipe.more_steps": 6},
+        "naae": {"recipe.steps": 12, "recipe.weighting.critics_at": "image"},
     }[method]
     return ["train", *(f"--{key}={value}" for key, value in given.items()), *more]
 
@@ -101,9 +102,9 @@ def unlabelled(root: Path) -> list[str]:
     return ["--unlabelled.dataset=folder", f"--unlabelled.root={root / 'more'}", "--unlabelled.split=all"]
 
 
-def start(root: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+def start(root: Path, out: Path, *more: str, method: str = "pixda") -> subprocess.Popen[str]:
     """`pixda train --resume true` in a process of its own, to be stopped."""
-    command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more)]
+    command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more, method=method)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ)
 
 

@@ -7,6 +7,7 @@ from pixda.errors import UserError
 from pixda.methods.fine_tuning import FineTuning
 from pixda.methods.joint import Joint
 from pixda.methods.method import Method
+from pixda.methods.naae import NAAE
 from pixda.methods.pixda import PixDA
 from pixda.methods.presets import PRESETS
 from pixda.methods.source_only import SourceOnly
@@ -15,6 +16,7 @@ METHODS: dict[str, type[Method]] = {
     "source_only": SourceOnly,
     "fine_tuning": FineTuning,
     "joint": Joint,
+    "naae": NAAE,
     "pixda": PixDA,
 }
 

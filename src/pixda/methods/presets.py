@@ -15,6 +15,7 @@ from pixda.phases.settings import (
     SegmentationLoss,
     SegmenterOptimiser,
     Selection,
+    Weighting,
 )
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -37,9 +38,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "more_steps": 500,
         "tuning_steps": 500,
         "joint_steps": 500,
+        "steps": 500,
         "adaptation_steps": 400,
         "critics": CriticOptimiser(lr=4e-4),
+        "nets": CriticOptimiser(lr=4e-4),
         "alignment": Alignment(critics_at="logits"),
+        "weighting": Weighting(critics_at="logits"),
         "distillation": Distillation(steps=100),
     },
 }
@@ -50,6 +54,7 @@ PRESETS["demo"] = PRESETS["small"] | {
     "more_steps": 220,
     "tuning_steps": 220,
     "joint_steps": 220,
+    "steps": 220,
     "adaptation_steps": 160,
     "distillation": Distillation(steps=60),
 }

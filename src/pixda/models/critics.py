@@ -13,39 +13,45 @@ SMALLEST = 32  # pixels that survive five halvings
 
 
 class PixelCritic(nn.Module):
-    """Softmax map B x C x H x W -> one logit a pixel, B x 1 x H x W, each judged from a 5 x 5 window."""
+    """Softmax map B x C x H x W -> one logit a pixel, B x 1 x H x W, each judged from a 5 x 5 window.
 
-    def __init__(self, classes: int) -> None:
+    With more `outputs` there are as many answers a pixel.
+    """
+
+    def __init__(self, classes: int, outputs: int = 1) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(classes, 64, 3, padding=1),
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Conv2d(64, 128, 3, padding=1),
             nn.LeakyReLU(SLOPE, inplace=True),
-            nn.Conv2d(128, 1, 1),
+            nn.Conv2d(128, outputs, 1),
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Softmax map B x C x H x W -> logits of "target" B x 1 x H x W."""
+        """Softmax map B x C x H x W -> logits of "target" B x outputs x H x W."""
         logits: Tensor = self.layers(maps)
         return logits
 
 
 class ImageCritic(nn.Module):
-    """Softmax map B x C x H x W -> one logit a patch, B x 1 x H/32 x W/32 (16 x 32 for 512 x 1024)."""
+    """Softmax map B x C x H x W -> one logit a patch, B x 1 x H/32 x W/32 (16 x 32 for 512 x 1024).
 
-    def __init__(self, classes: int, width: int = 64) -> None:
+    With more `outputs` there are as many answers a patch.
+    """
+
+    def __init__(self, classes: int, width: int = 64, outputs: int = 1) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         inputs = classes
-        for outputs in (width, 2 * width, 4 * width, 8 * width):
-            layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
-            inputs = outputs
-        layers.append(nn.Conv2d(inputs, 1, 4, stride=2, padding=1))
+        for channels in (width, 2 * width, 4 * width, 8 * width):
+            layers += [nn.Conv2d(inputs, channels, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
+            inputs = channels
+        layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Softmax map B x C x H x W -> logits of "target" B x 1 x H/32 x W/32; H, W < 32: `UserError`."""
+        """Softmax map B x C x H x W -> logits of "target" B x outputs x H/32 x W/32; H, W < 32: `UserError`."""
         height, width = maps.shape[-2:]
         if min(height, width) < SMALLEST:
             raise UserError(
