@@ -52,11 +52,11 @@ def test_a_run_leaves_all_that_is_needed_to_understand_it(finished):
 
 
 def test_an_naae_style_run_on_fcn8s_says_what_it_did(root, tmp_path):
-    fcn8s = ("--network.architecture=fcn8s", "--network.options={width: 0.03125}", "--recipe.steps=3")
-    words_ = words(root, tmp_path / "run", *fcn8s, "--recipe.weighting.weights=per_class", method="naae")
-    assert main(words_) == 0
+    fcn8s = ("--network.architecture=fcn8s", "--network.options={width: 0.03125}", "--recipe.pretrain_steps=2")
+    weighing = ("--recipe.steps=3", "--recipe.weighting.weights=per_class")
+    assert main(words(root, tmp_path / "run", *fcn8s, *weighing, method="naae")) == 0
     made = json.loads((tmp_path / "run/model.json").read_text())["made"]
-    assert made["steps"] == {"pretrain": 20, "weigh": 3}
+    assert made["steps"] == {"pretrain": 2, "weigh": 3}
     assert made["departures"]["weighting.weights"] == "per_class"
     rows = list(csv.DictReader((tmp_path / "run/logs/weigh.csv").open()))
     assert {"source", "target", "pixel_weight", "adversarial", "pixel_net", "region_net", "image_net"} <= set(rows[0])

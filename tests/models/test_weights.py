@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pixda.errors import UserError
-from pixda.models import build_segmenter, load_weights
+from pixda.models import build_segmenter, load_weights, weights
 from pixda.models.deeplab import DeepLabV2, DilatedSum
 from pixda.models.resnet import ResNet
 
@@ -229,6 +229,24 @@ def test_vgg16_becomes_fcn8s(fcn8s, stored):
         pooled = layer(pooled)
         lines = nn.functional.linear(lines, file[f"{name}.weight"], file[f"{name}.bias"])
         torch.testing.assert_close(pooled[:, :, 0, 0], lines, rtol=1e-4, atol=1e-5)
+
+
+def test_the_names_and_shapes_of_torchvisions_vgg16_fit_the_whole_network(fcn8s):
+    """Written out once more from its architecture, since no genuine file is at hand; shapes alone, without memory."""
+    channels = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
+    places = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    shapes = {f"features.{n}": (o, i, 3, 3) for n, i, o in zip(places, channels[:-1], channels[1:], strict=True)}
+    shapes |= {"classifier.0": (4096, 25088), "classifier.3": (4096, 4096), "classifier.6": (1000, 4096)}
+    with torch.device("meta"):
+        segmenter = fcn8s()
+        file = {f"{name}.weight": torch.zeros(shape) for name, shape in shapes.items()}
+        file |= {f"{name}.bias": torch.zeros(shape[0]) for name, shape in shapes.items()}
+    assert sum(tensor.numel() for tensor in file.values()) == 138_357_544
+    report, found = weights._match(segmenter, weights._as_convolutions(segmenter.backbone, file), "vgg16")
+    assert sorted(report.skipped) == ["classifier.6.bias", "classifier.6.weight"]
+    assert {name.split(".")[0] for name in report.left_at_random} == {"head"}
+    assert found["backbone.fc6.weight"].shape == (4096, 512, 7, 7)
+    assert found["backbone.fc7.weight"].shape == (4096, 4096, 1, 1)
 
 
 def test_other_depths_of_vgg_are_refused(fcn8s, stored):
