@@ -105,6 +105,7 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         "advent": {"recipe.steps": 8, "recipe.heads.critics_at": "image"},
         # A filter that lets the main head learn of some pixels and not of others, after so few steps.
         "fsda": {"recipe.steps": 8, "recipe.heads.critics_at": "image", "recipe.confidence": 0.3},
+        "naae": {"recipe.steps": 12, "recipe.weighting.critics_at": "image"},
     }[method]
     return ["train", *(f"--{key}={value}" for key, value in given.items()), *more]
 

@@ -24,6 +24,7 @@ def read(path, *more):
 def test_there_is_a_config_for_every_pair_and_method():
     pairs = ("gta5_to_cityscapes", "synthia_to_cityscapes", "streets_to_camvid", "streets_to_streets")
     assert {name(path) for path in CONFIGS} >= {f"{pair}/{method}.yaml" for pair in pairs for method in METHODS}
+    assert {name(path) for path in CONFIGS} >= {f"{pair}/naae_fcn8s.yaml" for pair in pairs}
 
 
 def test_there_are_configs_for_idda_and_for_two_sources():
@@ -48,6 +49,16 @@ def test_lambda_is_a_tenth_for_gta5_and_one_for_synthia():
     found = {path.parent.name: read(path)[2].recipe.alignment.weight for path in CONFIGS if path.stem == "pixda"}
     assert found["gta5_to_cityscapes"] == 0.1
     assert found["synthia_to_cityscapes"] == 1
+
+
+def test_naae_style_on_its_own_network_has_an_optimiser_near_its_own():
+    for pair in ("gta5_to_cityscapes", "synthia_to_cityscapes"):
+        given = read(next(path for path in CONFIGS if name(path) == f"{pair}/naae_fcn8s.yaml"))[2]
+        assert (given.network.architecture, given.recipe.batch, given.recipe.loss.kind) == ("fcn8s", 1, "focal")
+        weigh = given.recipe.phases()[1]
+        assert (weigh.steps, weigh.optimiser.horizon, weigh.optimiser.kind) == (100000, 150000, "adamw")
+        assert (weigh.optimiser.lr, weigh.optimiser.head_lr_factor, weigh.optimiser.weight_decay) == (1e-4, 1, 1e-4)
+        assert weigh.optimiser.power == 0.9
 
 
 def test_options_after_a_config_override_it_and_the_rest_of_the_preset_stays():

@@ -78,6 +78,21 @@ def test_several_networks_in_rounds_are_resumed_with_their_beginnings_and_their_
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+def test_killed_in_the_naae_style_phase_with_dropout_the_weights_are_bit_equal(unbroken, tmp_path):
+    """Five networks go on, and so does the dropout of FCN8s."""
+    root, _ = unbroken
+    more = ("--network.architecture=fcn8s", "--network.options={width: 0.03125}", "--recipe.pretrain_steps=4")
+    whole, out = tmp_path / "whole", tmp_path / "broken"
+    assert main(words(root, whole, *more, method="naae")) == 0
+    process = start(root, out, *more, method="naae")
+    wait_for(process, out / "logs/weigh.csv", 4)
+    process.kill()
+    process.wait()
+    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
+    assert main(words(root, out, *more, "--resume=true", method="naae")) == 0
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_it_saves_and_says_how_to_go_on(unbroken, tmp_path, number):
     root, whole = unbroken

@@ -28,7 +28,9 @@ def finished(root, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("method", ["source_only", "fine_tuning", "joint", "fda", "adaptsegnet", "advent", "fsda"])
+@pytest.mark.parametrize(
+    "method", ["source_only", "fine_tuning", "joint", "fda", "naae", "adaptsegnet", "advent", "fsda"]
+)
 def test_every_method_trains_and_is_scored(root, tmp_path, method):
     assert main(words(root, tmp_path / "run", method=method)) == 0
     scores = json.loads((tmp_path / "run/scores.json").read_text())
@@ -39,9 +41,7 @@ def test_every_method_trains_and_is_scored(root, tmp_path, method):
     assert made["method"] == method
     made_anew = build_segmenter(classes=segmenter.classes, **segmenter.spec())
     with safe_open(tmp_path / "run/model.safetensors", framework="pt") as file:
-        assert set(file.keys()) == set(made_anew.state_dict()), (
-            "whatever learned beside the network is not in the model"
-        )
+        assert set(file.keys()) == set(made_anew.state_dict()), "what learned beside the network is not in the model"
 
 
 def test_joint_training_on_the_sets_as_one(root, tmp_path):
@@ -65,6 +65,19 @@ def test_a_run_leaves_all_that_is_needed_to_understand_it(finished):
     assert len(judged) == 10
     assert sum(int(row["kept"]) for row in judged) == made["selections"][0]["kept"]
     assert list((finished / "logs/tensorboard").iterdir())
+
+
+def test_an_naae_style_run_on_fcn8s_says_what_it_did(root, tmp_path):
+    fcn8s = ("--network.architecture=fcn8s", "--network.options={width: 0.03125}", "--recipe.pretrain_steps=2")
+    weighing = ("--recipe.steps=3", "--recipe.weighting.weights=per_class")
+    assert main(words(root, tmp_path / "run", *fcn8s, *weighing, method="naae")) == 0
+    made = json.loads((tmp_path / "run/model.json").read_text())["made"]
+    assert made["steps"] == {"pretrain": 2, "weigh": 3}
+    assert made["departures"]["weighting.weights"] == "per_class"
+    rows = list(csv.DictReader((tmp_path / "run/logs/weigh.csv").open()))
+    assert {"source", "target", "pixel_weight", "adversarial", "pixel_net", "region_net", "image_net"} <= set(rows[0])
+    assert 0 < float(rows[-1]["pixel_weight"]) < 1
+    assert load_model(tmp_path / "run")[0](torch.rand(1, 3, 48, 64) * 255).shape == (1, 19, 48, 64)
 
 
 def test_the_kept_model_is_the_scored_one(finished, root, tmp_path, capsys):

@@ -13,7 +13,7 @@ class Network:
     """The segmenter."""
 
     architecture: str = "deeplab_resnet101"
-    """deeplab_resnet101, deeplab_resnet50, mobile_deeplab, huggingface, or tiny (for trying commands)."""
+    """deeplab_resnet101, deeplab_resnet50, fcn8s, mobile_deeplab, huggingface, or tiny (for trying commands)."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the architecture: {frozen_statistics: true}, or {name: FOLDER} for a model of Hugging Face."""
     weights: str | None = None

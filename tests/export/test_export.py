@@ -73,9 +73,11 @@ def test_the_small_network_agrees_on_given_frames(run, photos, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "torch_export"])
-@pytest.mark.parametrize("architecture", ["mobile_deeplab", "deeplab_resnet50"])
-def test_every_network_agrees_in_every_format(run, photos, tmp_path, architecture, kind):
-    model = untrained(tmp_path / "model", run, architecture)
+@pytest.mark.parametrize(
+    ("architecture", "options"), [("mobile_deeplab", {}), ("deeplab_resnet50", {}), ("fcn8s", {"width": 1 / 16})]
+)
+def test_every_network_agrees_in_every_format(run, photos, tmp_path, architecture, options, kind):
+    model = untrained(tmp_path / "model", run, architecture, **options)
     out = tmp_path / f"model{FORMATS[kind].ending}"
     assert export(model, out, f"--frames={photos}", f"--format={kind}", "--confidence=true") == 0
     assert_equal(out, model, kind)

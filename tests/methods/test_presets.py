@@ -117,6 +117,35 @@ def test_the_phases_of_pixda_are_those_of_the_paper():
     assert phases[2].continues, "fine-tuning goes on with the optimiser of adaptation"
 
 
+# field -> (paper, official, small); no code of the original is released, so "official" is PixDA's for what is shared.
+NAAE = {
+    "steps": (100000, 100000, 500),
+    "batch": (4, 4, 4),
+    "segmenter.lr": (2.5e-4, 1e-3, 1e-4),
+    "nets.lr": (1e-4, 1e-4, 4e-4),
+    "nets.beta1": (0.9, 0.9, 0.9),
+    "nets.beta2": (0.99, 0.99, 0.99),
+    "weighting.weights": ("shared", "shared", "shared"),
+    "weighting.normalise": (False, False, False),
+    "weighting.adversarial": (0.001, 0.001, 0.001),
+    "weighting.critics_at": ("image", "image", "logits"),
+}
+
+
+@pytest.mark.parametrize("key", NAAE)
+def test_each_value_of_the_naae_style_reconstruction(key):
+    assert tuple(read(build("naae", preset), key) for preset in ("paper", "official", "small")) == NAAE[key]
+
+
+def test_naae_style_weighs_cross_entropy_and_its_rate_lasts_to_the_end():
+    pretrain, weigh = build("naae").phases()
+    assert (pretrain.name, weigh.name) == ("pretrain", "weigh")
+    assert (pretrain.loss.kind, weigh.loss.kind) == ("focal", "cross_entropy")
+    assert (pretrain.optimiser.horizon, weigh.optimiser.horizon) == (62500, 100000)
+    assert build("naae", steps=1000).phases()[1].optimiser.horizon == 62500
+    assert build("naae", "small").phases()[1].optimiser.horizon == 500
+
+
 def test_departures_name_what_differs_from_the_preset():
     assert departures(build("pixda", "official"), "pixda", "official") == {}
     changed = departures(build("pixda", "official"), "pixda", "paper")

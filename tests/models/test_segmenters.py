@@ -15,8 +15,9 @@ from pixda.models.resnet import ResNet
 # Architectures with their defaults, an ensemble of two, and the families of Hugging Face in their smallest form.
 NETWORKS = {name: (name, {}) for name in ARCHITECTURES if name != "huggingface"}
 NETWORKS["ensemble"] = ("ensemble", {"members": [{"architecture": "mobile_deeplab", "width": 12}] * 2})
+NETWORKS |= {"fcn8s": ("fcn8s", {"width": 1 / 16})}  # test_fcn8s.py has the whole one
 NETWORKS |= {name: ("huggingface", {"config": config}) for name, config in FAMILIES.items()}
-STRIDES = {"mobilevit": 32, "upernet-convnext": 1, "upernet-swin": 1, "beit": 2}
+STRIDES = {"fcn8s": 1, "mobilevit": 32, "upernet-convnext": 1, "upernet-swin": 1, "beit": 2}
 SQUARE = ("dpt",)  # takes and gives squares
 
 
@@ -118,7 +119,7 @@ class TestNumbers:
 
 def test_unknown_architecture_lists_the_choices(classes):
     with pytest.raises(
-        UserError, match=r"'unet'.*deeplab_resnet50, deeplab_resnet101, mobile_deeplab, huggingface, tiny, ensemble"
+        UserError, match=r"'unet'.*deeplab_resnet101, fcn8s, mobile_deeplab, huggingface, tiny, ensemble"
     ):
         build_segmenter("unet", classes)
 

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pixda.errors import UserError
-from pixda.models import build_segmenter, load_weights
+from pixda.models import build_segmenter, load_weights, weights
 from pixda.models.deeplab import DeepLabV2, DilatedSum
 from pixda.models.resnet import ResNet
 
@@ -192,6 +192,74 @@ def test_style_of_the_other_resnet_is_noted(deeplab, stored):
     vision = stored(resnet().state_dict() | {"fc.weight": torch.zeros(10, 128)}, "vision.pth")
     assert "note: Caffe-style weights" in str(load_weights(deeplab(caffe=False), caffe))
     assert "caffe=False" in str(load_weights(deeplab(caffe=True), vision))
+
+
+def vgg_file(segmenter):
+    """The names and, at width 1, the shapes of torchvision's vgg16: two layers of it are lines, not windows."""
+    donor = lively(segmenter.backbone).state_dict()
+    file = {name: value for name, value in donor.items() if name.startswith("features.")}
+    file["classifier.0.weight"] = donor["fc6.weight"].flatten(1)
+    file["classifier.3.weight"] = donor["fc7.weight"].flatten(1)
+    file |= {"classifier.0.bias": donor["fc6.bias"], "classifier.3.bias": donor["fc7.bias"]}
+    return file | {"classifier.6.weight": torch.zeros(1000, file["classifier.3.bias"].numel())}
+
+
+@pytest.fixture
+def fcn8s(classes):
+    def build(**options):
+        return build_segmenter("fcn8s", classes, **options)
+
+    return build
+
+
+def test_vgg16_becomes_fcn8s(fcn8s, stored):
+    """Seven by seven cells of the last pooling give, in the middle, what the classifier's two layers give of them."""
+    file = vgg_file(fcn8s(width=1 / 32))
+    segmenter = fcn8s(width=1 / 32).eval()
+    head = copy.deepcopy(segmenter.head.state_dict())
+    report = load_weights(segmenter, stored(file))
+    assert report.skipped == ["classifier.6.weight"]
+    assert report.left_at_random == [f"head.{name}" for name in head]
+    assert report.notes == []
+    assert_holds(segmenter.head, head)
+    assert_holds(segmenter.backbone.features, {k.removeprefix("features."): v for k, v in file.items() if "feat" in k})
+    pooled = torch.rand(3, 16, 7, 7)
+    lines = pooled.flatten(1)
+    for layer, name in ((segmenter.backbone.fc6, "classifier.0"), (segmenter.backbone.fc7, "classifier.3")):
+        pooled = layer(pooled)
+        lines = nn.functional.linear(lines, file[f"{name}.weight"], file[f"{name}.bias"])
+        torch.testing.assert_close(pooled[:, :, 0, 0], lines, rtol=1e-4, atol=1e-5)
+
+
+def test_the_names_and_shapes_of_torchvisions_vgg16_fit_the_whole_network(fcn8s):
+    """Written out once more from its architecture, since no genuine file is at hand; shapes alone, without memory."""
+    channels = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
+    places = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    shapes = {f"features.{n}": (o, i, 3, 3) for n, i, o in zip(places, channels[:-1], channels[1:], strict=True)}
+    shapes |= {"classifier.0": (4096, 25088), "classifier.3": (4096, 4096), "classifier.6": (1000, 4096)}
+    with torch.device("meta"):
+        segmenter = fcn8s()
+        file = {f"{name}.weight": torch.zeros(shape) for name, shape in shapes.items()}
+        file |= {f"{name}.bias": torch.zeros(shape[0]) for name, shape in shapes.items()}
+    assert sum(tensor.numel() for tensor in file.values()) == 138_357_544
+    report, found = weights._match(segmenter, weights._as_convolutions(segmenter.backbone, file), "vgg16")
+    assert sorted(report.skipped) == ["classifier.6.bias", "classifier.6.weight"]
+    assert {name.split(".")[0] for name in report.left_at_random} == {"head"}
+    assert found["backbone.fc6.weight"].shape == (4096, 512, 7, 7)
+    assert found["backbone.fc7.weight"].shape == (4096, 4096, 1, 1)
+
+
+def test_other_depths_of_vgg_are_refused(fcn8s, stored):
+    file = vgg_file(fcn8s(width=1 / 32))
+    deeper = file | {"features.16.weight": torch.zeros(8, 8, 3, 3)}  # VGG19 has its fourth 256 here
+    refused(fcn8s(width=1 / 32), stored(deeper), r"holds features\.16\.weight, which this network lacks")
+    without = {name: value for name, value in file.items() if not name.startswith("classifier.0")}
+    refused(fcn8s(width=1 / 32), stored(without), r"lacks backbone\.fc6\.weight, backbone\.fc6\.bias")
+
+
+def test_pretrained_weights_want_the_whole_width(fcn8s, stored):
+    file = {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}
+    refused(fcn8s(width=1 / 4), stored(file), "VGG16 of width 0.25: pretrained weights are for width 1")
 
 
 def refused(segmenter, path, match, **options):

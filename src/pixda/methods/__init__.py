@@ -11,6 +11,7 @@ from pixda.methods.fine_tuning import FineTuning
 from pixda.methods.fsda import Fsda
 from pixda.methods.joint import Joint
 from pixda.methods.method import Method
+from pixda.methods.naae import NAAE
 from pixda.methods.pixda import PixDA
 from pixda.methods.presets import PRESETS
 from pixda.methods.source_only import SourceOnly
@@ -23,6 +24,7 @@ METHODS: dict[str, type[Method]] = {
     "advent": Advent,
     "fsda": Fsda,
     "fda": FDA,
+    "naae": NAAE,
     "pixda": PixDA,
 }
 

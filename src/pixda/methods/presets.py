@@ -16,6 +16,7 @@ from pixda.phases.settings import (
     SegmentationLoss,
     SegmenterOptimiser,
     Selection,
+    Weighting,
 )
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -48,8 +49,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rounds": 0,
         "adaptation_steps": 400,
         "critics": CriticOptimiser(lr=4e-4),
+        "nets": CriticOptimiser(lr=4e-4),
         "alignment": Alignment(critics_at="logits"),
         "heads": Heads(critics_at="logits"),
+        "weighting": Weighting(critics_at="logits"),
         "distillation": Distillation(steps=100),
     },
 }

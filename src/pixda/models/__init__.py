@@ -9,6 +9,7 @@ from pixda.errors import UserError
 from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.deeplab import deeplab_resnet50, deeplab_resnet101
 from pixda.models.ensemble import Ensemble
+from pixda.models.fcn8s import fcn8s
 from pixda.models.huggingface import huggingface
 from pixda.models.mobile_deeplab import mobile_deeplab
 from pixda.models.segmenter import Segmenter
@@ -35,6 +36,7 @@ def _ensemble(classes: ClassSet, members: Sequence[Mapping[str, Any]] = ()) -> E
 ARCHITECTURES: dict[str, Callable[..., Segmenter]] = {
     "deeplab_resnet50": deeplab_resnet50,
     "deeplab_resnet101": deeplab_resnet101,
+    "fcn8s": fcn8s,
     "mobile_deeplab": mobile_deeplab,
     "huggingface": huggingface,
     "tiny": Tiny,

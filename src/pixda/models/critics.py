@@ -16,20 +16,23 @@ SMALLEST = 32  # pixels that survive five halvings
 
 
 class PixelCritic(nn.Module):
-    """Softmax map B x C x H x W -> one logit a pixel, B x 1 x H x W, each judged from a 5 x 5 window."""
+    """Softmax map B x C x H x W -> one logit a pixel, B x 1 x H x W, each judged from a 5 x 5 window.
 
-    def __init__(self, classes: int) -> None:
+    With more `outputs` there are as many answers a pixel.
+    """
+
+    def __init__(self, classes: int, outputs: int = 1) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(classes, 64, 3, padding=1),
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Conv2d(64, 128, 3, padding=1),
             nn.LeakyReLU(SLOPE, inplace=True),
-            nn.Conv2d(128, 1, 1),
+            nn.Conv2d(128, outputs, 1),
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Softmax map B x C x H x W -> logits of "target" B x 1 x H x W."""
+        """Softmax map B x C x H x W -> logits of "target" B x outputs x H x W."""
         logits: Tensor = self.layers(maps)
         return logits
 

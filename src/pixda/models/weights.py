@@ -14,12 +14,14 @@ from pixda.models.batch_norm import BatchNorm
 from pixda.models.download import check_hash, fetch
 from pixda.models.resnet import ResNet
 from pixda.models.segmenter import Segmenter
+from pixda.models.vgg import VGG16
 
 KEY_STYLES = (
-    "Caffe's (Scale.conv1.weight), torchvision's (conv1.weight, features.0.0.weight), "
+    "Caffe's (Scale.conv1.weight), torchvision's (conv1.weight, features.0.0.weight, features.0.weight), "
     "AdaptSegNet's (layer6.conv2d_list.0.weight) and PixDA's own (backbone.conv1.weight)"
 )
 UNUSED = "features.18."  # MobileNet's last convolution, which only its classifier needs
+FULLY_CONNECTED = {"classifier.0.": "fc6.", "classifier.3.": "fc7."}  # VGG's, which FCN8s has as convolutions
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,11 @@ def load_weights(segmenter: Segmenter, path_or_url: str | Path, sha256: str | No
     another number of classes is skipped. A file that is missing, damaged, or for another network:
     `UserError`, and the segmenter is unchanged.
 
+    The first two fully connected layers of a VGG16 classifier become FCN8s' convolutions.
+
     Caffe-style and torchvision's ResNets have the same names and shapes but not the same stride and
     colours. Files that name their style get a note in the report when they meet the other network; files
-    without such a sign cannot be told apart.
+    without such a sign cannot be told apart. No file of VGG16 has one.
     """
     source = str(path_or_url)
     if "://" in source:
@@ -77,6 +81,8 @@ def load_weights(segmenter: Segmenter, path_or_url: str | Path, sha256: str | No
         if sha256 is not None:
             check_hash(path, sha256)
     tensors = read_tensors(path)
+    if isinstance(segmenter.backbone, VGG16):
+        tensors = _as_convolutions(segmenter.backbone, tensors)
     report, found = _match(segmenter, tensors, source)
     state = segmenter.state_dict()
     with torch.no_grad():
@@ -111,6 +117,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     }
 
 
+def _as_convolutions(backbone: VGG16, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """VGG's fully connected layers in the shape of the convolutions that compute them at every place."""
+    state, fitted = backbone.state_dict(), dict(tensors)
+    for key, tensor in tensors.items():
+        for old, new in FULLY_CONNECTED.items():
+            name = key.replace(old, new)
+            if key.startswith(old) and name in state and tensor.numel() == state[name].numel():
+                # Of the last pooling, 512 x 7 x 7, the classifier reads a row of 25088 in just this order.
+                fitted[name] = fitted.pop(key).reshape(state[name].shape)
+    return fitted
+
+
 def _names(segmenter: Segmenter, keys: Iterable[str], style: str) -> dict[str, str | None]:
     """The segmenter's name for each key of a file, None where it has no such tensor."""
     known = segmenter.state_dict().keys()
@@ -143,6 +161,11 @@ def _match(segmenter: Segmenter, tensors: dict[str, Tensor], source: str) -> tup
         elif tensor.shape == state[name].shape:
             found[name] = tensor
         elif name.startswith("backbone."):
+            if isinstance(segmenter.backbone, VGG16) and segmenter.backbone.width != 1:
+                raise UserError(
+                    f"{source} does not fit a VGG16 of width {segmenter.backbone.width:g}: pretrained weights are for "
+                    "width 1, so leave the option out, or the weights."
+                )
             raise UserError(
                 f"{source} holds {key} of shape {tuple(tensor.shape)} where this network has "
                 f"{name} of shape {tuple(state[name].shape)}: it is for another network."

@@ -83,6 +83,20 @@ class Heads:
 
 
 @dataclass(frozen=True)
+class Weighting:
+    """How much a synthetic pixel counts (NAAE-style, our reconstruction)."""
+
+    weights: Literal["shared", "per_class"] = "shared"
+    """One map of weights for all classes, or one a class, of which a pixel takes its own class's."""
+    normalise: bool = False
+    """Divide the weights by their mean over the batch, so that the source never counts for less as a whole."""
+    adversarial: float = 0.001
+    """Weight of the image-wise adversarial loss on target maps; 0 leaves it and its critic out."""
+    critics_at: Literal["image", "logits"] = "image"
+    """Size of the maps that the weighting networks and the critic see: the image's, or the logits' own (cheaper)."""
+
+
+@dataclass(frozen=True)
 class Selection:
     """Which source images stay for the next epoch (eq. 7-8)."""
 

@@ -1,0 +1,183 @@
+"""The NAAE-style phase: what the segmenter descends, and whose gradients reach whom."""
+
+import math
+
+import pytest
+import torch
+
+from pixda.errors import UserError
+from pixda.losses.adversarial import critic_loss, fool_loss
+from pixda.losses.weighting import realism, weighted_cross_entropy, weighting_loss
+from pixda.models import build_segmenter
+from pixda.phases.settings import CriticOptimiser
+from pixda.phases.settings import Weighting as Settings
+from pixda.phases.weighting import Weighting
+
+
+@pytest.fixture
+def make(place, sgd):
+    def build(**changes):
+        phase = Weighting("weigh", 10, 2, sgd, Settings(**changes), CriticOptimiser(lr=1e-3))
+        phase.prepare(place, None)
+        return phase
+
+    return build
+
+
+def larger(pair):
+    """Images whose logits, at a quarter of their size, still fill an image critic."""
+    return type(pair)(
+        *(
+            batch._replace(images=torch.rand(2, 3, 128, 160) * 255, masks=torch.randint(0, 4, (2, 128, 160)))
+            for batch in (pair.source, pair.target)
+        )
+    )
+
+
+def weights_of(module):
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def same(before, module):
+    return all(torch.equal(value, module.state_dict()[name]) for name, value in before.items())
+
+
+def maps_of(phase, place, pair, at):
+    """Softmax maps of both domains, with their graph, and the log-probabilities at the labels' size."""
+    logits = [place.segmenter(batch.images) for batch in (pair.source, pair.target)]
+    log_probs = [phase.log_probs(one, pair.source.masks) for one in logits]
+    maps = [one.softmax(1) for one in logits] if at == "logits" else [one.exp() for one in log_probs]
+    return maps, log_probs
+
+
+@pytest.mark.parametrize("form", ["shared", "per_class"])
+@pytest.mark.parametrize("at", ["image", "logits"])
+@pytest.mark.parametrize("normalise", [False, True])
+def test_the_step_descends_the_written_objective(make, pair, place, form, at, normalise):
+    """CE(target) + (1/N) sum_i w_i CE_i(source) + lambda L_adv(target), as autograd says of the written sum."""
+    pair = larger(pair)
+    phase = make(weights=form, normalise=normalise, adversarial=0.7, critics_at=at)
+    assert phase.aligner is not None
+    maps, (on_source, on_target) = maps_of(phase, place, pair, at)
+    judgements = [net.module(maps[0].detach()).detach() for net in phase.nets.values()]
+    assert [one.shape[1] for one in judgements] == [1 if form == "shared" else 4] * 3
+    weights = realism(judgements, pair.source.masks, normalise)
+    objective = (
+        weighted_cross_entropy(on_source, pair.source.masks, weights)
+        + torch.nn.functional.nll_loss(on_target, pair.target.masks, ignore_index=255)
+        + 0.7 * fool_loss(phase.aligner.module(maps[1]))
+    )
+    parameters = [p for p in place.segmenter.parameters() if p.requires_grad]
+    expected = torch.autograd.grad(objective, parameters)
+    before = [p.detach().clone() for p in parameters]
+    losses = phase.step(pair)
+    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
+    for parameter, old, gradient in zip(parameters, before, expected, strict=True):
+        # First step of SGD with momentum: the gradient and the decay, at the first rate.
+        torch.testing.assert_close(
+            (old - parameter) / rates[id(parameter)], gradient + 5e-4 * old, rtol=1e-3, atol=1e-6
+        )
+    torch.testing.assert_close(losses["pixel_weight"], weights.mean())
+    assert losses["pixel_weight"].item() == pytest.approx(1, rel=1e-5) if normalise else losses["pixel_weight"] < 1
+
+
+@pytest.mark.parametrize("form", ["shared", "per_class"])
+@pytest.mark.parametrize("at", ["image", "logits"])
+def test_the_networks_descend_their_cross_entropies(make, pair, place, form, at):
+    pair = larger(pair)
+    phase = make(weights=form, critics_at=at)
+    with torch.no_grad():
+        (source, target), _ = maps_of(phase, place, pair, at)
+    expected = {}
+    for name, trainee in phase.trainees().items():
+        if name == "segmenter":
+            continue
+        net = trainee.module
+        loss = (
+            critic_loss(net(source), net(target))
+            if name == "aligner"
+            else weighting_loss(net(source), pair.source.masks, net(target), pair.target.masks)
+        )
+        expected[name] = (loss, torch.autograd.grad(loss, list(net.parameters())))
+    seen = []
+    for name in expected:
+        for parameter in phase.trainees()[name].module.parameters():
+            parameter.register_post_accumulate_grad_hook(lambda one: seen.append((one, one.grad.clone())))
+    losses = phase.step(pair)
+    gradients = {id(parameter): gradient for parameter, gradient in seen}
+    assert set(expected) == {"pixel_net", "region_net", "image_net", "aligner"}
+    for name, (loss, slopes) in expected.items():
+        torch.testing.assert_close(losses[name], loss.detach())
+        for parameter, slope in zip(phase.trainees()[name].module.parameters(), slopes, strict=True):
+            torch.testing.assert_close(gradients[id(parameter)], slope, rtol=1e-3, atol=1e-6)
+
+
+def test_networks_at_chance_halve_the_synthetic_loss(make, pair, place):
+    phase = make()
+    for net in phase.nets.values():
+        for parameter in net.module.parameters():
+            parameter.data.zero_()
+    _, (on_source, _) = maps_of(phase, place, pair, "image")
+    plain = torch.nn.functional.nll_loss(on_source, pair.source.masks, ignore_index=255)
+    losses = phase.step(pair)
+    torch.testing.assert_close(losses["source"], plain.detach() / 2)
+    assert losses["pixel_weight"].item() == pytest.approx(0.5)
+    assert losses["region_net"].item() == pytest.approx(math.log(2))
+
+
+def test_every_trainee_learns_and_only_from_its_own_loss(make, pair):
+    phase = make()
+    before = {name: weights_of(trainee.module) for name, trainee in phase.trainees().items()}
+    losses = phase.step(pair)
+    assert list(before) == ["segmenter", "pixel_net", "region_net", "image_net", "aligner"]
+    assert not any(same(state, phase.trainees()[name].module) for name, state in before.items())
+    assert all(value.isfinite() and not value.requires_grad for value in losses.values())
+
+
+def test_a_pixel_that_looks_real_counts_for_more(make, pair):
+    """After the networks have learned two maps apart, what looks like the target's is weighed higher."""
+    torch.manual_seed(0)
+    phase = make()
+    labels = pair.source.masks
+    synthetic, real = (torch.zeros(2, 4, 32, 48).index_fill_(1, torch.tensor([k]), 1.0) for k in (0, 1))
+    for net in phase.nets.values():
+        for _ in range(30):
+            of_source, of_target = net(torch.cat([synthetic, real])).tensor_split([2])
+            net.descend(weighting_loss(of_source, labels, of_target, labels))
+    half = synthetic.clone()
+    half[..., 24:] = real[..., 24:]
+    weights = phase._weights(half, labels)
+    assert weights[..., 32:].mean() > 1.5 * weights[..., :16].mean()
+
+
+def test_without_the_adversarial_loss_there_is_no_critic(make, pair):
+    phase = make(adversarial=0.0)
+    assert phase.aligner is None
+    losses = phase.step(pair)
+    assert "aligner" not in losses
+    assert "adversarial" not in losses
+    assert list(phase.trainees()) == ["segmenter", "pixel_net", "region_net", "image_net"]
+
+
+def test_maps_too_small_for_an_image_critic_are_refused(make, place):
+    phase = make(critics_at="logits")
+    with pytest.raises(UserError, match="would get 12 x 8"):
+        phase.check(place.segmenter, (48, 32))
+    phase.check(place.segmenter, (160, 128))
+    make(critics_at="image").check(place.segmenter, (48, 32))
+
+
+def test_fcn8s_is_weighed_at_the_images_size_whatever_is_asked_for(place, pair, sgd, classes):
+    """Its logits are as large as the image; dropout is on, and what learns is what should."""
+    place.segmenter = build_segmenter("fcn8s", classes, width=1 / 32)
+    phase = Weighting("weigh", 10, 2, sgd, Settings(critics_at="logits"), CriticOptimiser(lr=1e-3))
+    phase.check(place.segmenter, (48, 32))
+    phase.prepare(place, None)
+    assert place.segmenter.training
+    before = weights_of(place.segmenter)
+    seen = []
+    phase.nets["pixel"].module.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape[-2:]))
+    phase.step(pair)
+    assert set(seen) == {(32, 48)}
+    moved = {name for name, value in place.segmenter.state_dict().items() if not torch.equal(value, before[name])}
+    assert {"backbone.features.0.weight", "backbone.fc7.bias", "head.score_fr.weight", "head.score_pool3.bias"} <= moved
