@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
+from pixda.comparison.grid import Grid, Row, plan
 from pixda.errors import UserError
 from pixda.methods import METHODS
 from pixda.options import method_and_preset, parse, train_parser
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+ALL = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+GRIDS = [path for path in ALL if path.parent.name == "compare"]
+CONFIGS = [path for path in ALL if path not in GRIDS]
 
 
 def name(path):
@@ -43,6 +47,19 @@ def test_a_shipped_config_fits_the_options(path):
     assert f"pixda train --config configs/{name(path)}" in path.read_text()
     assert given.recipe.phases()[0].name == "pretrain"
     assert given.source.root != given.target.root or given.source.split != given.target.split
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=name)
+def test_a_shipped_grid_fits_the_options_and_gives_every_row_the_same_steps(path):
+    assert f"pixda compare configs/{name(path)}" in path.read_text()
+    values = yaml.safe_load(path.read_text())
+    grid = Grid(**(values | {"rows": {label: Row(**row) for label, row in values["rows"].items()}}))
+    cells = plan(grid)
+    assert {cell.cell.row for cell in cells} == set(grid.rows)
+    if grid.preset == "small":
+        steps = [sum(phase.steps for phase in cell.run.training.recipe.phases()) for cell in cells]
+        first = cells[0].first.training.recipe.pretrain_steps
+        assert set(steps) - {first} == {max(steps)}
 
 
 def test_lambda_is_a_tenth_for_gta5_and_one_for_synthia():

@@ -85,7 +85,7 @@ def train(
 
     Args:
         experiment: data, network, seed, machine.
-        method: source_only, fine_tuning, joint, adaptsegnet, advent, fsda or pixda.
+        method: source_only, fine_tuning, joint, pixda, or another of ``pixda.methods.METHODS``.
         out: the run's folder.
         preset: the values that the method's settings begin from: paper, official, small or demo.
         resume: go on with the run that is in ``out``; without one there, begin.

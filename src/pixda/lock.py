@@ -1,7 +1,7 @@
 """One process at a time in a run's folder; the system lets go of the lock however the process ends."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,7 +13,10 @@ _NAME = ".lock"
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, which is made if it is not there. Raises UserError if another process holds it."""
+    """Hold a run's folder, which is made if it is not there, and taken away again if nothing was put into it.
+
+    Raises UserError if another process holds it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _NAME)
     try:
@@ -23,6 +26,11 @@ def hold(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if [path.name for path in folder.iterdir()] == [_NAME]:
+            # Before the lock is let go: who opens the file from now on makes a new one, and keeps the folder.
+            (folder / _NAME).unlink()
+            with suppress(OSError):
+                folder.rmdir()
         lock.release()
 
 

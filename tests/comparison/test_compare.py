@@ -142,12 +142,15 @@ def test_two_comparisons_in_one_folder_the_second_is_refused(finished, root, tmp
         (["nowhere.yaml", "--out=x"], "nowhere.yaml"),
         (["{grid}"], "--out is needed"),
         (["{grid}", "--out={out}", "--at_once=0"], "1 or more"),
-        (["{grid}", "--out={out}", "--experiment.target.root=/nowhere"], "/nowhere"),
+        (["{elsewhere}", "--out={out}"], "/nowhere"),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_runs(root, tmp_path, capsys, words, said):
     grid = write_grid(tmp_path / "grid.yaml", small_grid(root))
-    words = [word.format(grid=grid, out=tmp_path / "out") for word in words]
+    elsewhere = small_grid(root)
+    elsewhere["experiment"]["target"]["root"] = "/nowhere"
+    write_grid(tmp_path / "elsewhere.yaml", elsewhere)
+    words = [word.format(grid=grid, elsewhere=tmp_path / "elsewhere.yaml", out=tmp_path / "out") for word in words]
     assert main(["compare", *words]) == 1
     message = capsys.readouterr().err
     assert said in message

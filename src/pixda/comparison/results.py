@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixda.data.classes import ClassSet
-from pixda.metrics import Scores
+
+if TYPE_CHECKING:  # `pixda --help` reads the grid, which knows cells, and must not wait for torch
+    from pixda.metrics import Scores
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Result:
     cell: Cell
     frames: int | None
     """Labelled target frames the run was given; None where it never got so far."""
-    scores: Scores | None
+    scores: "Scores | None"
     """None where the cell failed or has not been run yet."""
     failure: str | None
     """Why there are no scores, in a sentence; None where there are, or where the cell has not been run."""
