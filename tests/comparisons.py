@@ -60,6 +60,7 @@ def account(**changes):
     }
     made = {
         "version": "0.1.0",
+        "code": "c0de",
         "method": "pixda",
         "preset": "paper",
         "departures": {},

@@ -32,14 +32,16 @@ def test_what_the_runner_says_and_what_the_accounts_say():
     assert told(text, "shots of each city") == "1, 5"
     assert told(text, "seeds") == "0, 7"
     assert told(text, "machine") == "device = cpu, threads = 1"
-    assert told(text, "version of PixDA") == "0.1.0"
+    assert told(text, "version of PixDA") == "0.1.0, code c0de"
     assert "gta5, split all | cityscapes, split train | split val | drawn" in text
     assert "wall (0.66 %)" in text
 
 
 def test_several_versions_are_said():
     text = card(changed(SMALL, lambda cell: account(version="0.2.0" if cell.seed else "0.1.0")))
-    assert told(text, "version of PixDA") == "runs were made by several versions: 0.1.0 (4 runs); 0.2.0 (4 runs)"
+    assert told(text, "version of PixDA") == (
+        "runs were made by several versions: 0.1.0, code c0de (4 runs); 0.2.0, code c0de (4 runs)"
+    )
 
 
 def test_each_row_has_its_method_its_departures_and_its_steps():

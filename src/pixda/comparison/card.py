@@ -48,8 +48,10 @@ def _common(comparison: Comparison, accounts: Sequence[Account]) -> list[tuple[s
     """What should hold for all runs alike."""
     classes = comparison.classes
     cells = [result.cell for result in comparison.results]
-    versions = _several(made["version"] for made in accounts)
-    if len({made["version"] for made in accounts}) > 1:
+    # Between two releases the version stands still and the code does not: its hash tells.
+    made_by = [f"{made['version']}, code {made['code']}" for made in accounts]
+    versions = _several(made_by)
+    if len(set(made_by)) > 1:
         versions = f"runs were made by several versions: {versions}"
     return [
         ("class set", f"{classes.name}: {len(classes.names)} classes; means over {', '.join(classes.protocols)}"),
