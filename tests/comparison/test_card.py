@@ -44,6 +44,12 @@ def test_several_versions_are_said():
     )
 
 
+def test_a_model_from_before_the_hash_of_the_code_does_not_stop_the_tables():
+    account_without = {name: value for name, value in account().items() if name != "code"}
+    text = card(changed(SMALL, lambda cell: account_without))
+    assert told(text, "version of PixDA") == "0.1.0, code not recorded"
+
+
 def test_each_row_has_its_method_its_departures_and_its_steps():
     def made(cell):
         if cell.row == "source only":

@@ -49,7 +49,7 @@ def _common(comparison: Comparison, accounts: Sequence[Account]) -> list[tuple[s
     classes = comparison.classes
     cells = [result.cell for result in comparison.results]
     # Between two releases the version stands still and the code does not: its hash tells.
-    made_by = [f"{made['version']}, code {made['code']}" for made in accounts]
+    made_by = [f"{made['version']}, code {made.get('code', 'not recorded')}" for made in accounts]
     versions = _several(made_by)
     if len(set(made_by)) > 1:
         versions = f"runs were made by several versions: {versions}"
