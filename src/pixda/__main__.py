@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pixda import __version__
 from pixda.commands import COMMANDS
-from pixda.errors import UserError
+from pixda.errors import SaidElsewhere, UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("pixda: stopped.", file=sys.stderr)
         return 130
+    except SaidElsewhere:
+        return 1
     except Exception as error:
         if debug:
             raise

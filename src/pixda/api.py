@@ -28,7 +28,8 @@ from pixda.data.classes import ClassSet
 from pixda.data.config import Data, StreetOptions, Target
 from pixda.data.open import open_dataset
 from pixda.errors import UserError
-from pixda.experiment import make_fabric, run
+from pixda.experiment import run
+from pixda.machine import make_fabric
 from pixda.methods import build
 from pixda.metrics import Scores
 from pixda.phases.settings import (

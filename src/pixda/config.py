@@ -24,10 +24,14 @@ class Network:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run happens; nothing here changes what is computed."""
+    """Where a run happens; nothing here but ``batch_statistics: own`` changes what is computed."""
 
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     """Kind of device."""
+    devices: int = 1
+    """Processes that share every batch, each with a GPU of its own, or on the CPU; torchrun and Slurm bring theirs."""
+    batch_statistics: Literal["synchronised", "own"] = "synchronised"
+    """Of several processes: batch normalisation over the whole batch, as one process has it, or each over its part."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic; bf16-mixed halves time and memory on recent GPUs."""
     threads: int | None = None

@@ -9,7 +9,8 @@ from pixda.config import Experiment, Machine, Network
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data, StreetOptions, Target
 from pixda.data.open import open_dataset, open_shots, open_test
-from pixda.experiment import make_fabric, run
+from pixda.experiment import run
+from pixda.machine import make_fabric
 from pixda.methods import build
 from pixda.methods.method import Method
 from pixda.metrics import Scores

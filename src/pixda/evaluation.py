@@ -8,6 +8,7 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor
 
+from pixda import distributed
 from pixda.data.dataset import SegmentationDataset
 from pixda.metrics import ConfusionMatrix
 from pixda.models.segmenter import Segmenter
@@ -56,14 +57,17 @@ def evaluate(
         size: (width, height) that the network works at; None is each image's own.
         fabric: device and precision.
         progress: told (done, total) after each frame.
+
+    Of several processes each scores a part of the frames, and all have the whole matrix.
     """
     matrix = ConfusionMatrix(segmenter.classes, fabric.device)
     training = segmenter.training
     segmenter.eval()
-    for index in range(len(dataset)):
+    for index in range(fabric.global_rank, len(dataset), fabric.world_size):
         sample = dataset[index]
         predicted = predict(segmenter, sample.image, size, fabric)
         matrix.update(predicted, sample.mask.to(fabric.device))
-        progress(index + 1, len(dataset))
+        progress(min(index + fabric.world_size, len(dataset)), len(dataset))
+    matrix.counts = distributed.total(fabric, matrix.counts)
     segmenter.train(training)
     return matrix

@@ -1,18 +1,16 @@
 """One run from its configuration: check the data, train the phases, keep the model, score it once."""
 
 import hashlib
-import platform
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import torch
 import yaml
 from lightning_fabric import Fabric
 
-from pixda import __version__
+from pixda import __version__, distributed
 from pixda.checkpoint import load_model, save_model
 from pixda.config import Experiment, Machine, plain
 from pixda.data.check import check
@@ -25,11 +23,13 @@ from pixda.data.shots import write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
 from pixda.lock import hold
+from pixda.machine import begin_processes, describe_machine, make_fabric, together
 from pixda.methods import METHODS, build, departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
 from pixda.models import build_segmenter, load_weights
 from pixda.models.segmenter import Segmenter
+from pixda.models.synchronised import synchronise
 from pixda.phases.phase import Phase
 from pixda.progress import Display
 from pixda.training import Run
@@ -62,11 +62,14 @@ def run(
         UserError: wrong input, found before training starts; another process in ``out``; or a stop that was asked
             for.
     """
-    with hold(out):
-        return _run(experiment, method, method_name, preset, out, resume, held_out)
+    fabric = begin_processes(experiment.machine)
+    with distributed.as_one(fabric), ExitStack() as held:
+        distributed.lead(fabric, lambda: held.enter_context(hold(out)))
+        return _run(fabric, experiment, method, method_name, preset, out, resume, held_out)
 
 
 def _run(
+    fabric: Fabric,
     experiment: Experiment,
     method: Method,
     method_name: str,
@@ -75,36 +78,47 @@ def _run(
     resume: bool,
     held_out: Sequence[str] | None,
 ) -> Scores:
-    resume = resume and (out / "checkpoint.pt").exists()
-    if not resume and (out / "checkpoint.pt").exists():
+    begun = distributed.lead(fabric, (out / "checkpoint.pt").exists)
+    resume = resume and begun
+    if not resume and begun:
         raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
     # The machine is no part of it: a run may go on elsewhere.
     config = plain({"method": method_name, "preset": preset, "recipe": asdict(method), **asdict(experiment)})
     machine = config.pop("machine")
-    fabric = make_fabric(experiment.machine)
     fabric.seed_everything(experiment.seed, verbose=False)
 
-    classes = ClassSet.load(experiment.classes)
-    segmenter, first_weights = first_segmenter(experiment, classes)
-    phases = phases_to_train(experiment, method, segmenter)
-    if held_out is None:
-        test = open_test(experiment.target, classes)
-    else:
-        test = open_dataset(experiment.target, classes).subset(held_out)
-    domains = open_domains(experiment, method, classes, fabric)
-    check_data(domains, test, out.parent / ".checks")
+    def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset, Domains]:
+        classes = ClassSet.load(experiment.classes)
+        segmenter, first_weights = first_segmenter(experiment, classes)
+        phases = phases_to_train(experiment, method, segmenter, fabric.world_size)
+        if held_out is None:
+            test = open_test(experiment.target, classes)
+        else:
+            test = open_dataset(experiment.target, classes).subset(held_out)
+        domains = open_domains(experiment, method, classes, fabric)
+        if fabric.is_global_zero:
+            check_data(domains, test, out.parent / ".checks")
+        return segmenter, first_weights, phases, test, domains
 
-    out.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        (out / "config.yaml").write_text(yaml.safe_dump({**config, "machine": machine}, sort_keys=False))
-        shots = [frame.name for frame in domains.target.frames]
-        write_manifest(out / "shots.json", shots, f"{experiment.target.shot_list}, seed {experiment.seed}")
+    def begin() -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            (out / "config.yaml").write_text(yaml.safe_dump({**config, "machine": machine}, sort_keys=False))
+            shots = [frame.name for frame in domains.target.frames]
+            write_manifest(out / "shots.json", shots, f"{experiment.target.shot_list}, seed {experiment.seed}")
+
+    segmenter, first_weights, phases, test, domains = distributed.in_turn(fabric, prepare)
+    distributed.lead(fabric, begin)
 
     began = time.monotonic()
     with Display([(phase.name, phase.steps) for phase in phases], method_name) as display:
         display.say(first_weights)
         if domains.sources.several:
             display.say(f"sources: {domains.sources}")
+        if fabric.world_size > 1:
+            display.say(together(fabric, method.batch, experiment.machine))
+            if experiment.machine.batch_statistics == "synchronised":
+                synchronise(segmenter, fabric.device)
         segmenter = segmenter.to(fabric.device)
         training = Run(out, config, phases, fabric, domains, segmenter, display, experiment.checkpoint_every)
         training.train(resume)
@@ -122,7 +136,7 @@ def _run(
             "config": config,
         }
         # Not always the network that training began with: a phase may leave several as one.
-        save_model(out, training.segmenter, made)
+        distributed.lead(fabric, lambda: save_model(out, training.segmenter, made))
         return _score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
 
 
@@ -154,20 +168,9 @@ def _score(
     """Evaluate under a progress bar, and keep the scores with what they belong to."""
     matrix = evaluate(segmenter, dataset, size, fabric, lambda done, total: display.count("scoring", done, total))
     scores = matrix.scores()
-    if out is not None:
+    if out is not None and fabric.is_global_zero:
         scores.save(out, split=dataset.split, frames=len(dataset), network_size=size)
     return scores
-
-
-def make_fabric(machine: Machine) -> Fabric:
-    """Device, precision and processes, as the config says."""
-    if machine.accelerator == "cuda" and not torch.cuda.is_available():
-        raise UserError("No CUDA device is visible here; set --machine.accelerator to auto or cpu.")
-    if machine.threads is not None:
-        torch.set_num_threads(machine.threads)
-    fabric = Fabric(accelerator=machine.accelerator, devices=1, precision=machine.precision)
-    fabric.launch()
-    return fabric
 
 
 def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmenter, str]:
@@ -190,7 +193,7 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
     return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
 
 
-def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter) -> list[Phase]:
+def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter, processes: int = 1) -> list[Phase]:
     """The method's phases, less the pretraining where a finished model replaces it; what does not fit is refused."""
     if experiment.unlabelled is not None and not method.learns_from_unlabelled():
         able = [name for name in METHODS if build(name).learns_from_unlabelled()]
@@ -211,6 +214,11 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
         raise UserError(
             f"A batch of {method.batch} is too small for {sources} sources: raise --recipe.batch to {sources}, or more."
         )
+    if method.batch % processes:
+        raise UserError(
+            f"A batch of {method.batch} cannot be divided evenly among {processes} processes: set --recipe.batch to "
+            f"{-(-method.batch // processes) * processes}, or take another number of processes (--machine.devices)."
+        )
     width, height = experiment.size
     shown = method.crop or experiment.size
     if shown[0] > width or shown[1] > height:
@@ -218,7 +226,8 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
             f"A crop of {shown[0]} x {shown[1]} does not fit into images of {width} x {height} (width x height): "
             "lower --recipe.crop, or set it to null."
         )
-    segmenter.check(shown, experiment.size, method.batch)
+    own = experiment.machine.batch_statistics == "own"
+    segmenter.check(shown, experiment.size, method.batch // processes if own else method.batch)
     for phase in phases:
         phase.check(segmenter, shown)
     return phases
@@ -246,7 +255,7 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
         unlabelled,
         more,
     )
-    domains.sources.check(method.batch, fabric.world_size)
+    domains.sources.check(method.batch)
     return domains
 
 
@@ -279,14 +288,3 @@ def code_hash() -> str:
     """A hash of the package's own files: whether two results were made by the same code."""
     files = sorted(Path(__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
-
-
-def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
-    """What the run ran on, for the record."""
-    device = torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else platform.processor()
-    return {
-        "device": device or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "precision": machine.precision,
-        "torch": torch.__version__,
-    }

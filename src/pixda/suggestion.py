@@ -21,7 +21,7 @@ from pixda.config import Machine
 from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city, read_image
 from pixda.data.shots import write_manifest
 from pixda.errors import UserError
-from pixda.experiment import make_fabric
+from pixda.machine import make_fabric
 from pixda.models.segmenter import Segmenter
 from pixda.progress import Display
 from pixda.report.pictures import colourise, sheet

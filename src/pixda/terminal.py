@@ -2,6 +2,14 @@
 
 from rich.console import Console
 
+_quiet = False
+
+
+def be_quiet() -> None:
+    """Say nothing from now on: of several processes one speaks."""
+    global _quiet
+    _quiet = True
+
 
 def console(stderr: bool = False) -> Console:
     """A console for text, tables and bars; in a notebook it gives plain lines, without colours and widgets.
@@ -11,4 +19,4 @@ def console(stderr: bool = False) -> Console:
     """
     if Console().is_jupyter:
         return Console(highlight=False, force_jupyter=False, force_terminal=False, width=100)
-    return Console(stderr=stderr, highlight=False)
+    return Console(stderr=stderr, highlight=False, quiet=_quiet)

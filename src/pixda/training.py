@@ -14,6 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from pixda import distributed
 from pixda.checkpoint import load_checkpoint, random_state, restore_random_state, save_checkpoint
 from pixda.data.domains import Domains
 from pixda.errors import UserError
@@ -75,8 +76,9 @@ class Run:
     """Phase -> optimiser steps it has taken."""
 
     def __post_init__(self) -> None:
-        self._stop: str | None = None
-        self._logs = Logs(self.folder / "logs")
+        self._signal = 0  # the number of the one that asked this process to stop
+        # Of several processes the first one writes.
+        self._logs = Logs(self.folder / "logs") if self.fabric.is_global_zero else None
 
     @property
     def checkpoint(self) -> Path:
@@ -92,10 +94,12 @@ class Run:
             Interrupted: on SIGINT or SIGTERM, once everything is saved.
             UserError: a loss is not finite.
         """
-        state = load_checkpoint(self.checkpoint, self.config) if resume else None
+        state = distributed.lead(self.fabric, lambda: load_checkpoint(self.checkpoint, self.config) if resume else None)
         if state is not None:
             self.position = Position(**state["position"])
             self.selections, self.steps_done = state["selections"], state["steps_done"]
+        # Whatever is drawn from here on, first weights of critics too, is the same in all processes.
+        restore_random_state(self.fabric, distributed.lead(self.fabric, lambda: random_state(self.fabric)))
         place = Workplace(self.fabric, self.domains, self.segmenter, journal=self)
         carried: Trainee[Any] | None = None
         with self._stoppable():
@@ -108,11 +112,12 @@ class Run:
                     state = None
                 else:
                     self.position = Position(phase=index)
-                self._logs.rewind(phase.name, self.position.step)
+                if self._logs is not None:
+                    self._logs.rewind(phase.name, self.position.step)
                 self.display.begin(index, self.position.step)
                 self._run_phase(phase)
                 carried = phase.segmenter
-        self._logs.close()
+        self._close()
 
     def _run_phase(self, phase: Phase) -> None:
         position, read = self.position, _Reader(phase.name)
@@ -123,18 +128,19 @@ class Run:
                 position.step += 1
                 self.steps_done[phase.name] = position.step
                 last = position.step == phase.steps
-                save = last or bool(self._stop) or position.step % self.checkpoint_every == 0
+                stop = self._asked_to_stop()
+                save = last or stop is not None or position.step % self.checkpoint_every == 0
                 read.add(losses)
                 if save or position.step % self.log_every == 0:
-                    self._log(phase, read.means())  # before saving: a network that is not finite is not kept
+                    self._log(phase, read.means(self.fabric))  # before saving: a network that is not finite is not kept
                 else:
                     self.display.step(position.phase, position.step, None)
                 if save:
                     self._save(phase)
-                if self._stop:
-                    self._logs.close()
+                if stop is not None:
+                    self._close()
                     raise Interrupted(
-                        f"Stopped by {self._stop} at step {position.step} of phase {phase.name}, and saved; "
+                        f"Stopped by {stop} at step {position.step} of phase {phase.name}, and saved; "
                         "the same command with --resume true goes on."
                     )
                 if last:
@@ -146,7 +152,7 @@ class Run:
                     )
                 self.display.say(f"{phase.name} ends after {position.step} steps: no full batch is left")
                 if not read.empty:
-                    self._log(phase, read.means())
+                    self._log(phase, read.means(self.fabric))
                 self._save(phase)
                 break
             if position.step < phase.steps:
@@ -155,15 +161,21 @@ class Run:
     def _log(self, phase: Phase, means: dict[str, float]) -> None:
         position = self.position
         means["lr"] = phase.segmenter.rate
-        self._logs.losses(phase.name, position.epoch, position.step, means)
+        if self._logs is not None:
+            self._logs.losses(phase.name, position.epoch, position.step, means)
         self.display.step(position.phase, position.step, means)
+
+    def _close(self) -> None:
+        if self._logs is not None:
+            self._logs.close()
 
     # ---- the journal of the phases
 
     def selected(self, result: Selected) -> None:
         """Write down what a selection kept, and show it."""
         kept, of = len(result.kept), len(result.scores)
-        self._logs.selection(result)
+        if self._logs is not None:
+            self._logs.selection(result)
         source = {} if result.source is None else {"source": result.source}
         self.selections.append({"epoch": result.epoch, **source, **asdict(result.rule), "kept": kept, "of": of})
         images = "source images" if result.source is None else f"images of {result.source}"
@@ -188,6 +200,9 @@ class Run:
     # ---- the state
 
     def _save(self, phase: Phase) -> None:
+        distributed.lead(self.fabric, lambda: self._write(phase))
+
+    def _write(self, phase: Phase) -> None:
         state = {
             "config": self.config,
             "position": asdict(self.position),
@@ -207,14 +222,21 @@ class Run:
 
     # ---- stopping
 
+    def _asked_to_stop(self) -> str | None:
+        """The name of the signal that asked this process, or another one, to stop: all do so after one step."""
+        if self.fabric.device.type == "cuda" and self.fabric.world_size > 1 and self.position.step % self.log_every:
+            return None  # to ask the others is to wait for the device: only where the losses do that too
+        number = distributed.agreed(self.fabric, self._signal)
+        return signal.Signals(number).name if number else None
+
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
         """Let SIGINT and SIGTERM end the step in hand, save, and stop; a second SIGINT stops at once."""
 
         def ask(number: int, frame: FrameType | None) -> None:
-            if self._stop and number == signal.SIGINT:
+            if self._signal and number == signal.SIGINT:
                 raise KeyboardInterrupt
-            self._stop = signal.Signals(number).name
+            self._signal = number
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -241,8 +263,9 @@ class _Reader:
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts.update(losses.keys())
 
-    def means(self) -> dict[str, float]:
-        sums = torch.stack([v.float() for v in self._sums.values()]).tolist()
+    def means(self, fabric: Fabric) -> dict[str, float]:
+        """Over the steps since the last reading, and over all processes."""
+        sums = distributed.mean(fabric, torch.stack([v.float() for v in self._sums.values()])).tolist()
         values = [total / self._counts[name] for name, total in zip(self._sums, sums, strict=True)]
         means = dict(zip(self._sums, values, strict=True))
         for name, value in means.items():

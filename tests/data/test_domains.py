@@ -80,11 +80,47 @@ def test_a_resumed_epoch_is_the_rest_of_the_unbroken_one_to_the_last_crop(datase
         assert torch.equal(one.target.masks, two.target.masks)
 
 
-def test_processes_share_the_global_batches_without_overlap(datasets):
-    shares = [streams(datasets, rank=rank, world=2) for rank in (0, 1)]
-    drawn = [names(one.source_only(one.source_names, 2, "p", 0, 0), "source") for one in shares]
-    assert not set(drawn[0]) & set(drawn[1])
-    assert len(drawn[0] + drawn[1]) == 8
+@pytest.mark.parametrize("world", [2, 4])
+@pytest.mark.parametrize("skip", [0, 1])
+def test_the_parts_of_all_processes_are_the_batch_of_one(datasets, unlabelled, world, skip):
+    """Images, crops and flips of every stream, in every batch: whatever the number of processes, and after a stop."""
+
+    def batches(**part):
+        domains = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled, **part)
+        yield from domains.pairs(domains.source_names, 4, "p", 0, skip)
+        yield from domains.concatenated(4, "p", 0, skip)
+        yield from domains.target_only(3, 4, "p", 0, skip)
+
+    whole = list(batches())
+    parts = [list(batches(rank=rank, world=world)) for rank in range(world)]
+    assert {len(part) for part in parts} == {len(whole)}
+    for step, *shared in zip(whole, *parts, strict=True):
+        for side in ("source", "target", "unlabelled"):
+            one, others = getattr(step, side), [getattr(part, side) for part in shared]
+            if one is None:
+                assert others == [None] * world
+                continue
+            assert {len(part.names) for part in others} == {4 // world}
+            for row in range(4):
+                part, place = others[row % world], row // world
+                assert part.names[place] == one.names[row]
+                assert torch.equal(part.images[place], one.images[row])
+
+
+def test_whole_images_are_divided_over_the_processes(datasets, unlabelled):
+    parts = [streams(datasets, rank=rank, world=4, unlabelled=unlabelled) for rank in range(4)]
+    shown = [[name for batch in one.whole("unlabelled", 4) for name in batch.names] for one in parts]
+    assert sorted(name for part in shown for name in part) == [f"u{number}" for number in range(7)]
+    alone = streams(datasets)
+    beside = {
+        source: target
+        for sources, targets in alone.whole_pairs(alone.source_names, 4, "p", 1)
+        for source, target in zip(sources.names, targets.names, strict=True)
+    }
+    pairs = [pair for one in parts for pair in one.whole_pairs(one.source_names, 4, "p", 1)]
+    seen = [both for sources, targets in pairs for both in zip(sources.names, targets.names, strict=True)]
+    assert len(seen) == len(alone.source_names)
+    assert dict(seen) == beside, "the same style for every image, whoever scores it"
 
 
 def test_without_unlabelled_images_a_pair_has_none(datasets):
@@ -124,12 +160,6 @@ def test_a_resumed_epoch_has_the_unlabelled_crops_of_the_unbroken_one(datasets, 
     for one, two in zip(unbroken, resumed, strict=True):
         assert one.unlabelled.names == two.unlabelled.names
         assert torch.equal(one.unlabelled.images, two.unlabelled.images)
-
-
-def test_processes_share_the_unlabelled_images_without_overlap(datasets, unlabelled):
-    shares = [streams(datasets, rank=rank, world=2, unlabelled=unlabelled) for rank in (0, 1)]
-    drawn = [names(one.pairs(one.source_names, 1, "p", 0, 0), "unlabelled")[:3] for one in shares]
-    assert not set(drawn[0]) & set(drawn[1])
 
 
 def test_unlabelled_images_are_not_kept_in_memory(datasets, unlabelled):

@@ -43,14 +43,14 @@ def drawn(domains, names, batch, epoch=0, skip=0):
     return [pair.source.names for pair in domains.pairs(names, batch, "p", epoch, skip)]
 
 
-def literal_shares(sizes, batch, world):
+def literal_shares(sizes, batch):
     """Drop one source at a time that cannot fill its share, until all that are left can."""
     live = [index for index, size in enumerate(sizes) if size]
     while live:
         share = {index: batch // len(live) for index in live}
         for index in live[: batch % len(live)]:
             share[index] += 1
-        short = [index for index in live if share[index] == 0 or sizes[index] < share[index] * world]
+        short = [index for index in live if share[index] == 0 or sizes[index] < share[index]]
         if not short:
             return share
         live.remove(short[-1])
@@ -76,13 +76,12 @@ def test_names_of_several_never_collide(opened, root, cityscapes19):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 7, 12, 20])
-@pytest.mark.parametrize("world", [1, 2])
 @pytest.mark.parametrize("kept", [(11, 5, 2), (11, 0, 2), (3, 5, 1), (0, 0, 0), (1, 1, 1), (11, 5, 0)])
-def test_shares_are_even_and_short_sources_leave_theirs_to_the_others(opened, kept, world, batch):
+def test_shares_are_even_and_short_sources_leave_theirs_to_the_others(opened, kept, batch):
     sources = Sources(opened("large", "small", "tiny"))
     names = [f"folder-{source + 1}/{number:02d}" for source, count in enumerate(kept) for number in range(count)]
-    shares = sources.shares(names, batch, world)
-    assert {share.source: share.take for share in shares} == literal_shares(kept, batch, world)
+    shares = sources.shares(names, batch)
+    assert {share.source: share.take for share in shares} == literal_shares(kept, batch)
     assert sum(share.take for share in shares) in (0, batch)
     for share in shares:
         assert {sources.source_of(place) for place in share.frames} == {share.source}
@@ -132,7 +131,7 @@ def test_a_resumed_epoch_is_the_rest_of_the_unbroken_one(streams, workers):
 
 
 def test_processes_share_each_source_without_overlap(streams):
-    shares = [drawn(one, one.source_names, 2) for one in (streams("large", "small", rank=r, world=2) for r in (0, 1))]
+    shares = [drawn(one, one.source_names, 4) for one in (streams("large", "small", rank=r, world=2) for r in (0, 1))]
     assert len(shares[0]) == len(shares[1]) == 5
     for mine, theirs in zip(*shares, strict=True):
         assert not set(mine) & set(theirs)
@@ -151,6 +150,4 @@ def test_a_source_too_small_for_its_share_is_named(opened):
     sources.check(4)
     with pytest.raises(UserError, match=r"'folder-2' in .*tiny has 2 frames, and a batch takes 3"):
         sources.check(6)
-    with pytest.raises(UserError, match=r"'folder-2' .*takes 4"):
-        sources.check(4, world=2)
     Sources(opened("tiny")).check(50)  # a lone one: the phase that finds no full batch says so

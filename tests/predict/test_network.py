@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from pixda.checkpoint import load_model
 from pixda.config import Machine
 from pixda.evaluation import predict, resized
-from pixda.experiment import make_fabric
+from pixda.machine import make_fabric
 from pixda.predict.network import Predictor, starts
 
 SIZES = [(48, 64), (61, 93), (130, 40)]  # height, width

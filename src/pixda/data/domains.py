@@ -1,7 +1,8 @@
 """The streams of training: labelled source frames, the few labelled target frames (shots), unlabelled ones.
 
-What is drawn, in which order and with which crop is a pure function of (seed, phase, epoch, process), so a resumed
-run sees what the unbroken one would have seen, and the number of loader workers changes nothing.
+What is drawn, in which order and with which crop is a pure function of (seed, phase, epoch), so a resumed run sees
+what the unbroken one would have seen. Batches are those of all processes together: each loads its part of every one,
+and neither the number of processes nor that of loader workers changes what a step learns from.
 """
 
 import zlib
@@ -17,7 +18,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.data.drawing import Draw, Drawn, InMemory, collate
 from pixda.data.sources import Sources
-from pixda.errors import UserError
+from pixda.errors import UnreadableFile, UserError
 
 
 class Batch(NamedTuple):
@@ -62,7 +63,8 @@ class Domains:
         flip: whether half of the images are mirrored.
         workers: loader processes a stream.
         rank: number of this process.
-        world: number of processes; each takes its own share of a global batch.
+        world: number of processes; each takes every ``world``-th image of a batch, so that of several sources all
+            have about as many.
         unlabelled: target images without masks, at the same size; None in a run without.
         more_sources: further labelled sources, at the same size, that share every source batch with the first.
         sources: all of them behind one numbering.
@@ -122,7 +124,7 @@ class Domains:
         rng = self._rng(phase, epoch, "concatenated")
         of_source, of_target = len(self.sources), len(self.target.frames)
         count = of_source + of_target
-        mixed = self._share(rng.permutation(count), count // (batch * self.world), batch, rng)
+        mixed = self._cut(rng.permutation(count), count // batch, batch, rng)
         shots = self._repeat(self.target, "target", len(mixed), batch, phase, epoch)
         beside = [
             [
@@ -135,7 +137,10 @@ class Domains:
         yield from map(Pair, self._load(both, mixed[skip:]), self._load(self._shots, beside[skip:]))
 
     def whole_pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Iterator[tuple[Batch, Batch]]:
-        """Each of these source images once, whole and in order, beside a target image drawn at random."""
+        """Each of these source images once, whole and in order, beside a target image drawn at random.
+
+        Processes share them: each has a part.
+        """
         rng = self._rng(phase, epoch, "whole")
         source = [Draw(self.sources.place(name), -1) for name in names]
         target = [Draw(int(index), -1) for index in rng.integers(len(self.target.frames), size=len(source))]
@@ -147,7 +152,10 @@ class Domains:
         )
 
     def whole(self, stream: Literal["target", "unlabelled"], batch: int) -> Iterator[Batch]:
-        """Every target image of a stream once, whole and in order, the last short batch too; none without a stream."""
+        """Every target image of a stream once, whole and in order, the last short batch too; none without a stream.
+
+        Processes share them: each has a part.
+        """
         dataset = self.target if stream == "target" else self.unlabelled
         if dataset is not None:
             draws = [Draw(index, -1) for index in range(len(dataset))]
@@ -160,8 +168,8 @@ class Domains:
 
     def _pass_over(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> list[list[Draw]]:
         """Batches of all sources; as many as it takes to draw each image of the one that takes longest once."""
-        shares = self.sources.shares(names, batch, self.world)
-        steps = max((len(share.frames) // (share.take * self.world) for share in shares), default=0)
+        shares = self.sources.shares(names, batch)
+        steps = max((len(share.frames) // share.take for share in shares), default=0)
         # The first source draws as a lone one does.
         streams = ["source" if share.source == 0 else f"source {share.source}" for share in shares]
         parts = [
@@ -180,24 +188,24 @@ class Domains:
     ) -> list[list[Draw]]:
         """``steps`` batches of these, in rounds: every one once before any again."""
         rng = self._rng(phase, epoch, stream)
-        rounds = -(-steps * batch * self.world // len(places))
+        rounds = -(-steps * batch // len(places))
         indices = np.concatenate([rng.permutation(places) for _ in range(rounds)] or [np.arange(0)])
-        return self._share(indices, steps, batch, rng)
+        return self._cut(indices, steps, batch, rng)
 
-    def _share(self, indices: np.ndarray, steps: int, batch: int, rng: np.random.Generator) -> list[list[Draw]]:
-        """This process's batches of the global ones."""
-        indices = indices[: steps * batch * self.world]
+    def _cut(self, indices: np.ndarray, steps: int, batch: int, rng: np.random.Generator) -> list[list[Draw]]:
+        """Batches of these, each image with the seed of its crop."""
+        indices = indices[: steps * batch]
         seeds = rng.integers(2**62, size=len(indices))
-        shape = (steps, self.world, batch)
-        mine = zip(indices.reshape(shape)[:, self.rank], seeds.reshape(shape)[:, self.rank], strict=True)
-        return [[Draw(int(i), int(s)) for i, s in zip(*pair, strict=True)] for pair in mine]
+        draws = [Draw(int(index), int(seed)) for index, seed in zip(indices, seeds, strict=True)]
+        return [draws[i : i + batch] for i in range(0, len(draws), batch)]
 
     # ---- loading them
 
     def _load(self, dataset: Dataset[Sample], batches: list[list[Draw]]) -> Iterator[Batch]:
+        mine = [batch[self.rank :: self.world] for batch in batches]
         loader: DataLoader[Sample | UserError] = DataLoader(
             Drawn(dataset, self.crop, self.flip),
-            batch_sampler=batches,
+            batch_sampler=[part for part in mine if part],  # of a short last batch, some processes have none
             num_workers=self.workers,
             collate_fn=collate,
             pin_memory=self.device.type == "cuda",
@@ -206,7 +214,7 @@ class Domains:
         )
         for loaded in loader:
             if isinstance(loaded, str):
-                raise UserError(loaded)
+                raise UnreadableFile(loaded)
             images, masks, names = loaded
             yield Batch(
                 images.to(self.device, non_blocking=True).float(),

@@ -19,7 +19,7 @@ class Share(NamedTuple):
     frames: list[int]
     """Its frames that take part, by their place in :class:`Sources`."""
     take: int
-    """How many of them a batch of one process takes."""
+    """How many of them a batch takes."""
 
 
 class Sources(Dataset[Sample]):
@@ -72,11 +72,11 @@ class Sources(Dataset[Sample]):
         place = self._places[frame] if isinstance(frame, str) else frame
         return bisect_right(self._ends, place)
 
-    def shares(self, names: Sequence[str], batch: int, world: int = 1) -> list[Share]:
+    def shares(self, names: Sequence[str], batch: int) -> list[Share]:
         """Share a batch evenly among the sources of these frames; what does not divide goes to the first ones.
 
-        A source that has fewer of these frames than ``world`` processes take at once is left out, and the others
-        share what it would have given.
+        A source that has fewer of these frames than its share is left out, and the others share what it would have
+        given.
         """
         frames: list[list[int]] = [[] for _ in self.datasets]
         for name in names:
@@ -86,21 +86,21 @@ class Sources(Dataset[Sample]):
         while present:
             counts = _even(batch, len(present))
             shares = [Share(source, frames[source], count) for source, count in zip(present, counts, strict=True)]
-            enough = [share.source for share in shares if 0 < share.take * world <= len(share.frames)]
+            enough = [share.source for share in shares if 0 < share.take <= len(share.frames)]
             if enough == present:
                 return shares
             present = enough
         return []
 
-    def check(self, batch: int, world: int = 1) -> None:
-        """Raise UserError where one of several sources cannot fill its share of a batch (of one process)."""
+    def check(self, batch: int) -> None:
+        """Raise UserError where one of several sources cannot fill its share of a batch."""
         if not self.several:
             return  # too few for a whole batch: the phase that needs it says so
         for dataset, title, count in zip(self.datasets, self.titles, _even(batch, len(self.titles)), strict=True):
-            if len(dataset) < count * world:
+            if len(dataset) < count:
                 raise UserError(
                     f"The source '{title}' in {dataset.root} has {len(dataset)} frames, and a batch takes "
-                    f"{count * world} of each source: give it more frames, leave it out, or lower --recipe.batch."
+                    f"{count} of each source: give it more frames, leave it out, or lower --recipe.batch."
                 )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from pixda.losses.segmentation import per_pixel_cross_entropy
 
 
-def critic_loss(source_logits: Tensor, target_logits: Tensor) -> Tensor:
+def critic_loss(source_logits: Tensor, target_logits: Tensor, source_share: float = 1.0) -> Tensor:
     """Binary cross entropy of a critic, pixel-wise (eq. 2) or image-wise (eq. 7).
 
     ``1/2 mean softplus(z_source) + 1/2 mean softplus(-z_target)``. Departures: the paper's eq. 2 sums over
@@ -20,11 +20,12 @@ def critic_loss(source_logits: Tensor, target_logits: Tensor) -> Tensor:
     Args:
         source_logits: float of any shape, the critic's logits on source maps.
         target_logits: float of any shape, the critic's logits on target maps.
+        source_share: by how much the first mean counts; processes may have unequal parts of a source's maps.
 
     Returns:
         A scalar >= 0; log 2 for a critic at chance.
     """
-    return 0.5 * F.softplus(source_logits).mean() + 0.5 * F.softplus(-target_logits).mean()
+    return 0.5 * source_share * F.softplus(source_logits).mean() + 0.5 * F.softplus(-target_logits).mean()
 
 
 def fool_loss(target_logits: Tensor) -> Tensor:

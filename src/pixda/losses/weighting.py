@@ -8,7 +8,7 @@ weights are soft; there is one map for all classes or one for each. Everything e
 As everywhere here, a logit ``z`` says "target": ``P(target) = sigmoid(z)``, source = 0, target = 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +53,12 @@ def at_labels(logits: Tensor, labels: Tensor) -> Tensor:
     return spread.gather(1, labels.clamp_max(classes - 1).unsqueeze(1)).squeeze(1)
 
 
-def realism(judgements: Sequence[Tensor], labels: Tensor, normalise: bool) -> Tensor:
+def realism(
+    judgements: Sequence[Tensor],
+    labels: Tensor,
+    normalise: bool,
+    average: Callable[[Tensor], Tensor] = lambda mean: mean,
+) -> Tensor:
     """The weight of each pixel, ``w_i = (P_pixel P_region P_image)^(1/3)``, each factor ``P(target)`` at pixel i.
 
     How the paper combines the three levels is not known; the geometric mean is our reconstruction.
@@ -62,6 +67,7 @@ def realism(judgements: Sequence[Tensor], labels: Tensor, normalise: bool) -> Te
         judgements: logits of the networks, each float ``B x K x h x w`` as in :func:`at_labels`.
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
         normalise: divide by the mean over the batch's valid pixels, so that only ratios of weights matter.
+        average: where a batch is divided over processes, from the mean of this one's part to that of the batch.
 
     Returns:
         Float ``B x H x W`` in 0..1, or with a mean of 1. The caller detaches it.
@@ -69,10 +75,16 @@ def realism(judgements: Sequence[Tensor], labels: Tensor, normalise: bool) -> Te
     # The mean of logarithms: three probabilities of 1e-20 have no product in float32.
     logs = [F.logsigmoid(at_labels(logits.float(), labels)) for logits in judgements]
     weights = torch.stack(logs).mean(0).exp()
-    return weights / mean_over_valid(weights, labels).clamp_min(1e-12) if normalise else weights
+    return weights / average(mean_over_valid(weights, labels)).clamp_min(1e-12) if normalise else weights
 
 
-def weighting_loss(source: Tensor, source_labels: Tensor, target: Tensor, target_labels: Tensor) -> Tensor:
+def weighting_loss(
+    source: Tensor,
+    source_labels: Tensor,
+    target: Tensor,
+    target_labels: Tensor,
+    shares: tuple[Tensor | float, Tensor | float] = (1.0, 1.0),
+) -> Tensor:
     """Binary cross entropy of a weighting network on valid pixels: source = 0, target = 1, half of it each.
 
     ``1/2 mean_i softplus(z_i) + 1/2 mean_j softplus(-z_j)`` with i the source's and j the target's valid pixels and
@@ -84,13 +96,14 @@ def weighting_loss(source: Tensor, source_labels: Tensor, target: Tensor, target
         source_labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
         target: float ``B x K x h x w``, its logits on target maps.
         target_labels: int64 ``B x H x W``, likewise.
+        shares: by how much the two means count; of several processes, each has means over its part of a batch.
 
     Returns:
         A scalar >= 0; log 2 for a network at chance.
     """
     of_source = mean_over_valid(F.softplus(at_labels(source, source_labels)), source_labels)
     of_target = mean_over_valid(F.softplus(-at_labels(target, target_labels)), target_labels)
-    return 0.5 * of_source + 0.5 * of_target
+    return 0.5 * shares[0] * of_source + 0.5 * shares[1] * of_target
 
 
 def mean_over_valid(values: Tensor, labels: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ class AdaptSegNet(Method):
     """What the critics see."""
 
     batch: int = 1
-    """Images a step and process: of the source, and as many of the target where both are used."""
+    """Images a step, of all processes together: of the source, and as many of the target where both are used."""
     segmenter: SegmenterOptimiser = field(default_factory=lambda: SegmenterOptimiser(horizon=250_000))
     """How the segmenter learns."""
     loss: SegmentationLoss = field(default_factory=lambda: SegmentationLoss(kind="cross_entropy"))

@@ -20,7 +20,7 @@ class FDA(Method):
     """
 
     batch: int = 1
-    """Images a step and process: of the source, and as many of the target."""
+    """Images a step, of all processes together: of the source, and as many of the target."""
     segmenter: SegmenterOptimiser = field(default_factory=lambda: SegmenterOptimiser(horizon=50000))
     """How the segmenters learn; every round begins its decay anew."""
     loss: SegmentationLoss = field(default_factory=lambda: SegmentationLoss(kind="cross_entropy"))

@@ -19,7 +19,7 @@ class Fsda(Method):
     """
 
     batch: int = 1
-    """Images a step and process: of the source, and as many of the target where both are used."""
+    """Images a step, of all processes together: of the source, and as many of the target where both are used."""
     pretrain_steps: int = 80_000
     """Optimiser steps on the source alone, before anything else: the released script starts from such a model."""
     segmenter: SegmenterOptimiser = field(default_factory=lambda: SegmenterOptimiser(horizon=250_000))

@@ -18,7 +18,7 @@ class Method(ABC):
     """Whether the few labelled target frames, or at least their images, take part in any phase."""
 
     batch: int = 4
-    """Images a step and process: of the source, and as many of the target where both are used."""
+    """Images a step, of all processes together: of the source, and as many of the target where both are used."""
     crop: tuple[int, int] | None = None
     """(width, height) of random training crops; null trains on whole images, as the paper does."""
     flip: bool = False

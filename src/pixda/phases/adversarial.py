@@ -115,14 +115,15 @@ class Adversarial(Phase):
         weight = self.alignment.weight / (1 if unlabelled is None else 2)
         styled = stylise(source.images, target.images, self.style_beta)
 
-        logits = self.segmenter(styled)
+        logits = self.segmenter(styled, more=True)
         log_probs = self.log_probs(logits, source.masks)
         on_source = self.segmentation(log_probs, source.masks)
         source_map = self._map(logits, source.masks, log_probs).detach()
         self.segmenter.accumulate(on_source)
         losses = {"source": on_source.detach()}
 
-        objective, target_map, on_target = self._on_target(target, self.target_labels, weight)
+        also_unlabelled = self.aligner is not None and unlabelled is not None
+        objective, target_map, on_target = self._on_target(target, self.target_labels, weight, more=also_unlabelled)
         target_maps = [target_map]
         losses |= on_target
         if self.aligner is not None and unlabelled is not None:
@@ -138,9 +139,11 @@ class Adversarial(Phase):
             losses |= self.judging.learn(source.names, source_map, target_maps)
         return losses
 
-    def _on_target(self, batch: Batch, labelled: bool, weight: float) -> tuple[Tensor, Tensor, Losses]:
+    def _on_target(
+        self, batch: Batch, labelled: bool, weight: float, more: bool = False
+    ) -> tuple[Tensor, Tensor, Losses]:
         """``L_seg + weight L_PixAdv`` with its graph, or ``weight L_PixAdv`` of pseudo-labels; the maps; the losses."""
-        logits = self.segmenter(batch.images)
+        logits = self.segmenter(batch.images, more)
         log_probs = self.log_probs(logits, batch.masks)
         terms: list[Tensor] = []
         losses: Losses = {}

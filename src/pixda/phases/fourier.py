@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from pixda import distributed
 from pixda.data.domains import Batch, Pair
 from pixda.data.files import packed_mask
 from pixda.losses.entropy import charbonnier_entropy
@@ -95,14 +96,20 @@ class Fourier(Phase):
         counts = torch.zeros(len(self._teacher.classes.names), STEPS + 1, dtype=torch.long)
         for _, _, labels, sure in self._judged(0):
             counts += count(labels, sure, len(counts))
+        counts = distributed.total(self.place.fabric, counts.to(self.place.fabric.device)).cpu()
         limits = thresholds(counts)
 
-        masks: dict[Stream, dict[str, bytes]] = {}
+        mine: list[tuple[Stream, str, bytes]] = []
         kept = 0
         for stream, names, labels, sure in self._judged(1):
             chosen = keep(labels, sure, limits).cpu().numpy()
             kept += int((chosen != 255).sum())
-            masks.setdefault(stream, {}).update(zip(names, map(packed_mask, chosen), strict=True))
+            mine += [(stream, name, packed_mask(one)) for name, one in zip(names, chosen, strict=True)]
+        masks: dict[Stream, dict[str, bytes]] = {}
+        for part in distributed.gathered(self.place.fabric, mine):
+            for stream, name, mask in part:
+                masks.setdefault(stream, {})[name] = mask
+        kept = sum(distributed.gathered(self.place.fabric, kept))
         images = sum(len(of_stream) for of_stream in masks.values())
         self.place.journal.labelled(images, kept / max(int(counts.sum()), 1))
         return masks
@@ -110,7 +117,8 @@ class Fourier(Phase):
     def _judged(self, look: int) -> Iterator[tuple[Stream, list[str], Tensor, Tensor]]:
         """What the round before says of whole target images: stream, names, labels and confidences ``B x H x W``.
 
-        All are judged twice, to count and to cut, because the maps of thousands of images fit into no memory.
+        Each process judges its part. All are judged twice, to count and to cut, because the maps of thousands of
+        images fit into no memory.
         """
         streams: list[Stream] = ["unlabelled"] if self.target_labels else ["target", "unlabelled"]
         datasets = {"target": self.place.domains.target, "unlabelled": self.place.domains.unlabelled}
@@ -122,7 +130,7 @@ class Fourier(Phase):
                 with self.place.fabric.autocast():
                     logits = self._teacher(batch.images)
                 yield stream, batch.names, *likeliest(upsample(logits, batch.images.shape[-2:]).log_softmax(1))
-                done += len(batch.names)
+                done = min(done + len(batch.names) * self.place.fabric.world_size, (look + 1) * total)
                 self.place.journal.labelling(done, 2 * total)
 
     def _learn_from(self, pseudo_labels: dict[Stream, dict[str, bytes]]) -> None:
@@ -146,7 +154,7 @@ class Fourier(Phase):
         turn = shots if pair.unlabelled is None or self.segmenter.steps % 2 == 0 else pair.unlabelled
         totals: Losses = {}
         for beta, member in zip(self.bands, self.members, strict=True):
-            log_probs = self.log_probs(member(stylise(source.images, turn.images, beta)), source.masks)
+            log_probs = self.log_probs(member(stylise(source.images, turn.images, beta), more=True), source.masks)
             on_source = self.segmentation(log_probs, source.masks)
             member.accumulate(on_source)
 

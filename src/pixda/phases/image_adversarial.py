@@ -76,14 +76,14 @@ class ImageAdversarial(TwoHeaded):
         # Fooling is a mean over all target images: of two kinds, each has half of lambda.
         share = 1.0 if unlabelled is None else 0.5
 
-        logits = self.segmenter(source.images)
+        logits = self.segmenter(source.images, more=True)
         log_probs = self.at_labels(logits, source)
         on_source = self.from_labels(log_probs, source.masks)
         source_maps = detached(self._maps(logits, source, log_probs))
         self.segmenter.accumulate(weighted(self.label_weights, on_source))
         losses = named("source", on_source)
 
-        logits = self.segmenter(target.images)
+        logits = self.segmenter(target.images, more=unlabelled is not None)
         log_probs = self.at_labels(logits, target)
         maps = self._maps(logits, target, log_probs)
         target_maps = [detached(maps)]

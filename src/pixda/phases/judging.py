@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pixda import distributed
 from pixda.losses.adversarial import critic_loss
 from pixda.models.critics import ImageCritic
 from pixda.phases import settings
@@ -42,8 +43,13 @@ class Judging:
         self.judges = [
             critic_trainee(place.fabric, ImageCritic(classes), critics, schedule) for _ in self.sources.titles
         ]
-        self.kept = place.domains.source_names
+        self._keep(place.domains.source_names)
         self.selected_for = 0  # the epoch that `kept` belongs to
+
+    def _keep(self, names: list[str]) -> None:
+        """From now on these are drawn from; of each source, how many images a batch of all processes takes."""
+        self.kept = names
+        self.takes = {share.source: share.take for share in self.sources.shares(names, self.batch)}
 
     def trainees(self) -> dict[str, Trainee[Tensor]]:
         """``judge``; of several sources, ``judge_<source>``."""
@@ -56,9 +62,11 @@ class Judging:
         losses: Losses = {}
         for number, (name, judge) in enumerate(self.trainees().items()):
             rows = [row for row, frame in enumerate(names) if self.sources.source_of(frame) == number]
-            if rows:
-                own = source_maps if len(rows) == len(names) else source_maps[rows]
-                losses |= tell_apart(name, judge, own, target_maps)
+            if number in self.takes:
+                # Processes step together: one that has no image of the source gives another, which counts for nothing.
+                own = source_maps if len(rows) == len(names) else source_maps[rows or [0]]
+                share = len(rows) * self.place.fabric.world_size / self.takes[number]
+                losses |= tell_apart(name, judge, own, target_maps, share)
         return losses
 
     @torch.no_grad()
@@ -71,24 +79,35 @@ class Judging:
         for number, (title, judge) in enumerate(zip(self.sources.titles, self.judges, strict=True)):
             names = [name for name in self.kept if self.sources.source_of(name) == number]
             if names:
-                scores = self._scored(names, epoch, judge, maps)
+                scores = self._scores(names, epoch, judge, maps)
                 result = select(epoch, self._rule(epoch), scores, title if self.sources.several else None)
                 self.place.journal.selected(result)
                 kept += result.kept
         segmenter.train()
-        self.kept, self.selected_for = self._without_short_sources(kept), epoch
+        self._keep(self._without_short_sources(kept))
+        self.selected_for = epoch
+
+    def _scores(
+        self, names: list[str], epoch: int, judge: Trainee[Tensor], maps: Maps
+    ) -> Iterator[tuple[list[str], Tensor]]:
+        """The scores of these images, in their order; each process scores its part, and all have all of them."""
+        mine: dict[str, float] = {}
+        for some, values in self._scored(names, epoch, judge, maps):
+            mine.update(zip(some, values.tolist(), strict=True))
+        scores = {name: value for part in distributed.gathered(self.place.fabric, mine) for name, value in part.items()}
+        yield names, torch.tensor([scores[name] for name in names])
 
     def _scored(
         self, names: list[str], epoch: int, judge: Trainee[Tensor], maps: Maps
     ) -> Iterator[tuple[list[str], Tensor]]:
-        """Score these images, whole, each in the style of a target image drawn at random."""
+        """Score this process's part of these images, whole, each in the style of a target image drawn at random."""
         done = 0
         for source, target in self.place.domains.whole_pairs(names, self.batch, self.phase, epoch):
             styled = stylise(source.images, target.images, self.style_beta)
             with self.place.fabric.autocast():
                 logits = self.place.segmenter(styled)
             yield source.names, score(judge.frozen(maps(logits, source.masks)))
-            done += len(source.names)
+            done = min(done + len(source.names) * self.place.fabric.world_size, len(names))
             self.place.journal.scoring(done, len(names))
 
     def _rule(self, epoch: int) -> Rule:
@@ -98,7 +117,7 @@ class Judging:
 
     def _without_short_sources(self, kept: list[str]) -> list[str]:
         """What is kept of the sources that still fill their share of a batch."""
-        stay = {share.source for share in self.sources.shares(kept, self.batch, self.place.domains.world)}
+        stay = {share.source for share in self.sources.shares(kept, self.batch)}
         left = {self.sources.source_of(name) for name in self.kept} - stay
         for source in sorted(left) if self.sources.several else ():
             self.place.journal.dropped(self.sources.titles[source])
@@ -112,15 +131,21 @@ class Judging:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take them back."""
-        self.kept, self.selected_for = state["kept"], state["selected_for"]
+        self._keep(state["kept"])
+        self.selected_for = state["selected_for"]
 
 
-def tell_apart(name: str, critic: Trainee[Tensor], source_maps: Tensor, target_maps: Sequence[Tensor]) -> Losses:
-    """One step of a critic (eq. 2 or 7): its loss, and its accuracy as the mean over the two domains."""
+def tell_apart(
+    name: str, critic: Trainee[Tensor], source_maps: Tensor, target_maps: Sequence[Tensor], share: float = 1.0
+) -> Losses:
+    """One step of a critic (eq. 2 or 7): its loss, and its accuracy as the mean over the two domains.
+
+    ``share``: by how much the mean over this process's source maps counts among those of all processes.
+    """
     # One batch for both domains: the critics have no statistics that could mix, and processes stay in step.
     on_both = critic(torch.cat([source_maps, *target_maps])).float()
     of_source, of_target = on_both.tensor_split([len(source_maps)])
-    loss = critic_loss(of_source, of_target)
+    loss = critic_loss(of_source, of_target, share)
     critic.descend(loss)
-    accuracy = ((of_source < 0).float().mean() + (of_target > 0).float().mean()) / 2
+    accuracy = (share * (of_source < 0).float().mean() + (of_target > 0).float().mean()) / 2
     return {name: loss.detach(), f"{name}_accuracy": accuracy.detach()}

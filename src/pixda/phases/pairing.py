@@ -97,7 +97,7 @@ class Pairing(TwoHeaded):
             self._maps(self.segmenter.frozen(batch.images), batch) for batch in (source, old_source, old_target)
         )
 
-        logits = self.segmenter(target.images)
+        logits = self.segmenter(target.images, more=True)
         log_probs = self.at_labels(logits, target)
         on_target = self.from_labels(log_probs, target.masks)
         maps = self._maps(logits, target, log_probs)
@@ -110,7 +110,7 @@ class Pairing(TwoHeaded):
         )
         t = detached(maps)
 
-        logits = self.segmenter(source.images)
+        logits = self.segmenter(source.images, more=True)
         log_probs = self.at_labels(logits, source)
         on_source = self.from_labels(log_probs, source.masks)
         maps = self._maps(logits, source, log_probs)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from pixda import distributed
 from pixda.data.domains import Domains, Pair
 from pixda.losses.segmentation import class_weights, cross_entropy, focal
 from pixda.models.segmenter import Segmenter
@@ -67,7 +68,7 @@ class Phase(ABC):
     Args:
         name: shown to the user, and part of what decides the order of the data.
         steps: optimiser steps of the segmenter, at most.
-        batch: images a step of each domain, per process.
+        batch: images a step of each domain, of all processes together.
         optimiser: how the segmenter learns.
         loss: the segmentation loss.
     """
@@ -134,10 +135,16 @@ class Phase(ABC):
         return upsample(logits, labels.shape[-2:]).log_softmax(1)
 
     def segmentation(self, log_probs: Tensor, labels: Tensor) -> Tensor:
-        """The segmentation loss, eq. 1 or cross entropy."""
+        """The segmentation loss, eq. 1 or cross entropy; its mean over all processes is that of the whole batch."""
         if self.loss.kind == "focal":
-            return focal(log_probs, labels, self.loss.gamma, self._alpha)
-        return cross_entropy(log_probs, labels)
+            loss = focal(log_probs, labels, self.loss.gamma, self._alpha)
+        else:
+            loss = cross_entropy(log_probs, labels)
+        return loss * self.share(labels)
+
+    def share(self, labels: Tensor) -> Tensor | float:
+        """By how much a mean over this process's labelled pixels counts among all processes; 1 where it is alone."""
+        return distributed.share(self.place.fabric, labels)
 
 
 def upsample(logits: Tensor, size: tuple[int, ...]) -> Tensor:

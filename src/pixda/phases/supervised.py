@@ -59,11 +59,12 @@ class Supervised(Phase):
         present = {"source": source, "target": target}
         batches: dict[str, Batch] = {domain: batch for domain, batch in present.items() if batch is not None}
         for domain, batch in batches.items():
-            log_probs = self.log_probs(self.segmenter(batch.images), batch.masks)
+            more = domain != list(batches)[-1]
+            log_probs = self.log_probs(self.segmenter(batch.images, more), batch.masks)
             loss = self.segmentation(log_probs, batch.masks)
-            if domain == list(batches)[-1]:
-                self.segmenter.descend(loss)
-            else:
+            if more:
                 self.segmenter.accumulate(loss)
+            else:
+                self.segmenter.descend(loss)
             losses[domain] = loss.detach()
         return losses

@@ -7,7 +7,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from pixda import distributed
 from pixda.models.segmenter import Segmenter
+from pixda.models.synchronised import own_statistics
 from pixda.models.two_heads import TwoHeads, TwoLogits
 from pixda.phases.settings import CriticOptimiser, SegmenterOptimiser
 
@@ -35,14 +37,24 @@ class Trainee(Generic[Output]):
         self._fabric = fabric
         self.module = network
         self._network, self._optimiser = fabric.setup(network, optimiser)
+        self._statistics = own_statistics(network) if fabric.world_size > 1 else []
+        self._more = False
         self._first_rates = [group["lr"] for group in optimiser.param_groups]
         self._horizon, self._power = schedule.horizon, schedule.power
         self.steps = 0
         """Optimiser steps taken."""
 
-    def __call__(self, images: Tensor) -> Output:
-        """The network's output, with gradients for its parameters."""
-        return self._network(images)  # type: ignore[no-any-return]
+    def __call__(self, images: Tensor, more: bool = False) -> Output:
+        """The network's output, with gradients for its parameters.
+
+        Args:
+            images: a batch.
+            more: another pass follows before the next step; several processes exchange their gradients after the
+                last one, for all of them.
+        """
+        self._more = more
+        with self._fabric.no_backward_sync(self._network, enabled=more):
+            return self._network(images)  # type: ignore[no-any-return]
 
     def frozen(self, images: Tensor) -> Output:
         """The network's output as a judge: gradients reach the input, never the parameters."""
@@ -63,12 +75,24 @@ class Trainee(Generic[Output]):
 
     def descend(self, loss: Tensor) -> None:
         """One optimiser step down the gradient of ``loss`` and of everything accumulated before."""
+        if self._more:
+            raise ValueError("the last pass before a step is the one after which processes exchange their gradients")
         self._fabric.backward(loss)
         for group, first in zip(self._optimiser.param_groups, self._first_rates, strict=True):
             group["lr"] = first * poly(self.steps, self._horizon, self._power)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         self.steps += 1
+        self._share_statistics()
+
+    def _share_statistics(self) -> None:
+        """Where each process has batch statistics of its own, the running ones are the mean of all."""
+        if self._statistics:
+            together = distributed.mean(self._fabric, torch.cat(self._statistics))
+            for mine, of_all in zip(
+                self._statistics, torch.split(together, [len(one) for one in self._statistics]), strict=True
+            ):
+                mine.copy_(of_all)
 
     @property
     def rate(self) -> float:

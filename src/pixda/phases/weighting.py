@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pixda import distributed
 from pixda.data.domains import Pair
 from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, fool_loss
@@ -86,11 +87,12 @@ class Weighting(Phase):
         """One step of the segmenter, of each weighting network, and of the critic."""
         source, target = pair.labelled_source(), pair.labelled_target()
 
-        logits = self.segmenter(source.images)
+        logits = self.segmenter(source.images, more=True)
         log_probs = self.log_probs(logits, source.masks)
         source_map = self._map(logits, log_probs).detach()
         weights = self._weights(source_map, source.masks)
-        on_source = weighted_cross_entropy(log_probs, source.masks, weights)
+        shares = self.share(source.masks), self.share(target.masks)
+        on_source = weighted_cross_entropy(log_probs, source.masks, weights) * shares[0]
         self.segmenter.accumulate(on_source)
 
         logits = self.segmenter(target.images)
@@ -100,7 +102,7 @@ class Weighting(Phase):
         losses = {
             "source": on_source.detach(),
             "target": on_target.detach(),
-            "pixel_weight": mean_over_valid(weights, source.masks),
+            "pixel_weight": mean_over_valid(weights, source.masks) * shares[0],
         }
         objective = on_target
         if self.aligner is not None:
@@ -112,8 +114,8 @@ class Weighting(Phase):
         # One batch for both domains: these networks have no statistics that could mix.
         maps, sources = torch.cat([source_map, target_map.detach()]), len(source_map)
         for level, net in self.nets.items():
-            of_source, of_target = net(maps).float().tensor_split([sources])
-            loss = weighting_loss(of_source, source.masks, of_target, target.masks)
+            on_both = net(maps).float().tensor_split([sources])
+            loss = weighting_loss(on_both[0], source.masks, on_both[1], target.masks, shares)
             net.descend(loss)
             losses[f"{level}_net"] = loss.detach()
         if self.aligner is not None:
@@ -131,4 +133,7 @@ class Weighting(Phase):
     def _weights(self, source_map: Tensor, labels: Tensor) -> Tensor:
         """``w`` at every pixel of the source, ``B x H x W``, without a graph."""
         judgements = [net.frozen(source_map) for net in self.nets.values()]
-        return realism(judgements, labels, self.weighting.normalise)
+        share = self.share(labels) if self.weighting.normalise else 1.0
+        return realism(
+            judgements, labels, self.weighting.normalise, lambda one: distributed.mean(self.place.fabric, one * share)
+        )

@@ -1,0 +1,53 @@
+"""What a run happens on: devices, precision, one process or several."""
+
+import platform
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from pixda import distributed
+from pixda.config import Machine
+from pixda.errors import UserError
+
+
+def begin_processes(machine: Machine) -> Fabric:
+    """The processes of a run, each with its device and precision, as the config, torchrun or Slurm says."""
+    _check_machine(machine)
+    return distributed.start(machine.accelerator, machine.precision, machine.devices)
+
+
+def make_fabric(machine: Machine) -> Fabric:
+    """One process, with its device and precision, as the config says."""
+    _check_machine(machine)
+    fabric = Fabric(accelerator=machine.accelerator, devices=1, precision=machine.precision)
+    fabric.launch()
+    return fabric
+
+
+def _check_machine(machine: Machine) -> None:
+    if machine.accelerator == "cuda" and not torch.cuda.is_available():
+        raise UserError("No CUDA device is visible here; set --machine.accelerator to auto or cpu.")
+    if machine.threads is not None:
+        torch.set_num_threads(machine.threads)
+
+
+def together(fabric: Fabric, batch: int, machine: Machine) -> str:
+    """How several processes share a run, for the user."""
+    shared = "of the whole batch" if machine.batch_statistics == "synchronised" else "of each process's own images"
+    return (
+        f"{fabric.world_size} processes, {batch // fabric.world_size} of {batch} images of a batch each; "
+        f"batch normalisation takes the statistics {shared}"
+    )
+
+
+def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
+    """What the run ran on, for the record."""
+    device = torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else platform.processor()
+    return {
+        "device": device or platform.machine(),
+        "processes": fabric.world_size,
+        "threads": torch.get_num_threads(),
+        "precision": machine.precision,
+        "torch": torch.__version__,
+    }
