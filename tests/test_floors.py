@@ -9,14 +9,14 @@ SOURCE = Path(__file__).parents[1] / "src" / "pixda"
 
 # From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
 FLOORS = [
-    {"errors", "terminal"},
-    {"data", "lock"},
+    {"errors", "terminal", "stopping"},
+    {"data", "lock", "faults"},
     {"style", "models", "losses"},
     {"selection", "pseudo_labels"},
     {"phases"},
     {"methods", "config"},
     {"options"},
-    {"metrics", "checkpoint", "progress", "logs"},
+    {"metrics", "checkpoint", "progress", "logs", "readings"},
     {"evaluation", "training"},
     {"experiment"},
     {"validation"},

@@ -20,10 +20,12 @@ from pixda.data.classes import ClassSet
 from pixda.data.config import Data
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
+from pixda.data.loading import Unreadable
 from pixda.data.open import open_dataset, open_shots, open_test, open_unlabelled
 from pixda.data.shots import write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
+from pixda.faults import explained
 from pixda.lock import hold
 from pixda.methods import METHODS, build, departures
 from pixda.methods.method import Method
@@ -62,7 +64,7 @@ def run(
         UserError: wrong input, found before training starts; another process in ``out``; or a stop that was asked
             for.
     """
-    with hold(out):
+    with hold(out), explained(out):
         return _run(experiment, method, method_name, preset, out, resume, held_out)
 
 
@@ -92,7 +94,8 @@ def _run(
     else:
         test = open_dataset(experiment.target, classes).subset(held_out)
     domains = open_domains(experiment, method, classes, fabric)
-    check_data(domains, test, out.parent / ".checks")
+    # What turns unreadable while a run is on is skipped as that run wishes; a new one begins with whole data.
+    check_data(domains, test, out.parent / ".checks", experiment.skip_unreadable if resume else 0)
 
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
@@ -106,7 +109,17 @@ def _run(
         if domains.sources.several:
             display.say(f"sources: {domains.sources}")
         segmenter = segmenter.to(fabric.device)
-        training = Run(out, config, phases, fabric, domains, segmenter, display, experiment.checkpoint_every)
+        training = Run(
+            out,
+            config,
+            phases,
+            fabric,
+            domains,
+            segmenter,
+            display,
+            experiment.checkpoint_every,
+            skip_not_finite=experiment.skip_not_finite,
+        )
         training.train(resume)
         made = {
             "version": __version__,
@@ -117,6 +130,7 @@ def _run(
             "first_weights": first_weights,
             "steps": training.steps_done,
             "selections": training.selections,
+            "skipped": {"files": domains.unreadable.files, "steps": training.left_out},
             "seconds": round(time.monotonic() - began),
             "machine": describe_machine(fabric, experiment.machine),
             "config": config,
@@ -245,18 +259,20 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
         fabric.world_size,
         unlabelled,
         more,
+        Unreadable(experiment.skip_unreadable),
     )
     domains.sources.check(method.batch, fabric.world_size)
     return domains
 
 
-def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None:
+def check_data(domains: Domains, test: SegmentationDataset, known: Path, allowed: int = 0) -> None:
     """Decode every file once, and see that no picture is both learned from and scored.
 
     Args:
         domains: what is learned from.
         test: what is scored.
         known: folder that remembers what was found in order.
+        allowed: problems of what is learned from that are let through.
     """
     scored = check(test, known)
     scored.raise_if_bad()
@@ -265,7 +281,7 @@ def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None
         if dataset is None:
             continue
         report = check(dataset, known)
-        report.raise_if_bad()
+        report.raise_if_bad(allowed)
         shared = [name for name, digest in report.digests.items() if digest in names]
         if shared:
             raise UserError(
