@@ -10,13 +10,13 @@ SOURCE = Path(__file__).parents[1] / "src" / "pixda"
 # From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
 FLOORS = [
     {"errors", "terminal"},
-    {"data", "lock"},
+    {"data", "lock", "faults"},
     {"style", "models", "losses", "distributed"},
     {"selection", "pseudo_labels"},
     {"phases"},
     {"methods", "config"},
     {"options"},
-    {"metrics", "checkpoint", "progress", "logs", "machine"},
+    {"metrics", "checkpoint", "progress", "logs", "machine", "readings", "stopping"},
     {"evaluation", "training"},
     {"experiment"},
     {"validation"},

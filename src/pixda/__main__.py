@@ -1,11 +1,17 @@
 """The command line: ``pixda COMMAND [options]``."""
 
+import shlex
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from pixda import __version__
 from pixda.commands import COMMANDS
-from pixda.errors import SaidElsewhere, UserError
+from pixda.errors import Resumable, SaidElsewhere, UserError
+
+_RESUMED = ("train", "validate")
+"""Commands that go on with --resume true; the others do so by themselves."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,12 +25,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         print(f"pixda {__version__}")
         return 0
+    # Where no run has anything to save, SIGTERM ends like Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if words[0] not in COMMANDS:
             raise UserError(f"There is no command '{words[0]}'; choose one of {', '.join(COMMANDS)}.")
         COMMANDS[words[0]](words[1:])
     except KeyboardInterrupt:
         print("pixda: stopped.", file=sys.stderr)
+        if words[0] in _RESUMED:
+            print(_again(words), file=sys.stderr)
         return 130
     except SaidElsewhere:
         return 1
@@ -35,8 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(error, UserError):
             text = f"{type(error).__name__}: {text[:500]} (add --debug to see where)"
         print(f"pixda: {text}", file=sys.stderr)
+        if isinstance(error, Resumable):
+            print(_again(words), file=sys.stderr)
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def _again(words: Sequence[str]) -> str:
+    """The command that goes on, to be copied into a shell."""
+    script = Path(sys.argv[0])
+    program = [sys.argv[0]] if script.stem == "pixda" else [sys.executable, "-m", "pixda"]
+    resume = words[0] in _RESUMED and "--resume=true" not in words and "--resume true" not in " ".join(words)
+    return shlex.join([*program, *words, *(["--resume", "true"] if resume else [])])
 
 
 def _summary() -> str:

@@ -2,6 +2,9 @@
 
 import json
 import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,47 +12,97 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 
+from pixda import __version__
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models import build_segmenter
 from pixda.models.segmenter import Segmenter
 
 FORMAT = 1
+_NAMED = 8  # differences
+
+
+LIMITS = ("skip_unreadable", "skip_not_finite")
+"""Options that may be raised on the way: what was done under a lower limit is what a higher one would have done."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write the state of a run; a reader sees the old file or the new one, never half of one."""
+    """Write the state of a run; a reader sees the old file or the new one, never half of one.
+
+    Raises:
+        OSError: there is no room for it; the old file is untouched.
+    """
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        torch.save({"format": FORMAT, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with temporary.open("wb") as file:
+            torch.save({"format": FORMAT, "version": __version__, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)  # half a file would take the room that is missing
+        raise _cause(error) from None
     temporary.replace(path)
 
 
-def load_checkpoint(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """The state to go on from.
 
     Args:
         path: the run's checkpoint.
         config: the configuration of the run that goes on; it must be the one the checkpoint was made with.
+        given: what the configuration's paths lead to (class set, frames); it must be what it was.
 
     Raises:
-        UserError: the file cannot be read, or belongs to another configuration (the differences are named).
+        UserError: the file cannot be read or was changed, or belongs to another version, configuration, class set or
+            data (the differences are named).
     """
     try:
+        with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
+            if damaged := archive.testzip():
+                raise ValueError(f"the checksum of '{damaged}' is not that of its content")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen kinds for a damaged file
+        form, version, began = state.get("format"), state.get("version"), dict(state["config"])
+    except Exception as error:  # zipfile and torch raise a dozen kinds for a damaged file
         raise UserError(f"The checkpoint {path} cannot be read ({_first_line(error)}); start the run anew.") from error
-    if state.get("format") != FORMAT:
-        raise UserError(f"The checkpoint {path} was written by another version of PixDA; start the run anew.")
+    if form != FORMAT:
+        raise UserError(
+            f"The checkpoint {path} was written by another version of PixDA ({version or 'unknown'}, format {form}; "
+            f"this is {__version__}, format {FORMAT}): go on with that one, or start the run anew."
+        )
+    for limit in LIMITS:
+        if (began.get(limit) or 0) <= (config.get(limit) or 0):
+            began[limit] = config.get(limit)
     # By their differences: an option that came after the checkpoint was written counts as null in it.
-    if changed := differences(state["config"], config):
+    changed = differences(began, config) + differences(state.get("given", given), given)
+    if changed:
+        more = f"; and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
         raise UserError(
             f"The run in {path.parent} was started with another configuration: "
-            f"{'; '.join(changed)}. Go on with the old values, or choose another --out."
+            f"{'; '.join(changed[:_NAMED])}{more}. Go on with the old values, or choose another --out."
         )
     return state
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Say of a checkpoint that can be read, and does not hold what the run needs, that it is so."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"The checkpoint {path} does not hold the state of this run ({type(error).__name__}: "
+            f"{_first_line(error)}); it was changed or is of another version: start the run anew."
+        ) from error
+
+
+def _cause(error: Exception) -> Exception:
+    """The error of the disk behind what torch makes of it."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError):
+            return inner
+        inner = inner.__context__
+    return error
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

@@ -66,6 +66,10 @@ class Experiment:
     """Where it runs."""
     checkpoint_every: int = 500
     """Steps between two checkpoints."""
+    skip_unreadable: int = 0
+    """Files that may turn unreadable during a run; another image stands in for each. 0 saves and stops at the first."""
+    skip_not_finite: int = 0
+    """Steps of NaN or infinite gradients that may be left out; 0 stops. Above 0 a GPU is waited for at every step."""
 
     def sources(self) -> list[Data]:
         """All sources, the first one first."""

@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pixda import terminal
 from pixda.data.classes import IGNORE
-from pixda.errors import SaidElsewhere, UnreadableFile, UserError
+from pixda.errors import MetByOne, SaidElsewhere, UserError
 
 T = TypeVar("T")
 
@@ -114,8 +114,8 @@ def as_one(fabric: Fabric) -> Iterator[None]:
     """What all processes would say, the first one says; one that loses another says that, and how to go on."""
     try:
         yield
-    except UnreadableFile:
-        raise  # met by this process alone
+    except MetByOne:
+        raise
     except UserError as error:
         if fabric.is_global_zero:
             raise

@@ -1,12 +1,16 @@
-"""The one error a user is meant to read: what is wrong, where, what to do."""
+"""The errors a user is meant to read: what is wrong, where, what to do."""
 
 
 class UserError(Exception):
     """Wrong input. Its text is a single readable line; commands print it without a traceback."""
 
 
-class UnreadableFile(UserError):
-    """A file could not be read while training; of several processes, the one that needed it says so."""
+class Resumable(UserError):
+    """A run ended before its time and can go on; commands print the command that does it below the line."""
+
+
+class MetByOne(Resumable):
+    """What one of several processes met and the others do not know of: it says so itself, whichever it is."""
 
 
 class SaidElsewhere(UserError):

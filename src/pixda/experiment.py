@@ -18,10 +18,12 @@ from pixda.data.classes import ClassSet
 from pixda.data.config import Data
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
+from pixda.data.loading import Unreadable
 from pixda.data.open import open_dataset, open_shots, open_test, open_unlabelled
 from pixda.data.shots import write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
+from pixda.faults import explained
 from pixda.lock import hold
 from pixda.machine import begin_processes, describe_machine, make_fabric, together
 from pixda.methods import METHODS, build, departures
@@ -63,7 +65,7 @@ def run(
             for.
     """
     fabric = begin_processes(experiment.machine)
-    with distributed.as_one(fabric), ExitStack() as held:
+    with distributed.as_one(fabric), ExitStack() as held, explained(out):
         distributed.lead(fabric, lambda: held.enter_context(hold(out)))
         return _run(fabric, experiment, method, method_name, preset, out, resume, held_out)
 
@@ -97,7 +99,8 @@ def _run(
             test = open_dataset(experiment.target, classes).subset(held_out)
         domains = open_domains(experiment, method, classes, fabric)
         if fabric.is_global_zero:
-            check_data(domains, test, out.parent / ".checks")
+            # What turns unreadable while a run is on is skipped as that run wishes; a new one begins with whole data.
+            check_data(domains, test, out.parent / ".checks", experiment.skip_unreadable if resume else 0)
         return segmenter, first_weights, phases, test, domains
 
     def begin() -> None:
@@ -120,7 +123,17 @@ def _run(
             if experiment.machine.batch_statistics == "synchronised":
                 synchronise(segmenter, fabric.device)
         segmenter = segmenter.to(fabric.device)
-        training = Run(out, config, phases, fabric, domains, segmenter, display, experiment.checkpoint_every)
+        training = Run(
+            out,
+            config,
+            phases,
+            fabric,
+            domains,
+            segmenter,
+            display,
+            experiment.checkpoint_every,
+            skip_not_finite=experiment.skip_not_finite,
+        )
         training.train(resume)
         made = {
             "version": __version__,
@@ -131,6 +144,7 @@ def _run(
             "first_weights": first_weights,
             "steps": training.steps_done,
             "selections": training.selections,
+            "skipped": {"files": domains.unreadable.files, "steps": training.left_out},
             "seconds": round(time.monotonic() - began),
             "machine": describe_machine(fabric, experiment.machine),
             "config": config,
@@ -254,18 +268,20 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
         fabric.world_size,
         unlabelled,
         more,
+        Unreadable(experiment.skip_unreadable),
     )
     domains.sources.check(method.batch)
     return domains
 
 
-def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None:
+def check_data(domains: Domains, test: SegmentationDataset, known: Path, allowed: int = 0) -> None:
     """Decode every file once, and see that no picture is both learned from and scored.
 
     Args:
         domains: what is learned from.
         test: what is scored.
         known: folder that remembers what was found in order.
+        allowed: problems of what is learned from that are let through.
     """
     scored = check(test, known)
     scored.raise_if_bad()
@@ -274,7 +290,7 @@ def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None
         if dataset is None:
             continue
         report = check(dataset, known)
-        report.raise_if_bad()
+        report.raise_if_bad(allowed)
         shared = [name for name, digest in report.digests.items() if digest in names]
         if shared:
             raise UserError(

@@ -61,9 +61,9 @@ class Report:
         """Names of the classes without a single pixel."""
         return [name for name, count in zip(self.names, self.pixels, strict=True) if count == 0]
 
-    def raise_if_bad(self) -> None:
-        """Raise UserError with the first problem in full and the number of further ones."""
-        if self.problems:
+    def raise_if_bad(self, allowed: int = 0) -> None:
+        """Raise UserError with the first problem in full and the number of further ones, if more than `allowed`."""
+        if len(self.problems) > allowed:
             rest = len(self.problems) - 1
             more = f" ({rest} more like this were found; pixda check lists them all.)" if rest else ""
             raise UserError(self.problems[0] + more)

@@ -17,8 +17,11 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.data.drawing import Draw, Drawn, InMemory, collate
+from pixda.data.loading import Unreadable, complete, each
 from pixda.data.sources import Sources
-from pixda.errors import UnreadableFile, UserError
+from pixda.errors import UserError
+
+_NOTHING = torch.empty(0)
 
 
 class Batch(NamedTuple):
@@ -36,6 +39,10 @@ class Pair(NamedTuple):
     target: Batch | None
     unlabelled: Batch | None = None
     """Target images beside the shots, where a run has such; their masks are 255 everywhere."""
+
+    def without_pixels(self) -> "Pair":
+        """The names alone, to be kept for longer than a step."""
+        return Pair(*(batch and batch._replace(images=_NOTHING, masks=_NOTHING) for batch in self))
 
     def labelled_source(self) -> Batch:
         """The source batch of a phase that has one."""
@@ -67,6 +74,7 @@ class Domains:
             have about as many.
         unlabelled: target images without masks, at the same size; None in a run without.
         more_sources: further labelled sources, at the same size, that share every source batch with the first.
+        unreadable: the files that turned unreadable, and how many may.
         sources: all of them behind one numbering.
         source_names: of every source frame; see :class:`~pixda.data.sources.Sources`.
     """
@@ -82,6 +90,7 @@ class Domains:
     world: int = 1
     unlabelled: SegmentationDataset | None = None
     more_sources: Sequence[SegmentationDataset] = ()
+    unreadable: Unreadable = field(default_factory=Unreadable)
     sources: Sources = field(init=False)
     source_names: list[str] = field(init=False)
 
@@ -93,12 +102,12 @@ class Domains:
 
     def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
         """One pass over these source images, the last short batch left out."""
-        for images in self._load(self.sources, self._pass_over(names, batch, phase, epoch)[skip:]):
+        for images in self._load(self.sources, self._pass_over(names, batch, phase, epoch), skip):
             yield Pair(images, None)
 
     def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
         """``steps`` batches of shots, every shot drawn once before any is drawn again."""
-        for images in self._load(self._shots, self._repeat(self.target, "target", steps, batch, phase, epoch)[skip:]):
+        for images in self._load(self._shots, self._repeat(self.target, "target", steps, batch, phase, epoch), skip):
             yield Pair(None, images)
 
     def pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
@@ -109,10 +118,10 @@ class Domains:
         """
         source = self._pass_over(names, batch, phase, epoch)
         target = self._repeat(self.target, "target", len(source), batch, phase, epoch)
-        loaded = [self._load(self.sources, source[skip:]), self._load(self._shots, target[skip:])]
+        loaded = [self._load(self.sources, source, skip), self._load(self._shots, target, skip)]
         if self.unlabelled is not None:
             unlabelled = self._repeat(self.unlabelled, "unlabelled", len(source), batch, phase, epoch)
-            loaded.append(self._load(self.unlabelled, unlabelled[skip:]))
+            loaded.append(self._load(self.unlabelled, unlabelled, skip))
         for batches in zip(*loaded, strict=True):
             yield Pair(*batches)
 
@@ -134,7 +143,7 @@ class Domains:
             for images, drawn in zip(mixed, shots, strict=True)
         ]
         both = ConcatDataset[Sample]([self.sources, self._shots])
-        yield from map(Pair, self._load(both, mixed[skip:]), self._load(self._shots, beside[skip:]))
+        yield from map(Pair, self._load(both, mixed, skip), self._load(self._shots, beside, skip))
 
     def whole_pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Iterator[tuple[Batch, Batch]]:
         """Each of these source images once, whole and in order, beside a target image drawn at random.
@@ -160,6 +169,30 @@ class Domains:
         if dataset is not None:
             draws = [Draw(index, -1) for index in range(len(dataset))]
             yield from self._load(dataset, [draws[i : i + batch] for i in range(0, len(draws), batch)])
+
+    # ---- what is in them
+
+    def contents(self) -> dict[str, str]:
+        """Stream -> number of frames and a hash of their names: what the order of the data depends on."""
+        streams = {"source": self.source_names}
+        for stream, dataset in (("target", self.target), ("unlabelled", self.unlabelled)):
+            if dataset is not None:
+                streams[stream] = [frame.name for frame in dataset.frames]
+        return {
+            stream: f"{len(names)} frames, {zlib.crc32(chr(0).join(names).encode()):08x}"
+            for stream, names in streams.items()
+        }
+
+    def files(self, pair: Pair) -> dict[str, list[str]]:
+        """Stream -> image files of a pair's batches; of a name that both domains have, both files."""
+        images: dict[str, list[str]] = {}
+        for place, name in enumerate(self.source_names):
+            images.setdefault(name, []).append(str(self.sources.frame(place).image))
+        for dataset in (self.target, self.unlabelled):
+            for frame in dataset.frames if dataset is not None else ():
+                images.setdefault(frame.name, []).append(str(frame.image))
+        batches = {stream: batch for stream, batch in pair._asdict().items() if batch is not None}
+        return {stream: [file for name in batch.names for file in images[name]] for stream, batch in batches.items()}
 
     # ---- which images, in which order
 
@@ -201,20 +234,23 @@ class Domains:
 
     # ---- loading them
 
-    def _load(self, dataset: Dataset[Sample], batches: list[list[Draw]]) -> Iterator[Batch]:
-        mine = [batch[self.rank :: self.world] for batch in batches]
+    def _load(self, dataset: Dataset[Sample], batches: list[list[Draw]], skip: int = 0) -> Iterator[Batch]:
+        # Of a short last batch, some processes have none.
+        mine = [part for batch in batches if (part := batch[self.rank :: self.world])]
+        drawn = Drawn(dataset, self.crop, self.flip)
         loader: DataLoader[Sample | UserError] = DataLoader(
-            Drawn(dataset, self.crop, self.flip),
-            batch_sampler=[part for part in mine if part],  # of a short last batch, some processes have none
+            drawn,
+            batch_sampler=mine[skip:],
             num_workers=self.workers,
             collate_fn=collate,
             pin_memory=self.device.type == "cuda",
             # A generator of its own: making a loader must not advance the run's random state.
             generator=torch.Generator(),
         )
-        for loaded in loader:
-            if isinstance(loaded, str):
-                raise UnreadableFile(loaded)
+        for number, loaded in enumerate(each(loader), skip):
+            if isinstance(loaded, list):
+                loaded = collate(complete(loaded, drawn, mine, number, self.unreadable))
+            assert not isinstance(loaded, list)
             images, masks, names = loaded
             yield Batch(
                 images.to(self.device, non_blocking=True).float(),

@@ -19,7 +19,7 @@ class Draw(NamedTuple):
     seed: int
 
 
-Loaded = tuple[Tensor, Tensor, list[str]] | str
+Loaded = tuple[Tensor, Tensor, list[str]] | list["Sample | UserError"]
 
 
 class Drawn(Dataset["Sample | UserError"]):
@@ -58,11 +58,9 @@ class InMemory(Dataset[Sample]):
 
 
 def collate(samples: Sequence["Sample | UserError"]) -> Loaded:
-    """A batch of images, masks and names; where a file could not be read, the sentence that says so."""
-    good: list[Sample] = []
-    for sample in samples:
-        if isinstance(sample, UserError):
-            return str(sample)
-        good.append(sample)
+    """A batch of images, masks and names; where a file could not be read, the samples as they are."""
+    good = [sample for sample in samples if isinstance(sample, Sample)]
+    if len(good) < len(samples):
+        return list(samples)
     images, masks = torch.stack([s.image for s in good]), torch.stack([s.mask for s in good])
     return images, masks, [s.name for s in good]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch.utils.data import Dataset
 
-from pixda.data.dataset import Sample, SegmentationDataset
+from pixda.data.dataset import Frame, Sample, SegmentationDataset
 from pixda.errors import UserError
 
 
@@ -54,14 +54,22 @@ class Sources(Dataset[Sample]):
         return len(self.names)
 
     def __getitem__(self, place: int) -> Sample:
-        source = self.source_of(place)
-        first = self._ends[source - 1] if source else 0
-        return self.datasets[source][place - first]._replace(name=self.names[place])
+        source, inside = self._inside(place)
+        return self.datasets[source][inside]._replace(name=self.names[place])
 
     def __str__(self) -> str:
         """Each title with what it stands for."""
         described = zip(self.titles, self.datasets, strict=True)
         return "; ".join(f"{title} = {one.root}, split '{one.split}', {len(one)} frames" for title, one in described)
+
+    def frame(self, place: int) -> Frame:
+        """One frame's files."""
+        source, inside = self._inside(place)
+        return self.datasets[source].frames[inside]
+
+    def _inside(self, place: int) -> tuple[int, int]:
+        source = self.source_of(place)
+        return source, place - (self._ends[source - 1] if source else 0)
 
     def place(self, name: str) -> int:
         """The place of a frame by its name."""

@@ -1,5 +1,6 @@
 """A trainee: a network, its optimiser and its schedule. Nothing else in the package steps an optimiser."""
 
+from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -42,7 +43,10 @@ class Trainee(Generic[Output]):
         self._first_rates = [group["lr"] for group in optimiser.param_groups]
         self._horizon, self._power = schedule.horizon, schedule.power
         self.steps = 0
-        """Optimiser steps taken."""
+        """Optimiser steps taken, with those left out."""
+        self.left_out = False
+        """Whether the last step was left out."""
+        self._good_buffers: list[Tensor] | None = None
 
     def __call__(self, images: Tensor, more: bool = False) -> Output:
         """The network's output, with gradients for its parameters.
@@ -80,8 +84,14 @@ class Trainee(Generic[Output]):
         self._fabric.backward(loss)
         for group, first in zip(self._optimiser.param_groups, self._first_rates, strict=True):
             group["lr"] = first * poly(self.steps, self._horizon, self._power)
-        self._optimiser.step()
+        self.left_out = self._good_buffers is not None and not self._gradients_are_finite()
+        if not self.left_out:
+            self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
+        if self._good_buffers is not None:
+            # The forward passes of a step that is left out have spoilt the statistics of batch norms.
+            for buffer, good in zip(self.module.buffers(), self._good_buffers, strict=True):
+                (buffer if self.left_out else good).copy_(good if self.left_out else buffer)
         self.steps += 1
         self._share_statistics()
 
@@ -93,6 +103,18 @@ class Trainee(Generic[Output]):
                 self._statistics, torch.split(together, [len(one) for one in self._statistics]), strict=True
             ):
                 mine.copy_(of_all)
+
+    def leave_out_not_finite(self) -> None:
+        """From now on leave out steps whose gradients are not all finite; to know it, each waits for the device."""
+        self._good_buffers = [buffer.clone() for buffer in self.module.buffers()]
+
+    def is_finite(self) -> bool:
+        """Whether all weights and statistics are finite."""
+        return _finite(self.module.state_dict().values())
+
+    def _gradients_are_finite(self) -> bool:
+        # Not the loss: several processes share their gradients, so that all of them leave the step out, or none.
+        return _finite(p.grad for p in self.module.parameters() if p.grad is not None)
 
     @property
     def rate(self) -> float:
@@ -112,6 +134,10 @@ class Trainee(Generic[Output]):
         self.module.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.steps = state["steps"]
+
+
+def _finite(tensors: Iterable[Tensor]) -> bool:
+    return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 
 def segmenter_trainee(fabric: Fabric, segmenter: Segmenter, settings: SegmenterOptimiser) -> Trainee[Tensor]:

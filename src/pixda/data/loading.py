@@ -1,0 +1,104 @@
+"""Loading that goes on, or stops without a loss, when a file turns unreadable or a loader process dies."""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+
+from torch.utils.data import DataLoader
+
+from pixda.data.dataset import Sample
+from pixda.data.drawing import Draw, Drawn, Loaded
+from pixda.errors import UserError
+
+
+class Unreadable:
+    """The files that turned unreadable during a run, and how many may.
+
+    Attributes:
+        limit: how many; 0 stops at the first.
+        files: what was said of each, in the order in which they were found.
+        tell: told of each.
+    """
+
+    def __init__(self, limit: int = 0) -> None:
+        self.limit = limit
+        self.files: list[str] = []
+        self.tell: Callable[[str], None] = lambda text: None
+
+    def add(self, error: UserError) -> None:
+        """Count a file. Raises its error where it is one too many."""
+        text = str(error)
+        if text in self.files:
+            return
+        if not self.limit:
+            raise error
+        if len(self.files) == self.limit:
+            raise UserError(f"{text} It is one more than the {self.limit} that may be skipped (--skip_unreadable).")
+        self.files.append(text)
+        self.tell(f"skipped, {len(self.files)} of at most {self.limit}: {text}")
+
+
+def complete(
+    samples: Sequence[Sample | UserError],
+    drawn: Drawn,
+    batches: Sequence[Sequence[Draw]],
+    number: int,
+    unreadable: Unreadable,
+) -> list[Sample]:
+    """Batch ``number`` with another image where one is unreadable: the one at its place in the next batch.
+
+    So it is of the same source, and one that selection has kept; its crop is that of the missing one. What stands in
+    depends on the drawn order and on the files alone, not on where a run was stopped.
+
+    Args:
+        samples: as loaded, or the error in place of one.
+        drawn: loads the others.
+        batches: all of the epoch, from its beginning.
+        number: which of them this is.
+        unreadable: counts, and says whether to go on.
+    """
+    whole: list[Sample] = []
+    for place, sample in enumerate(samples):
+        if isinstance(sample, UserError):
+            unreadable.add(sample)
+            later = [*batches[number + 1 :], *batches[: number + 1]]
+            others = chain((batch[place] for batch in later if place < len(batch)), chain.from_iterable(later))
+            sample = _first_readable(others, batches[number][place].seed, drawn, unreadable) or sample
+        if isinstance(sample, UserError):
+            raise UserError(f"{sample} No other image is left to take its place.")
+        whole.append(sample)
+    return whole
+
+
+def _first_readable(others: Iterator[Draw], seed: int, drawn: Drawn, unreadable: Unreadable) -> Sample | None:
+    for other in others:
+        sample = drawn[Draw(other.place, seed)]
+        if not isinstance(sample, UserError):
+            return sample
+        unreadable.add(sample)
+    return None
+
+
+def each(loader: "DataLoader[Sample | UserError]") -> Iterator[Loaded]:
+    """What a loader loads. A loader process that dies is a UserError, raised where its batch is waited for.
+
+    On its own torch raises for a dead worker wherever the main process happens to be: in the middle of a step, whose
+    networks could then not be saved.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
+    batches = iter(loader)
+    if signal.getsignal(signal.SIGCHLD) is not before:
+        signal.signal(signal.SIGCHLD, before)
+    while True:
+        try:
+            batch = next(batches, None)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise UserError(
+                f"A loader process was ended from outside ({str(error).splitlines()[0]}): by hand, or by the system "
+                "for lack of memory, of which fewer --machine.workers need less."
+            ) from error
+        if batch is None:
+            return
+        yield batch

@@ -1,0 +1,76 @@
+"""Losses on their way from the device to the user, and which batch the first of them that is not finite came from."""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from pixda.data.domains import Pair
+from pixda.phases.phase import Losses
+
+
+class NotFinite(Exception):
+    """A loss is NaN or infinite.
+
+    Attributes:
+        step: the first step of the phase at which one is.
+        losses: all losses of that step.
+        pair: the batches of that step, without their pixels.
+    """
+
+    def __init__(self, step: int, losses: dict[str, float], pair: Pair) -> None:
+        super().__init__(f"not finite at step {step}: {losses}")
+        self.step, self.losses, self.pair = step, losses, pair
+
+
+class _Seen(NamedTuple):
+    step: int
+    pair: Pair
+    losses: Losses
+
+
+class Readings:
+    """Keeps the losses on their device until they are asked for: each reading makes the host wait for a GPU.
+
+    Args:
+        at_once: look at every step as it is added, which costs nothing where there is nothing to wait for (CPU).
+    """
+
+    def __init__(self, at_once: bool) -> None:
+        self._at_once = at_once
+        self._unread: list[_Seen] = []
+        self._read: list[dict[str, float]] = []
+
+    @property
+    def empty(self) -> bool:
+        """Whether no step was added since the last means."""
+        return not self._unread and not self._read
+
+    def add(self, step: int, pair: Pair, losses: Losses) -> None:
+        """The losses of one step. Raises NotFinite where every step is looked at."""
+        self._unread.append(_Seen(step, pair.without_pixels(), losses))
+        if self._at_once:
+            self.read()
+
+    def read(self) -> None:
+        """Bring all that was added to the host in one transfer. Raises NotFinite with the first step that is not."""
+        if not self._unread:
+            return
+        values = iter(torch.stack([value.float() for seen in self._unread for value in seen.losses.values()]).tolist())
+        unread, self._unread = self._unread, []
+        for seen in unread:
+            losses = {name: next(values) for name in seen.losses}
+            if not all(math.isfinite(value) for value in losses.values()):
+                raise NotFinite(seen.step, losses, seen.pair)
+            self._read.append(losses)
+
+    def means(self) -> dict[str, float]:
+        """The mean of each loss over the steps since the last means in which it took part. Raises NotFinite."""
+        self.read()
+        names = dict.fromkeys(name for losses in self._read for name in losses)  # in the order of their first step
+        means = {}
+        for name in names:  # a loss may be absent from a step: its source has dropped out
+            values = [losses[name] for losses in self._read if name in losses]
+            means[name] = sum(values) / len(values)
+        self._read = []
+        return means
