@@ -9,8 +9,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "pixda"
 
 # From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
 FLOORS = [
-    {"errors", "terminal"},
-    {"data", "lock"},
+    {"errors", "terminal", "memory", "pace"},
+    {"data", "lock", "view"},
     {"style", "models", "losses"},
     {"selection", "pseudo_labels"},
     {"phases"},

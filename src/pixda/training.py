@@ -18,6 +18,7 @@ from pixda.checkpoint import load_checkpoint, random_state, restore_random_state
 from pixda.data.domains import Domains
 from pixda.errors import UserError
 from pixda.logs import Logs
+from pixda.memory import peak
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee
@@ -96,6 +97,8 @@ class Run:
         if state is not None:
             self.position = Position(**state["position"])
             self.selections, self.steps_done = state["selections"], state["steps_done"]
+            self.display.pace.seconds |= state.get("paces", {})
+            self._show_kept()
         place = Workplace(self.fabric, self.domains, self.segmenter, journal=self)
         carried: Trainee[Any] | None = None
         with self._stoppable():
@@ -128,7 +131,7 @@ class Run:
                 if save or position.step % self.log_every == 0:
                     self._log(phase, read.means())  # before saving: a network that is not finite is not kept
                 else:
-                    self.display.step(position.phase, position.step, None)
+                    self.display.step(position.phase, position.epoch, position.step, None)
                 if save:
                     self._save(phase)
                 if self._stop:
@@ -156,7 +159,8 @@ class Run:
         position = self.position
         means["lr"] = phase.segmenter.rate
         self._logs.losses(phase.name, position.epoch, position.step, means)
-        self.display.step(position.phase, position.step, means)
+        self.display.fact("memory", peak(self.fabric.device))
+        self.display.step(position.phase, position.epoch, position.step, means)
 
     # ---- the journal of the phases
 
@@ -166,8 +170,16 @@ class Run:
         self._logs.selection(result)
         source = {} if result.source is None else {"source": result.source}
         self.selections.append({"epoch": result.epoch, **source, **asdict(result.rule), "kept": kept, "of": of})
+        self._show_kept()
         images = "source images" if result.source is None else f"images of {result.source}"
         self.display.say(f"selection: {kept} of {of} {images} stay ({result.rule})")
+
+    def _show_kept(self) -> None:
+        """What the last selection of each source has kept."""
+        last = {one.get("source"): f"{one['kept']} of {one['of']}" for one in self.selections}
+        if last:
+            kept = [f"{one} source images" if source is None else f"{source} {one}" for source, one in last.items()]
+            self.display.fact("kept", ", ".join(kept))
 
     def dropped(self, source: str) -> None:
         """Say that a source is not drawn from any more."""
@@ -195,6 +207,7 @@ class Run:
             "phase": phase.state_dict(),
             "selections": self.selections,
             "steps_done": self.steps_done,
+            "paces": self.display.pace.seconds,  # for the time left alone
             "random": random_state(self.fabric),
         }
         save_checkpoint(self.checkpoint, state)
