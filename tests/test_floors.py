@@ -10,13 +10,14 @@ SOURCE = Path(__file__).parents[1] / "src" / "pixda"
 # From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
 FLOORS = [
     {"errors", "terminal", "memory", "pace"},
-    {"data", "lock", "view"},
+    {"data", "lock", "view", "loggers"},
     {"style", "models", "losses"},
     {"selection", "pseudo_labels"},
     {"phases"},
     {"methods", "config"},
     {"options"},
-    {"metrics", "checkpoint", "progress", "logs"},
+    {"metrics", "checkpoint", "progress"},
+    {"logs"},
     {"evaluation", "training"},
     {"experiment"},
     {"validation"},

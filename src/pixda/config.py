@@ -37,6 +37,14 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """How a run is watched; nothing here changes what is computed, and a run may go on with other values."""
+
+    loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = field(default_factory=lambda: ["tensorboard"])
+    """Where losses, selections, scores and sample pictures go beside the run's folder, such as [tensorboard,mlflow]."""
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A source, a target, a network and a seed; the method comes beside it."""
 
@@ -60,6 +68,8 @@ class Experiment:
     """Initial weights, order of the data, crops, and drawn shots."""
     machine: Machine = field(default_factory=Machine)
     """Where it runs."""
+    watch: Watch = field(default_factory=Watch)
+    """How it is watched."""
     checkpoint_every: int = 500
     """Steps between two checkpoints."""
 

@@ -25,6 +25,8 @@ from pixda.data.shots import write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
 from pixda.lock import hold
+from pixda.loggers import check_installed
+from pixda.logs import Logs
 from pixda.methods import METHODS, build, departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
@@ -78,9 +80,10 @@ def _run(
     resume = resume and (out / "checkpoint.pt").exists()
     if not resume and (out / "checkpoint.pt").exists():
         raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
-    # The machine is no part of it: a run may go on elsewhere.
+    check_installed(experiment.watch.loggers)
+    # Machine and watch are no part of it: a run may go on elsewhere, and be watched in other ways.
     config = plain({"method": method_name, "preset": preset, "recipe": asdict(method), **asdict(experiment)})
-    machine = config.pop("machine")
+    aside = {"machine": config.pop("machine"), "watch": config.pop("watch")}
     fabric = make_fabric(experiment.machine)
     fabric.seed_everything(experiment.seed, verbose=False)
 
@@ -96,17 +99,22 @@ def _run(
 
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
-        (out / "config.yaml").write_text(yaml.safe_dump({**config, "machine": machine}, sort_keys=False))
+        (out / "config.yaml").write_text(yaml.safe_dump({**config, **aside}, sort_keys=False))
         shots = [frame.name for frame in domains.target.frames]
         write_manifest(out / "shots.json", shots, f"{experiment.target.shot_list}, seed {experiment.seed}")
 
     began = time.monotonic()
-    with Display([(phase.name, phase.steps) for phase in phases], method_name) as display:
+    scored = (out / "scores.json").exists()
+    loggers = experiment.watch.loggers if fabric.is_global_zero else []
+    with (
+        Display([(phase.name, phase.steps) for phase in phases], method_name) as display,
+        Logs(out / "logs", loggers, out.name, config, display.say, resume) as logs,
+    ):
         display.say(first_weights)
         if domains.sources.several:
             display.say(f"sources: {domains.sources}")
         segmenter = segmenter.to(fabric.device)
-        training = Run(out, config, phases, fabric, domains, segmenter, display, experiment.checkpoint_every)
+        training = Run(out, config, phases, fabric, domains, segmenter, display, logs, experiment.checkpoint_every)
         training.train(resume)
         made = {
             "version": __version__,
@@ -123,7 +131,10 @@ def _run(
         }
         # Not always the network that training began with: a phase may leave several as one.
         save_model(out, training.segmenter, made)
-        return _score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
+        scores = _score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
+        if not scored:
+            logs.scores(scores, training.total)
+        return scores
 
 
 def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path | None) -> Scores:

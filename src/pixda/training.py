@@ -56,6 +56,7 @@ class Run:
         domains: the streams of batches.
         segmenter: the network being made, on its device; once trained, the one that the run ends with.
         display: what the user sees.
+        logs: what is written down.
         checkpoint_every: steps between two checkpoints.
         log_every: steps between two readings of the losses, each of which waits for the device.
     """
@@ -67,6 +68,7 @@ class Run:
     domains: Domains
     segmenter: Segmenter
     display: Display
+    logs: Logs
     checkpoint_every: int = 500
     log_every: int = 10
     position: Position = field(default_factory=Position)
@@ -77,12 +79,16 @@ class Run:
 
     def __post_init__(self) -> None:
         self._stop: str | None = None
-        self._logs = Logs(self.folder / "logs")
 
     @property
     def checkpoint(self) -> Path:
         """The file to go on from."""
         return self.folder / "checkpoint.pt"
+
+    @property
+    def total(self) -> int:
+        """Optimiser steps of all phases so far."""
+        return sum(self.steps_done.values())
 
     # ---- the loop
 
@@ -111,11 +117,10 @@ class Run:
                     state = None
                 else:
                     self.position = Position(phase=index)
-                self._logs.rewind(phase.name, self.position.step)
+                self.logs.rewind(phase.name, self.position.step)
                 self.display.begin(index, self.position.step)
                 self._run_phase(phase)
                 carried = phase.segmenter
-        self._logs.close()
 
     def _run_phase(self, phase: Phase) -> None:
         position, read = self.position, _Reader(phase.name)
@@ -135,7 +140,6 @@ class Run:
                 if save:
                     self._save(phase)
                 if self._stop:
-                    self._logs.close()
                     raise Interrupted(
                         f"Stopped by {self._stop} at step {position.step} of phase {phase.name}, and saved; "
                         "the same command with --resume true goes on."
@@ -158,7 +162,7 @@ class Run:
     def _log(self, phase: Phase, means: dict[str, float]) -> None:
         position = self.position
         means["lr"] = phase.segmenter.rate
-        self._logs.losses(phase.name, position.epoch, position.step, means)
+        self.logs.losses(phase.name, position.epoch, position.step, self.total, means)
         self.display.fact("memory", peak(self.fabric.device))
         self.display.step(position.phase, position.epoch, position.step, means)
 
@@ -167,7 +171,7 @@ class Run:
     def selected(self, result: Selected) -> None:
         """Write down what a selection kept, and show it."""
         kept, of = len(result.kept), len(result.scores)
-        self._logs.selection(result)
+        self.logs.selection(result, self.total)
         source = {} if result.source is None else {"source": result.source}
         self.selections.append({"epoch": result.epoch, **source, **asdict(result.rule), "kept": kept, "of": of})
         self._show_kept()
