@@ -42,6 +42,8 @@ class Watch:
 
     loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = field(default_factory=lambda: ["tensorboard"])
     """Where losses, selections, scores and sample pictures go beside the run's folder, such as [tensorboard,mlflow]."""
+    samples: int = 3
+    """Shots that are drawn now and then as image, truth and prediction, in at most 1 % of the time; 0 draws none."""
 
 
 @dataclass(frozen=True)

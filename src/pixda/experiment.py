@@ -34,6 +34,7 @@ from pixda.models import build_segmenter, load_weights
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase
 from pixda.progress import Display
+from pixda.samples import Samples
 from pixda.training import Run
 
 
@@ -114,7 +115,11 @@ def _run(
         if domains.sources.several:
             display.say(f"sources: {domains.sources}")
         segmenter = segmenter.to(fabric.device)
-        training = Run(out, config, phases, fabric, domains, segmenter, display, logs, experiment.checkpoint_every)
+        shown = experiment.watch.samples if fabric.is_global_zero else 0
+        samples = Samples(out / "samples", domains, shown, fabric, logs, display)
+        training = Run(
+            out, config, phases, fabric, domains, segmenter, display, logs, samples, experiment.checkpoint_every
+        )
         training.train(resume)
         made = {
             "version": __version__,

@@ -23,6 +23,7 @@ from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee
 from pixda.progress import Display
+from pixda.samples import Samples
 from pixda.selection import Selected
 
 
@@ -57,6 +58,7 @@ class Run:
         segmenter: the network being made, on its device; once trained, the one that the run ends with.
         display: what the user sees.
         logs: what is written down.
+        samples: pictures of the shots.
         checkpoint_every: steps between two checkpoints.
         log_every: steps between two readings of the losses, each of which waits for the device.
     """
@@ -69,6 +71,7 @@ class Run:
     segmenter: Segmenter
     display: Display
     logs: Logs
+    samples: Samples
     checkpoint_every: int = 500
     log_every: int = 10
     position: Position = field(default_factory=Position)
@@ -144,6 +147,7 @@ class Run:
                         f"Stopped by {self._stop} at step {position.step} of phase {phase.name}, and saved; "
                         "the same command with --resume true goes on."
                     )
+                self.samples.step(self.segmenter, phase, position.step, self.total)
                 if last:
                     break
             if position.batch == 0:
