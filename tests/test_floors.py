@@ -9,15 +9,18 @@ SOURCE = Path(__file__).parents[1] / "src" / "pixda"
 
 # From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
 FLOORS = [
-    {"errors", "terminal"},
-    {"data", "lock", "faults"},
-    {"style", "models", "losses", "distributed"},
+    {"errors", "terminal", "memory", "pace"},
+    {"data", "lock", "faults", "view", "loggers"},
+    {"style", "models", "losses", "sheet", "distributed"},
     {"selection", "pseudo_labels"},
     {"phases"},
     {"methods", "config"},
     {"options"},
-    {"metrics", "checkpoint", "progress", "logs", "machine", "readings", "stopping"},
-    {"evaluation", "training"},
+    {"metrics", "checkpoint", "progress", "machine", "readings", "stopping"},
+    {"logs"},
+    {"evaluation"},
+    {"samples"},
+    {"training"},
     {"experiment"},
     {"validation"},
     {"report"},

@@ -19,3 +19,26 @@ def test_counting_says_the_time_left_until_it_is_done(monkeypatch, capsys):
         "predict: images 3/3",
         "predict: images 1/2, 10 s left",
     ]
+
+
+def test_a_file_gets_a_line_now_and_then_with_all_that_is_known(monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with Display([("pretrain", 100), ("adapt", 50)], "pixda") as display:
+        display.begin(0, 0)
+        for done in range(1, 5):
+            now += 4
+            display.step(0, 0, done, {"source": 0.5} if done == 2 else None)
+        display.fact("kept", "3 of 10 source images")
+        now += 4
+        display.step(0, 1, 100, None)
+        display.begin(1, 40)
+        now += 4
+        display.step(1, 7, 50, {"source": 0.25})
+    assert capsys.readouterr().out.splitlines() == [
+        "pixda: pretrain: 100 steps, phase 1 of 2",
+        "pixda: pretrain 3/100 · epoch 1 · 4 s a step · 6 min left in this phase, at least 10 min in all · source 0.5",
+        "pixda: pretrain 100/100 · epoch 2 · 6.19 steps/s · source 0.5 · kept 3 of 10 source images",
+        "pixda: adapt: 50 steps, phase 2 of 2, from step 40 on",
+        "pixda: adapt 50/50 · epoch 8 · source 0.25 · kept 3 of 10 source images",
+    ]

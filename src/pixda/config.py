@@ -41,6 +41,16 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """How a run is watched; nothing here changes what is computed, and a run may go on with other values."""
+
+    loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = field(default_factory=lambda: ["tensorboard"])
+    """Where losses, selections, scores and sample pictures go beside the run's folder, such as [tensorboard,mlflow]."""
+    samples: int = 3
+    """Shots that are drawn now and then as image, truth and prediction, in at most 1 % of the time; 0 draws none."""
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A source, a target, a network and a seed; the method comes beside it."""
 
@@ -64,6 +74,8 @@ class Experiment:
     """Initial weights, order of the data, crops, and drawn shots."""
     machine: Machine = field(default_factory=Machine)
     """Where it runs."""
+    watch: Watch = field(default_factory=Watch)
+    """How it is watched."""
     checkpoint_every: int = 500
     """Steps between two checkpoints."""
     skip_unreadable: int = 0

@@ -25,6 +25,8 @@ from pixda.errors import UserError
 from pixda.evaluation import evaluate
 from pixda.faults import explained
 from pixda.lock import hold
+from pixda.loggers import check_installed
+from pixda.logs import Logs
 from pixda.machine import begin_processes, describe_machine, make_fabric, together
 from pixda.methods import METHODS, build, departures
 from pixda.methods.method import Method
@@ -34,6 +36,7 @@ from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import synchronise
 from pixda.phases.phase import Phase
 from pixda.progress import Display
+from pixda.samples import Samples
 from pixda.training import Run
 
 
@@ -65,7 +68,7 @@ def run(
             for.
     """
     fabric = begin_processes(experiment.machine)
-    with distributed.as_one(fabric), ExitStack() as held, explained(out):
+    with explained(out), distributed.as_one(fabric), ExitStack() as held:
         distributed.lead(fabric, lambda: held.enter_context(hold(out)))
         return _run(fabric, experiment, method, method_name, preset, out, resume, held_out)
 
@@ -84,9 +87,10 @@ def _run(
     resume = resume and begun
     if not resume and begun:
         raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
-    # The machine is no part of it: a run may go on elsewhere.
+    check_installed(experiment.watch.loggers)
+    # Machine and watch are no part of it: a run may go on elsewhere, and be watched in other ways.
     config = plain({"method": method_name, "preset": preset, "recipe": asdict(method), **asdict(experiment)})
-    machine = config.pop("machine")
+    aside = {"machine": config.pop("machine"), "watch": config.pop("watch")}
     fabric.seed_everything(experiment.seed, verbose=False)
 
     def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset, Domains]:
@@ -106,7 +110,7 @@ def _run(
     def begin() -> None:
         out.mkdir(parents=True, exist_ok=True)
         if not resume:
-            (out / "config.yaml").write_text(yaml.safe_dump({**config, "machine": machine}, sort_keys=False))
+            (out / "config.yaml").write_text(yaml.safe_dump({**config, **aside}, sort_keys=False))
             shots = [frame.name for frame in domains.target.frames]
             write_manifest(out / "shots.json", shots, f"{experiment.target.shot_list}, seed {experiment.seed}")
 
@@ -114,7 +118,17 @@ def _run(
     distributed.lead(fabric, begin)
 
     began = time.monotonic()
-    with Display([(phase.name, phase.steps) for phase in phases], method_name) as display:
+    scored = (out / "scores.json").exists()
+    with ExitStack() as opened:
+        display = opened.enter_context(Display([(phase.name, phase.steps) for phase in phases], method_name))
+        written: list[Logs] = []  # of several processes, the first one writes
+
+        def open_logs() -> None:
+            logs = Logs(out / "logs", experiment.watch.loggers, out.name, config, display.say, resume)
+            written.append(opened.enter_context(logs))
+
+        distributed.lead(fabric, open_logs)
+        logs = written[0] if written else None
         display.say(first_weights)
         if domains.sources.several:
             display.say(f"sources: {domains.sources}")
@@ -123,6 +137,7 @@ def _run(
             if experiment.machine.batch_statistics == "synchronised":
                 synchronise(segmenter, fabric.device)
         segmenter = segmenter.to(fabric.device)
+        samples = logs and Samples(out / "samples", domains, experiment.watch.samples, fabric, logs, display)
         training = Run(
             out,
             config,
@@ -131,6 +146,8 @@ def _run(
             domains,
             segmenter,
             display,
+            logs,
+            samples,
             experiment.checkpoint_every,
             skip_not_finite=experiment.skip_not_finite,
         )
@@ -143,7 +160,7 @@ def _run(
             "departures": plain(departures(method, method_name, preset)),
             "first_weights": first_weights,
             "steps": training.steps_done,
-            "selections": training.selections,
+            "selections": training.journal.selections,
             "skipped": {"files": domains.unreadable.files, "steps": training.left_out},
             "seconds": round(time.monotonic() - began),
             "machine": describe_machine(fabric, experiment.machine),
@@ -151,7 +168,10 @@ def _run(
         }
         # Not always the network that training began with: a phase may leave several as one.
         distributed.lead(fabric, lambda: save_model(out, training.segmenter, made))
-        return _score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
+        scores = _score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
+        if logs is not None and not scored:
+            logs.scores(scores, training.journal.total)
+        return scores
 
 
 def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path | None) -> Scores:

@@ -1,26 +1,63 @@
-"""The files a run writes as it goes: losses as CSV and for TensorBoard, and the outcome of each selection."""
+"""What a run writes down as it goes: losses and selections as CSV in its folder, and for the loggers it was given."""
 
 import csv
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+from PIL import Image
 
+from pixda.loggers import Logger, open_loggers
+from pixda.metrics import Scores
 from pixda.selection import Selected
 
 
 class Logs:
-    """Losses of every phase, in ``<folder>/<phase>.csv`` and as TensorBoard scalars.
+    """Losses of every phase in ``<folder>/<phase>.csv``, selections, pictures; the loggers are told the same, once.
+
+    The CSV files say how far a run had come before it was stopped: steps that it makes again from its checkpoint are
+    the same to the last bit, and no logger is told of them twice. A logger that fails is left, and the run goes on.
 
     Args:
         folder: made if it is not there.
+        loggers: their names; see :func:`~pixda.loggers.open_loggers`.
+        title: what the run is called there.
+        config: what the run was asked for.
+        say: shows the user a line.
+        resume: the run goes on; otherwise what an earlier beginning left here goes away.
+
+    Raises:
+        UserError: a logger cannot begin.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        loggers: Sequence[str],
+        title: str,
+        config: dict[str, Any],
+        say: Callable[[str], None],
+        resume: bool,
+    ) -> None:
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._board = TensorBoardLogger(folder, name="tensorboard", version="")
+        self._say = say
+        self._known: dict[str, int] = {}  # phase -> the last step that was told before the run was stopped
+        opened = open_loggers(loggers, folder, title, config)
+        self._loggers = {name: one.logger for name, one in opened.items()}
+        for name, one in opened.items():
+            if name != "tensorboard":  # always in the same place
+                say(f"{name}: {one.place}")
+
+    def __enter__(self) -> "Logs":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._tell(lambda logger: logger.close(finished=kind is None))
 
     def rewind(self, phase: str, step: int) -> None:
         """Forget rows beyond ``step``: a run that goes on from there writes them again."""
@@ -28,33 +65,54 @@ class Logs:
         if not path.exists():
             return
         with path.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+            rows = list(csv.DictReader(file))
         path.unlink()
         for row in rows:
-            self._append(phase, row)
+            self._known[phase] = int(row["step"])
+            if int(row["step"]) <= step:
+                self._append(phase, row)
 
-    def losses(self, phase: str, epoch: int, step: int, values: Mapping[str, float]) -> None:
-        """One row: the mean of each loss since the row before."""
+    def losses(self, phase: str, epoch: int, step: int, total: int, values: Mapping[str, float]) -> None:
+        """One row: the mean of each loss since the row before. ``total``: steps of the whole run so far."""
         self._append(phase, {"step": step, "epoch": epoch} | {k: f"{v:.6g}" for k, v in values.items()})
-        self._board.log_metrics({f"{phase}/{name}": value for name, value in values.items()}, step)
+        if step > self._known.get(phase, 0):
+            named = {f"{phase}/{name}": value for name, value in values.items()}
+            self._tell(lambda logger: logger.metrics(named, step, total))
 
-    def selection(self, result: Selected) -> None:
+    def selection(self, result: Selected, total: int) -> None:
         """``selection_<epoch>[_<source>].csv``: every image judged, its score, the rule, and whether it stays."""
         kept = set(result.kept)
         ((rule, value),) = asdict(result.rule).items()
         source = "" if result.source is None else f"_{result.source}"
         path = self._folder / f"selection_{result.epoch}{source}.csv"
+        known = path.exists()
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["name", "score", rule, "kept"])
             writer.writerows((n, f"{s:.6g}", value, int(n in kept)) for n, s in result.scores.items())
-        self._board.log_metrics(
-            {f"selection{source}/kept": len(kept), f"selection{source}/{rule}": value}, result.epoch
-        )
+        if not known:
+            named = {f"selection{source}/kept": len(kept), f"selection{source}/{rule}": value}
+            self._tell(lambda logger: logger.metrics(named, result.epoch, total))
 
-    def close(self) -> None:
-        """Write out what is still in memory."""
-        self._board.finalize("success")
+    def scores(self, scores: Scores, total: int) -> None:
+        """What the finished model reaches, in percent: a mean for every protocol, and every class that is there."""
+        named = {f"scores/mean of {name}": value for name, value in scores.mean.items()}
+        named |= {f"scores/{name}": value for name, value in scores.iou.items()}
+        percent = {name: 100 * value for name, value in named.items() if value is not None}
+        self._tell(lambda logger: logger.metrics(percent, total, total))
+
+    def picture(self, phase: str, name: str, picture: Image.Image, step: int, total: int) -> None:
+        """A picture of a step, for the loggers."""
+        if step > self._known.get(phase, 0):
+            self._tell(lambda logger: logger.picture(f"{phase}/{name}", picture, step, total))
+
+    def _tell(self, what: Callable[[Logger], None]) -> None:
+        for name, logger in list(self._loggers.items()):
+            try:
+                what(logger)
+            except Exception as error:  # a server that is gone must not end a run of days
+                del self._loggers[name]
+                self._say(f"{name} fails and is told nothing more ({' '.join(str(error).split())[:300]})")
 
     def _path(self, phase: str) -> Path:
         return self._folder / f"{phase}.csv"

@@ -1,12 +1,14 @@
-"""What the user sees while it runs: bars on a terminal, plain lines elsewhere."""
+"""What the user sees while it runs: one view on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Column
+from rich.live import Live
 
+from pixda.pace import Pace, clock
 from pixda.terminal import console
+from pixda.view import Count, Standing, live
 
 _QUIET_SECONDS = 10.0
 
@@ -22,97 +24,74 @@ class Display:
     def __init__(self, phases: list[tuple[str, int]], label: str) -> None:
         self._console = console()
         self._phases = phases
-        self._label = label
-        self._bars: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._now = Standing(label)
+        self._live: Live | None = None
         self._told = 0.0
-        self._first: tuple[int, float] | None = None  # the phase's first step seen, and when it was done
-        self._news = ""
+        self.pace = Pace(phases)
+        """The run's clock."""
         self._counted: dict[str, tuple[int, float]] = {}  # what is counted: the first number seen, and when
 
     def __enter__(self) -> "Display":
         if self._console.is_terminal:
-            self._bars = Progress(
-                TextColumn("{task.description}", table_column=Column(no_wrap=True)),
-                BarColumn(20),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                # What does not fit is cut here, and nowhere else.
-                TextColumn("{task.fields[news]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
-                console=self._console,
-                expand=True,
-            )
-            self._bars.start()
+            self._live = live(self._console, lambda: self._now)
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bars is not None:
-            self._bars.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self._console.print(f"{self._label}: {text}", soft_wrap=True)
+        self._console.print(f"{self._now.label}: {text}", soft_wrap=True, markup=False)
+
+    def fact(self, subject: str, text: str) -> None:
+        """Something to be seen from now on, such as the mIoU; a later one of the same subject takes its place."""
+        self._now = replace(self._now, facts={**self._now.facts, subject: text})
 
     def begin(self, index: int, done: int) -> None:
         """A phase begins, or goes on from step ``done``."""
         name, steps = self._phases[index]
-        self._first = None
-        self._news = ""
-        if self._bars is not None:
-            news = f"phase {index + 1} of {len(self._phases)}"
-            self._task("phase", f"{self._label} {name}", steps, done, news)
-        else:
-            self.say(f"{name}: {steps} steps, phase {index + 1} of {len(self._phases)}")
+        self.pace.begin()
+        self._told = time.monotonic()
+        phase = f"{name}, phase {index + 1} of {len(self._phases)}"
+        self._now = replace(self._now, phase=phase, done=done, steps=steps, pace="", losses={})
+        if self._live is None:
+            at = f", from step {done} on" if done else ""
+            self.say(f"{name}: {steps} steps, phase {index + 1} of {len(self._phases)}{at}")
 
-    def step(self, index: int, done: int, losses: Mapping[str, float] | None) -> None:
-        """Step ``done`` of a phase is behind us; losses come only now and then."""
-        now = time.monotonic()
-        if self._first is None:
-            self._first = (done, now)
-        begun, since = self._first
-        pace = (now - since) / (done - begun) if done > begun else None
+    def step(self, index: int, epoch: int, done: int, losses: Mapping[str, float] | None) -> None:
+        """Step ``done`` of a phase is behind us, in this epoch (from 0); losses come only now and then."""
+        self.pace.step(index, done)
         name, steps = self._phases[index]
-        if losses is not None:
-            self._news = " ".join(f"{key} {value:.3g}" for key, value in losses.items())
-        later = sum(count for _, count in self._phases[index + 1 :])
-        if self._bars is not None:
-            rest = "" if pace is None else f"run: {clock((steps - done + later) * pace)} left · "
-            self._bars.update(self._tasks["phase"], completed=done, news=rest + self._news)
-        elif now - self._told > _QUIET_SECONDS or done == steps:
+        pace = f"epoch {epoch + 1}{self._rate(index, done)}"
+        self._now = replace(self._now, done=done, pace=pace, losses=losses or self._now.losses)
+        now = time.monotonic()
+        if self._live is None and (now - self._told > _QUIET_SECONDS or done == steps):
             self._told = now
-            left = ""
-            if pace is not None:
-                left = f", {clock((steps - done) * pace)} left here, {clock((steps - done + later) * pace)} in all"
-            self.say(f"{name} {done}/{steps}{left}" + (f" · {self._news}" if self._news else ""))
+            news = [f"{key} {value:.3g}" for key, value in self._now.losses.items()]
+            facts = [f"{subject} {fact}" for subject, fact in self._now.facts.items()]
+            self.say(" · ".join(filter(None, [f"{name} {done}/{steps}", pace, " ".join(news), *facts])))
 
     def count(self, what: str, done: int, total: int) -> None:
         """Something else is being counted: images scored, frames evaluated. Told from 0 on, it says the time left."""
         now = time.monotonic()
         first, since = self._counted.setdefault(what, (done, now))
+        left = f"{clock((total - done) * (now - since) / (done - first))} left" if first < done < total else ""
+        counts = {**self._now.counts, what: Count(done, total, left)}
         if done == total:
-            del self._counted[what]
-        if self._bars is not None:
-            self._task(what, f"{self._label} {what}", total, done, "")
-            if done == total:
-                self._bars.remove_task(self._tasks.pop(what))
-        elif done == total or (done > first and now - self._told > _QUIET_SECONDS):
+            del self._counted[what], counts[what]
+        self._now = replace(self._now, counts=counts)
+        if self._live is None and (done == total or (done > first and now - self._told > _QUIET_SECONDS)):
             self._told = now
-            left = f", {clock((total - done) * (now - since) / (done - first))} left" if first < done < total else ""
-            self.say(f"{what} {done}/{total}{left}")
+            self.say(f"{what} {done}/{total}" + (f", {left}" if left else ""))
 
-    def _task(self, key: str, description: str, total: int, done: int, news: str) -> None:
-        assert self._bars is not None
-        if key not in self._tasks:
-            self._tasks[key] = self._bars.add_task(description, total=total, completed=done, news=news)
-        elif key == "phase":
-            self._bars.reset(self._tasks[key], description=description, total=total, completed=done, news=news)
-        else:
-            self._bars.update(self._tasks[key], completed=done)
-
-
-def clock(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3 h 20 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    def _rate(self, index: int, done: int) -> str:
+        """Steps a second and the time left, as far as they are known."""
+        rate = self.pace.rate and f" · {self.pace.rate}"
+        left = self.pace.left(index, done)
+        if left is None or left.here == 0:
+            return rate
+        if index + 1 == len(self._phases):
+            return f"{rate} · {clock(left.here)} left"
+        return f"{rate} · {clock(left.here)} left in this phase, at least {clock(left.in_all)} in all"

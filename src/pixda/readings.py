@@ -4,7 +4,9 @@ import math
 from typing import NamedTuple
 
 import torch
+from lightning_fabric import Fabric
 
+from pixda import distributed
 from pixda.data.domains import Pair
 from pixda.phases.phase import Losses
 
@@ -32,31 +34,27 @@ class _Seen(NamedTuple):
 class Readings:
     """Keeps the losses on their device until they are asked for: each reading makes the host wait for a GPU.
 
-    Args:
-        at_once: look at every step as it is added, which costs nothing where there is nothing to wait for (CPU).
+    On a CPU, where there is nothing to wait for, every step is looked at as it is added. Of several processes all
+    read the mean, so that what is not finite in one of them stops them all.
     """
 
-    def __init__(self, at_once: bool) -> None:
-        self._at_once = at_once
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
         self._unread: list[_Seen] = []
         self._read: list[dict[str, float]] = []
-
-    @property
-    def empty(self) -> bool:
-        """Whether no step was added since the last means."""
-        return not self._unread and not self._read
 
     def add(self, step: int, pair: Pair, losses: Losses) -> None:
         """The losses of one step. Raises NotFinite where every step is looked at."""
         self._unread.append(_Seen(step, pair.without_pixels(), losses))
-        if self._at_once:
+        if self._fabric.device.type == "cpu":
             self.read()
 
     def read(self) -> None:
         """Bring all that was added to the host in one transfer. Raises NotFinite with the first step that is not."""
         if not self._unread:
             return
-        values = iter(torch.stack([value.float() for seen in self._unread for value in seen.losses.values()]).tolist())
+        mine = torch.stack([value.float() for seen in self._unread for value in seen.losses.values()])
+        values = iter(distributed.mean(self._fabric, mine).tolist())
         unread, self._unread = self._unread, []
         for seen in unread:
             losses = {name: next(values) for name in seen.losses}

@@ -3,13 +3,25 @@
 import signal
 from types import FrameType, TracebackType
 
+from lightning_fabric import Fabric
+
+from pixda import distributed
+
 
 class Stop:
     """While it is entered, Ctrl-C and SIGTERM only leave word; a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
-        self.asked: str | None = None
-        """Name of the signal that asked, if one did."""
+        self._number = 0
+
+    @property
+    def asked(self) -> str | None:
+        """Name of the signal that asked this process, if one did."""
+        return signal.Signals(self._number).name if self._number else None
+
+    def agree(self, fabric: Fabric) -> None:
+        """Who asked one of several processes asked them all: they stop after the same step."""
+        self._number = distributed.agreed(fabric, self._number)
 
     def __enter__(self) -> "Stop":
         self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -20,6 +32,6 @@ class Stop:
             signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
+        if self._number and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = signal.Signals(number).name
+        self._number = number

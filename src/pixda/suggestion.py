@@ -24,7 +24,7 @@ from pixda.errors import UserError
 from pixda.machine import make_fabric
 from pixda.models.segmenter import Segmenter
 from pixda.progress import Display
-from pixda.report.pictures import colourise, sheet
+from pixda.sheet import colourise, sheet
 
 _GRID = 4  # the prediction is pooled to 4 x 4 cells: what is where in the picture
 _THUMBNAIL = (320, 240)
@@ -199,4 +199,4 @@ def _draw(out: Path, chosen: Sequence[Choice], segmenter: Segmenter, size: tuple
         thumbnail = image.copy()
         thumbnail.thumbnail(_THUMBNAIL)
         thumbnail.save(out / "thumbnails" / f"{rank:03}_{one.name.replace('/', '_')}.jpg")
-    sheet(out / "sheet.jpg", rows, ["image", "prediction", "uncertainty"], sides)
+    sheet(rows, ["image", "prediction", "uncertainty"], sides).save(out / "sheet.jpg")

@@ -9,16 +9,25 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from pixda.checkpoint import fitting, load_checkpoint, random_state, restore_random_state, save_checkpoint
+from pixda import distributed
+from pixda.checkpoint import (
+    fitting,
+    load_checkpoint,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+    save_critic,
+)
 from pixda.data.domains import Domains, Pair
-from pixda.errors import Resumable, UserError
+from pixda.errors import MetByOne, Resumable, UserError
+from pixda.journal import RunJournal
 from pixda.logs import Logs
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase, Workplace
 from pixda.phases.trainee import Trainee
 from pixda.progress import Display
 from pixda.readings import NotFinite, Readings
-from pixda.selection import Selected
+from pixda.samples import Samples
 from pixda.stopping import Stop
 
 
@@ -48,6 +57,8 @@ class Run:
         domains: the streams of batches.
         segmenter: the network being made, on its device; once trained, the one that the run ends with.
         display: what the user sees.
+        logs: what is written down; None in all processes but the first.
+        samples: pictures of the shots; None likewise.
         checkpoint_every: steps between two checkpoints.
         log_every: steps between two readings of the losses, each of which waits for the device.
         skip_not_finite: steps of NaN or infinite gradients that may be left out.
@@ -60,12 +71,12 @@ class Run:
     domains: Domains
     segmenter: Segmenter
     display: Display
+    logs: Logs | None
+    samples: Samples | None
     checkpoint_every: int = 500
     log_every: int = 10
     skip_not_finite: int = 0
     position: Position = field(default_factory=Position)
-    selections: list[dict[str, Any]] = field(default_factory=list)
-    """Epoch, rule, images judged and kept of every selection so far; of several sources, which one it is of."""
     steps_done: dict[str, int] = field(default_factory=dict)
     """Phase -> optimiser steps it has taken."""
     left_out: int = 0
@@ -75,7 +86,7 @@ class Run:
         self._given = {"classes": self.segmenter.classes.to_dict(), "frames": self.domains.contents()}
         self._stop = Stop()
         self._saved: tuple[str, int] | None = None  # phase and step that the checkpoint is of
-        self._logs = Logs(self.folder / "logs")
+        self.journal = RunJournal(self.display, self.logs, self._between)
         self.domains.unreadable.tell = self.display.say
 
     @property
@@ -93,11 +104,15 @@ class Run:
                 disk; what could be saved is.
             UserError: a loss is not finite.
         """
-        state = load_checkpoint(self.checkpoint, self.config, self._given) if resume else None
+        state = distributed.lead(
+            self.fabric, lambda: load_checkpoint(self.checkpoint, self.config, self._given) if resume else None
+        )
         if state is not None:
             with fitting(self.checkpoint):
                 self._take_back(state)
-        place = Workplace(self.fabric, self.domains, self.segmenter, journal=self)
+        # Whatever is drawn from here on, first weights of critics too, is the same in all processes.
+        restore_random_state(self.fabric, distributed.lead(self.fabric, lambda: random_state(self.fabric)))
+        place = Workplace(self.fabric, self.domains, self.segmenter, self.journal)
         carried: Trainee[Any] | None = None
         with self._stop:
             for index in range(self.position.phase, len(self.phases)):
@@ -113,36 +128,38 @@ class Run:
                 if self.skip_not_finite:
                     for trainee in phase.trainees().values():
                         trainee.leave_out_not_finite()
-                self._logs.rewind(phase.name, self.position.step)
-                self.display.begin(index, self.position.step)
+                self.journal.begin(index, phase.name, self.position.step)
                 try:
                     self._run_phase(phase)
                 except NotFinite as fault:
                     raise self._diverged(phase, fault) from None
+                if (critic := phase.opponent()) is not None and self.fabric.is_global_zero:
+                    save_critic(self.folder, critic)
                 carried = phase.segmenter
-        self._logs.close()
 
     def _run_phase(self, phase: Phase) -> None:
-        position, read = self.position, Readings(at_once=self.fabric.device.type == "cpu")
+        position, read = self.position, Readings(self.fabric)
         while position.step < phase.steps:
             for pair in self._fetched(phase, read):
                 losses = phase.step(pair)
                 position.batch += 1
                 position.step += 1
-                self.steps_done[phase.name] = position.step
+                self._count_step(phase)
                 last = position.step == phase.steps
-                asked = self._stop.asked is not None  # looked at once: who asks from here on is heard a step later
+                asked = self._asked_to_stop()  # looked at once: who asks from here on is heard a step later
                 save = last or asked or position.step % self.checkpoint_every == 0
                 if not self._was_left_out(phase, pair):
                     read.add(position.step, pair, losses)
                 if save or position.step % self.log_every == 0:
                     self._log(phase, read)  # before saving: a network that is not finite is not kept
                 else:
-                    self.display.step(position.phase, position.step, None)
+                    self.display.step(position.phase, position.epoch, position.step, None)
                 if save:
                     self._save(phase)
                 if asked:
-                    self._stop_if_asked()
+                    raise self._stopped()
+                if self.samples is not None:
+                    self.samples.step(self.segmenter, phase, position.step, self.journal.total)
                 if last:
                     break
             if position.batch == 0:
@@ -157,12 +174,16 @@ class Run:
             if position.step < phase.steps:
                 position.epoch, position.batch = position.epoch + 1, 0
 
+    def _count_step(self, phase: Phase) -> None:
+        self.steps_done[phase.name] = self.position.step
+        self.journal.total = sum(self.steps_done.values())
+
     def _log(self, phase: Phase, read: Readings) -> None:
         position, means = self.position, read.means()
         if means:
             means["lr"] = phase.segmenter.rate
-            self._logs.losses(phase.name, position.epoch, position.step, means)
-        self.display.step(position.phase, position.step, means)
+        self.journal.losses(phase.name, position.epoch, position.step, means, self.fabric.device)
+        self.display.step(position.phase, position.epoch, position.step, means)
 
     # ---- faults
 
@@ -171,18 +192,32 @@ class Run:
         try:
             yield from phase.batches(self.position.epoch, self.position.batch)
         except UserError as error:
+            if self.fabric.world_size > 1:  # the other processes are in the middle of a step, and wait for this one
+                raise MetByOne(f"{error} The last checkpoint is whole; --resume true goes on from it.") from error
             if self.position.step > 0 and self._saved != (phase.name, self.position.step):
                 self._log(phase, read)
                 self._save(phase)
-            self._stop_if_asked()
+            if self._stop.asked:
+                raise self._stopped() from error
             raise Resumable(f"{error} The run is saved at {self._saved_at}; --resume true goes on.") from error
 
-    def _stop_if_asked(self) -> None:
-        if self._stop.asked:
-            raise Resumable(
-                f"Stopped by {self._stop.asked}, and saved at {self._saved_at}; "
-                "the same command with --resume true goes on."
-            )
+    def _asked_to_stop(self) -> bool:
+        """Whether this process, or another one, was asked to stop: all do so after one step."""
+        if self.fabric.device.type == "cuda" and self.fabric.world_size > 1 and self.position.step % self.log_every:
+            return False  # to ask the others is to wait for the device: only where the losses do that too
+        self._stop.agree(self.fabric)
+        return self._stop.asked is not None
+
+    def _between(self) -> None:
+        """Stop in the middle of a selection, if asked; of several processes, after it, when they can agree."""
+        if self._stop.asked and self.fabric.world_size == 1:
+            raise self._stopped()
+
+    def _stopped(self) -> Resumable:
+        return Resumable(
+            f"Stopped by {self._stop.asked}, and saved at {self._saved_at}; "
+            "the same command with --resume true goes on."
+        )
 
     def _was_left_out(self, phase: Phase, pair: Pair) -> bool:
         """Whether a network left this step out; such steps are counted, and too many stop the run."""
@@ -203,43 +238,19 @@ class Run:
         """Write down which images a step was on whose losses are not finite, and say what can be done."""
         path = self.folder / "not_finite.json"
         losses = {name: str(value) for name, value in fault.losses.items()}  # JSON has no NaN
-        about = {"phase": phase.name, "step": fault.step, "losses": losses, "images": self.domains.files(fault.pair)}
-        path.write_text(json.dumps(about, indent=2) + "\n")
+        images: dict[str, list[str]] = {}
+        for part in distributed.gathered(self.fabric, self.domains.files(fault.pair)):
+            for stream, files in part.items():
+                images.setdefault(stream, []).extend(files)
+        about = {"phase": phase.name, "step": fault.step, "losses": losses, "images": images}
+        if self.fabric.is_global_zero:
+            path.write_text(json.dumps(about, indent=2) + "\n")
         first = next((f"loss '{name}' is {value}" for name, value in fault.losses.items() if not isfinite(value)), None)
         return UserError(
             f"The {first or 'gradients are not finite'} at step {fault.step} of phase {phase.name}; {path} names the "
             f"images. What is saved is from {self._saved_at}. Begin anew with a lower learning rate "
             "(--recipe.segmenter.lr), or go on with --resume true and --skip_not_finite N: N such steps are left out."
         )
-
-    # ---- the journal of the phases
-
-    def selected(self, result: Selected) -> None:
-        """Write down what a selection kept, and show it."""
-        kept, of = len(result.kept), len(result.scores)
-        self._logs.selection(result)
-        source = {} if result.source is None else {"source": result.source}
-        self.selections.append({"epoch": result.epoch, **source, **asdict(result.rule), "kept": kept, "of": of})
-        images = "source images" if result.source is None else f"images of {result.source}"
-        self.display.say(f"selection: {kept} of {of} {images} stay ({result.rule})")
-
-    def dropped(self, source: str) -> None:
-        """Say that a source is not drawn from any more."""
-        self.display.say(f"selection: {source} drops out, too few of its images stay for its share of a batch")
-
-    def scoring(self, done: int, total: int) -> None:
-        """Show how far a selection is; it can be stopped, and is then made anew."""
-        self._stop_if_asked()
-        self.display.count("selection", done, total)
-
-    def labelled(self, images: int, share: float) -> None:
-        """Show what the pseudo-labels cover."""
-        self.display.say(f"pseudo-labels: {share:.0%} of the pixels of {images} target images")
-
-    def labelling(self, done: int, total: int) -> None:
-        """Show how far the pseudo-labels are; they, too, are then made anew."""
-        self._stop_if_asked()
-        self.display.count("pseudo-labels", done, total)
 
     # ---- the state
 
@@ -252,16 +263,21 @@ class Run:
                     f"After {step} the weights of the {name} are not finite, though the losses were. What is saved is "
                     f"from {self._saved_at}. Begin anew with a lower learning rate (--recipe.segmenter.lr)."
                 )
+        distributed.lead(self.fabric, lambda: self._write(phase, step))
+        self._saved = (phase.name, self.position.step)
+
+    def _write(self, phase: Phase, step: str) -> None:
         state = {
             "config": self.config,
             "given": self._given,
             "position": asdict(self.position),
             "trainees": {name: trainee.state_dict() for name, trainee in phase.trainees().items()},
             "phase": phase.state_dict(),
-            "selections": self.selections,
+            "selections": self.journal.selections,
             "steps_done": self.steps_done,
             "left_out": self.left_out,
             "unreadable": self.domains.unreadable.files,
+            "paces": self.display.pace.seconds,  # for the time left alone
             "random": random_state(self.fabric),
         }
         try:
@@ -271,7 +287,6 @@ class Run:
                 f"The checkpoint of {step} cannot be written to {self.folder}: {error.strerror}. That of "
                 f"{self._saved_at} is untouched: make room, and the same command with --resume true goes on from it."
             ) from error
-        self._saved = (phase.name, self.position.step)
 
     @property
     def _saved_at(self) -> str:
@@ -279,10 +294,12 @@ class Run:
 
     def _take_back(self, state: dict[str, Any]) -> None:
         self.position = Position(**state["position"])
-        self.selections, self.steps_done = state["selections"], state["steps_done"]
+        self.steps_done, self.journal.selections = state["steps_done"], state["selections"]
+        self.journal.total = sum(self.steps_done.values())
         # An older checkpoint does not have these.
         self.left_out = state.get("left_out", 0)
         self.domains.unreadable.files = state.get("unreadable", [])
+        self.display.pace.seconds |= state.get("paces", {})
         self._saved = (self.phases[self.position.phase].name, self.position.step)
 
     def _restore(self, phase: Phase, state: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from pixda.comparison.results import Comparison
 from pixda.comparison.write import write
 from pixda.lock import hold
 from pixda.metrics import Scores
-from pixda.progress import clock
+from pixda.pace import clock
 from pixda.terminal import console
 
 _WRITE_EVERY = 60.0  # seconds: the tables of an unfinished comparison may be that old

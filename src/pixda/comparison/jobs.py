@@ -108,7 +108,7 @@ def _write_config(job: Job, values: Mapping[str, Any], kept: bool = False) -> No
         if kept:
             return
         before = yaml.safe_load(path.read_text())
-        if changed := [text for text in differences(before, wanted) if not text.startswith("machine.")]:
+        if changed := [text for text in differences(before, wanted) if not text.startswith(("machine.", "watch."))]:
             raise UserError(
                 f"{job.folder} holds the cell '{job.title}' of another grid: {'; '.join(changed)}. Choose "
                 "another --out, give the row another label, or remove that folder."

@@ -1,53 +1,17 @@
 """Pictures of what networks do: rows of image, truth and predictions; what a selection kept; style transfer."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from lightning_fabric import Fabric
-from PIL import Image, ImageDraw
-from torch import Tensor
 
-from pixda.data.classes import ClassSet
 from pixda.data.dataset import SegmentationDataset
 from pixda.evaluation import predict
 from pixda.metrics import ConfusionMatrix
 from pixda.models.segmenter import Segmenter
+from pixda.sheet import colourise, picture, sheet
 from pixda.style import stylise
-
-_CELL = (320, 240)
-
-
-def colourise(mask: Tensor, classes: ClassSet) -> Image.Image:
-    """Class indices ``H x W`` (255 is black) in the colours of the class set."""
-    return Image.fromarray(classes.palette()[mask.cpu().numpy()])
-
-
-def picture(image: Tensor) -> Image.Image:
-    """An image tensor ``3 x H x W``, RGB, 0..255 (clipped), as a picture."""
-    return Image.fromarray(image.clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
-
-
-def sheet(path: Path, rows: Sequence[Sequence[Image.Image]], heads: Sequence[str], sides: Sequence[str]) -> None:
-    """Pictures in rows and columns, a head over each column and a word beside each row.
-
-    Args:
-        path: PNG or JPEG file to write.
-        rows: the pictures; all rows of one length.
-        heads: a title for each column.
-        sides: a title for each row.
-    """
-    width, height, top, left = *_CELL, 18, 110
-    board = Image.new("RGB", (left + len(heads) * (width + 4), top + len(rows) * (height + 4)), "white")
-    pen = ImageDraw.Draw(board)
-    for column, head in enumerate(heads):
-        pen.text((left + column * (width + 4) + 4, 3), head, fill="black")
-    for line, (side, pictures) in enumerate(zip(sides, rows, strict=True)):
-        y = top + line * (height + 4)
-        pen.multiline_text((4, y + 4), side, fill="black")
-        for column, one in enumerate(pictures):
-            board.paste(one.resize(_CELL, Image.Resampling.LANCZOS), (left + column * (width + 4), y))
-    board.save(path)
 
 
 def qualitative_rows(
@@ -90,7 +54,7 @@ def qualitative_rows(
     sides = [
         f"{rule}\n{dataset.frames[index].name[-16:]}\n{100 * quality[index]:.1f}" for rule, index in chosen.items()
     ]
-    sheet(path, rows, ["image", "truth", *names], sides)
+    sheet(rows, ["image", "truth", *names], sides).save(path)
 
 
 def kept_and_dropped(path: Path, selection: Path, source: SegmentationDataset) -> None:
@@ -112,7 +76,7 @@ def kept_and_dropped(path: Path, selection: Path, source: SegmentationDataset) -
         + "\n".join(f"{float(row['score']):.2f} {'kept' if row['kept'] == '1' else 'dropped'}" for row in part)
         for title, part in lines_of.items()
     ]
-    sheet(path, pictures, [""] * columns, sides)
+    sheet(pictures, [""] * columns, sides).save(path)
 
 
 def style_pairs(path: Path, source: SegmentationDataset, target: SegmentationDataset, beta: float) -> None:
@@ -123,4 +87,5 @@ def style_pairs(path: Path, source: SegmentationDataset, target: SegmentationDat
         content = source[index * len(source.frames) // count].image[None].float()
         style = target[index % len(target.frames)].image[None].float()
         rows.append([picture(one[0]) for one in (content, style, stylise(content, style, beta))])
-    sheet(path, rows, ["source", "target", f"source in the target's style, beta {beta:g}"], [""] * count)
+    heads = ["source", "target", f"source in the target's style, beta {beta:g}"]
+    sheet(rows, heads, [""] * count).save(path)

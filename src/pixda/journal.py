@@ -1,0 +1,78 @@
+"""What a run says of itself while it goes on: to the user, and to its logs."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from pixda.logs import Logs
+from pixda.memory import peak
+from pixda.progress import Display
+from pixda.selection import Selected
+
+
+class RunJournal:
+    """Shows what phases and the loop report, and writes it down; long work in between can be stopped here.
+
+    Args:
+        display: what the user sees.
+        logs: what is written down; None in all processes but the first.
+        between: called between two batches of a selection or of pseudo-labels; if it raises, they are made anew.
+    """
+
+    def __init__(self, display: Display, logs: Logs | None, between: Callable[[], None]) -> None:
+        self._display, self._logs, self._between = display, logs, between
+        self.total = 0
+        """Optimiser steps of all phases so far."""
+        self.selections: list[dict[str, Any]] = []
+        """Epoch, rule, images judged and kept of every selection so far; of several sources, which one it is of."""
+
+    def begin(self, index: int, phase: str, step: int) -> None:
+        """A phase begins, or goes on from ``step``."""
+        if self._logs is not None:
+            self._logs.rewind(phase, step)
+        self._show_kept()
+        self._display.begin(index, step)
+
+    def losses(self, phase: str, epoch: int, step: int, means: dict[str, float], device: torch.device) -> None:
+        """The means of the losses since they were last told."""
+        if means and self._logs is not None:
+            self._logs.losses(phase, epoch, step, self.total, means)
+        self._display.fact("memory", peak(device))
+
+    def selected(self, result: Selected) -> None:
+        """Write down what a selection kept, and show it."""
+        kept, of = len(result.kept), len(result.scores)
+        if self._logs is not None:
+            self._logs.selection(result, self.total)
+        source = {} if result.source is None else {"source": result.source}
+        self.selections.append({"epoch": result.epoch, **source, **asdict(result.rule), "kept": kept, "of": of})
+        self._show_kept()
+        images = "source images" if result.source is None else f"images of {result.source}"
+        self._display.say(f"selection: {kept} of {of} {images} stay ({result.rule})")
+
+    def _show_kept(self) -> None:
+        """What the last selection of each source has kept."""
+        last = {one.get("source"): f"{one['kept']} of {one['of']}" for one in self.selections}
+        if last:
+            kept = [f"{one} source images" if source is None else f"{source} {one}" for source, one in last.items()]
+            self._display.fact("kept", ", ".join(kept))
+
+    def dropped(self, source: str) -> None:
+        """Say that a source is not drawn from any more."""
+        self._display.say(f"selection: {source} drops out, too few of its images stay for its share of a batch")
+
+    def scoring(self, done: int, total: int) -> None:
+        """Show how far a selection is."""
+        self._between()
+        self._display.count("selection", done, total)
+
+    def labelled(self, images: int, share: float) -> None:
+        """Show what the pseudo-labels cover."""
+        self._display.say(f"pseudo-labels: {share:.0%} of the pixels of {images} target images")
+
+    def labelling(self, done: int, total: int) -> None:
+        """Show how far the pseudo-labels are."""
+        self._between()
+        self._display.count("pseudo-labels", done, total)
