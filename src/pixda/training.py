@@ -14,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from pixda.checkpoint import load_checkpoint, random_state, restore_random_state, save_checkpoint
+from pixda.checkpoint import load_checkpoint, random_state, restore_random_state, save_checkpoint, save_critic
 from pixda.data.domains import Domains
 from pixda.errors import UserError
 from pixda.logs import Logs
@@ -111,6 +111,8 @@ class Run:
                 self._logs.rewind(phase.name, self.position.step)
                 self.display.begin(index, self.position.step)
                 self._run_phase(phase)
+                if (critic := phase.opponent()) is not None:
+                    save_critic(self.folder, critic)
                 carried = phase.segmenter
         self._logs.close()
 
