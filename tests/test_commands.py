@@ -22,6 +22,7 @@ from pixda.__main__ import main
         ["suggest", "--help"],
         ["predict", "--help"],
         ["export", "--help"],
+        ["report", "--help"],
         ["train", "--method=joint", "-h"],
     ],
 )

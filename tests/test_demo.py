@@ -1,7 +1,6 @@
 """The demo on a world of a few tiny frames: all of it, down to the report."""
 
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
@@ -11,8 +10,6 @@ from pixda.demo import demo_experiment, run_demo
 from pixda.methods.presets import PRESETS
 from pixda.metrics import Scores
 from pixda.phases.settings import Alignment, Distillation
-from pixda.report import markdown_table
-from pixda.report.page import write_page
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +32,18 @@ def demo(tmp_path_factory):
         yield out, run_demo(out, experiment, "quick"), lambda: run_demo(out, experiment, "quick")
 
 
-def test_the_report_shows_every_method_and_all_its_pictures_are_there(demo):
-    _, page, _ = demo
+def test_the_report_shows_every_method_and_every_step(demo):
+    out, page, _ = demo
+    assert page == out / "report/report.html"
     text = page.read_text()
-    assert all(name in text for name in ("source only", "fine-tuning", "PixDA"))
-    shown = []
-
-    class Pictures(HTMLParser):
-        def handle_starttag(self, tag, attrs):
-            if tag == "img":
-                shown.append(dict(attrs)["src"])
-
-    Pictures().feed(text)
-    assert {"frames.jpg", "classes.png", "style.jpg", "selection.jpg", "losses.png"} <= set(shown)
-    for name in shown:
-        assert Image.open(page.parent / name).width > 200
+    assert all(name in text for name in ("source only, step-matched", "fine-tuning", "PixDA"))
+    for part in ("result", "classes", "data", "style", "pixels", "selection", "training", "frames", "confusion"):
+        assert f'<section id="{part}">' in text
+    assert "the critic: source or target?" in text
+    assert "not at hand" not in text
+    for name in ("classes", "frames", "style", "pixel_maps", "selection_gallery", "curves_adapt", "confusion"):
+        assert Image.open(page.parent / f"figures/{name}.png").width > 200
+        assert (page.parent / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_second_call_trains_nothing_again(demo):
@@ -60,15 +54,7 @@ def test_a_second_call_trains_nothing_again(demo):
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("model.safetensors")}
 
 
-def test_the_table_holds_what_was_scored(demo):
+def test_the_page_holds_what_was_scored(demo):
     out, page, _ = demo
-    scores = Scores.load(out / "pixda/scores.json")
-    assert f"{100 * scores.miou:.1f}" in (page.parent / "table.md").read_text()
-
-
-def test_a_class_with_markup_in_its_name_stays_text(tmp_path):
-    scores = Scores({"<script>": 0.5}, {"1": 0.5}, {"<script>": 1.0}, 0.5)
-    write_page(tmp_path / "index.html", "t", "l", markdown_table({"a": scores}), {"x.png": "<b>"})
-    text = (tmp_path / "index.html").read_text()
-    assert "<script>" not in text
-    assert "<b>" not in text
+    for name in ("pixda", "fine_tuning", "source_only", "first"):
+        assert f"<b>{100 * Scores.load(out / name / 'scores.json').miou:.1f}</b>" in page.read_text()

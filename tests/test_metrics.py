@@ -1,6 +1,7 @@
 """One confusion matrix, all protocols: against loops over pixels."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -67,3 +68,17 @@ def test_scores_survive_their_file(cityscapes, tmp_path):
     matrix.scores().save(tmp_path / "scores.json", split="val", frames=1)
     assert Scores.load(tmp_path / "scores.json") == matrix.scores()
     assert json.loads((tmp_path / "scores.json").read_text())["split"] == "val"
+    assert Scores.load(tmp_path / "scores.json").confusion[2][1] == 1
+
+
+def test_scores_of_before_the_confusion_matrix_was_kept_still_load(cityscapes, tmp_path):
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(torch.tensor([[0, 1]]), torch.tensor([[0, 2]]))
+    path = tmp_path / "scores.json"
+    matrix.scores().save(path)
+    record = json.loads(path.read_text())
+    del record["confusion"]
+    path.write_text(json.dumps(record))
+    assert Scores.load(path) == replace(matrix.scores(), confusion=None)
+    Scores.load(path).save(path)
+    assert "confusion" not in json.loads(path.read_text())

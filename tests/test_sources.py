@@ -10,7 +10,7 @@ import yaml
 from runs import junk, second_source, start, two_domains, wait_for, words
 
 from pixda.__main__ import main
-from pixda.report.figures import loss_curves
+from pixda.report.curves import panels
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,8 @@ def test_a_source_that_drops_out_leaves_the_batches_to_the_other(dropping):
     rows = list(csv.DictReader((dropping[0] / "logs/adapt.csv").open()))
     assert [row["judge_folder-2"] != "" for row in rows] == [True] * 5 + [False] * 2
     assert all(float(row["judge_folder-1"]) > 0 and float(row["lr"]) > 0 for row in rows)
-    loss_curves(dropping[0] / "losses.png", dropping[0] / "logs")
+    (judges,) = [one for one in panels(dropping[0] / "logs") if one.phase == "adapt" and "judge folder-2" in one.curves]
+    assert [len(judges.curves[f"judge folder-{number}"][0]) for number in (1, 2)] == [7, 5]
 
 
 @pytest.mark.parametrize("step", [3, 6])

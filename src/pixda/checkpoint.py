@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from pixda import __version__
 from pixda.data.classes import ClassSet
@@ -155,6 +156,16 @@ def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
     except Exception as error:  # whatever a damaged file makes json, safetensors or torch raise
         raise UserError(f"The model at {path} cannot be read ({_first_line(error)}).") from error
     return segmenter, about["made"]
+
+
+def save_critic(folder: Path, critic: nn.Module) -> None:
+    """Write ``critic.safetensors``: what the segmenter had to fool, as it stood when its phase ended.
+
+    The checkpoint of a later phase holds it no more, and without it nobody could look at what it saw.
+    """
+    temporary = folder / "critic.safetensors.tmp"
+    save_file({name: tensor.contiguous() for name, tensor in critic.state_dict().items()}, temporary)
+    temporary.replace(folder / "critic.safetensors")
 
 
 def random_state(fabric: Fabric) -> dict[str, Any]:

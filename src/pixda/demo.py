@@ -4,20 +4,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from pixda.checkpoint import load_model
 from pixda.config import Experiment, Machine, Network
-from pixda.data.classes import ClassSet
 from pixda.data.config import Data, StreetOptions, Target
-from pixda.data.open import open_dataset, open_shots, open_test
 from pixda.experiment import run
-from pixda.machine import make_fabric
 from pixda.methods import build
 from pixda.methods.method import Method
 from pixda.metrics import Scores
-from pixda.report import markdown_table, print_scores
-from pixda.report.figures import class_bars, loss_curves, score_histogram
-from pixda.report.page import write_page
-from pixda.report.pictures import kept_and_dropped, qualitative_rows, style_pairs
+from pixda.report import print_scores
+from pixda.report.page import write_report
 from pixda.terminal import console
 
 SIZE = (320, 240)
@@ -61,44 +55,8 @@ def run_demo(out: Path, experiment: Experiment, preset: str = "demo") -> Path:
         _once(experiment, build(method, preset), method, preset, runs[method])
     scores = {NAMES[name]: Scores.load(folder / "scores.json") for name, folder in runs.items()}
     print_scores(scores)
-    page = write_report(out / "report", experiment, runs, scores)
+    page = write_report([runs["pixda"]], out / "report")
     screen.print(f"Done in {(time.monotonic() - began) / 60:.1f} minutes. Open {page} in a browser.", soft_wrap=True)
-    return page
-
-
-def write_report(folder: Path, experiment: Experiment, runs: dict[str, Path], scores: dict[str, Scores]) -> Path:
-    """The table and the pictures of the demo; returns the page that shows them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    classes = ClassSet.load(experiment.classes)
-    source = open_dataset(experiment.source, classes, experiment.size)
-    shots = open_shots(experiment.target, classes, experiment.size, experiment.seed)
-    networks = {NAMES[name]: load_model(path)[0] for name, path in runs.items()}
-    table = markdown_table(scores)
-    (folder / "table.md").write_text(table)
-    class_bars(folder / "classes.png", scores)
-    fabric = make_fabric(experiment.machine)
-    qualitative_rows(folder / "frames.jpg", open_test(experiment.target, classes), networks, experiment.size, fabric)
-    style_pairs(folder / "style.jpg", source, shots, 0.01)
-    loss_curves(folder / "losses.png", runs["pixda"] / "logs")
-    figures = {
-        "frames.jpg": "Frames of cities never seen: where PixDA does best, middling, worst, and changes most",
-        "classes.png": "IoU by class",
-        "style.jpg": "Style transfer: the source takes the target's colours and light",
-        "losses.png": "PixDA's losses",
-    }
-    selections = sorted((runs["pixda"] / "logs").glob("selection_*.csv"))
-    if selections:
-        kept_and_dropped(folder / "selection.jpg", selections[0], source)
-        score_histogram(folder / "scores.png", {f"Selection {n}": file for n, file in enumerate(selections, start=1)})
-        figures["selection.jpg"] = "Sample selection: rendered frames the image critic takes for real ones, and not"
-        figures["scores.png"] = "Scores of the source frames in each selection"
-    page = folder / "index.html"
-    lead = (
-        "PixDA's demo: a small network trained on rendered streets and three frames of a camera, scored on camera "
-        f"frames of other cities. Preset demo, {experiment.size[0]} x {experiment.size[1]}, seed {experiment.seed}, "
-        "random first weights: it shows that everything works, not how good the method is."
-    )
-    write_page(page, "PixDA: demo", lead, table, figures)
     return page
 
 

@@ -55,6 +55,7 @@ class ConfusionMatrix:
             mean={name: _mean(iou[list(members)]) for name, members in self.classes.protocols.items()},
             pixel_share={name: float(s) for name, s in zip(names, truth / truth.sum(), strict=True)},
             pixel_accuracy=float(hit.sum() / truth.sum()),
+            confusion=self.counts.tolist(),
         )
 
 
@@ -68,24 +69,33 @@ class Scores:
             Predictions of classes outside a protocol still count as errors (no second argmax).
         pixel_share: class -> share of the labelled pixels.
         pixel_accuracy: share of labelled pixels that are right.
+        confusion: pixels by (true class, predicted class), in the order of ``iou``; None in files that were written
+            before it was kept.
     """
 
     iou: dict[str, float | None]
     mean: dict[str, float | None]
     pixel_share: dict[str, float]
     pixel_accuracy: float
+    confusion: list[list[int]] | None = None
 
     def save(self, path: Path, **protocol: Any) -> None:
         """Write the scores as JSON, with what they belong to: split, number of frames, the network's input size."""
+        record = {**protocol, **asdict(self)}
+        rows = [json.dumps(row) for row in record.pop("confusion") or []]  # a line each, not one for every number
+        text = json.dumps(record, indent=2)
+        if rows:
+            text = text[:-2] + ',\n  "confusion": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}"
         temporary = path.with_name(f"{path.name}.tmp")  # a file of this name says that a run has been scored
-        temporary.write_text(json.dumps({**protocol, **asdict(self)}, indent=2) + "\n")
+        temporary.write_text(text + "\n")
         temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote."""
         record = json.loads(path.read_text())
-        return cls(**{field.name: record[field.name] for field in fields(cls)})
+        known = {field.name: record[field.name] for field in fields(cls) if field.name != "confusion"}
+        return cls(**known, confusion=record.get("confusion"))
 
     @property
     def miou(self) -> float:
@@ -114,6 +124,11 @@ class Spread:
             statistics.stdev(there) if len(there) > 1 else None,
             len(there),
         )
+
+
+def percent(value: float | None) -> str:
+    """``0.4213`` -> ``42.1``; a class without ground truth has a dash."""
+    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def _mean(values: Tensor) -> float | None:

@@ -8,6 +8,7 @@ from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
 from pixda.commands.export import export
 from pixda.commands.predict import predict
+from pixda.commands.report import report
 from pixda.commands.shots import shots
 from pixda.commands.suggest import suggest
 from pixda.commands.train import train
@@ -20,6 +21,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": train,
     "validate": validate,
     "compare": compare,
+    "report": report,
     "evaluate": evaluate,
     "suggest": suggest,
     "predict": predict,

@@ -7,8 +7,7 @@ from typing import Literal
 from pixda.comparison.rare import RARE_SHARE, rare_classes
 from pixda.comparison.results import Comparison
 from pixda.comparison.summary import Group
-from pixda.metrics import Spread
-from pixda.report import percent
+from pixda.metrics import Spread, percent
 
 
 @dataclass(frozen=True)

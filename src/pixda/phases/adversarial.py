@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixda.data.domains import Batch, Pair
 from pixda.errors import UserError
@@ -186,6 +186,10 @@ class Adversarial(Phase):
         return weights
 
     # ---- what must survive
+
+    def opponent(self) -> nn.Module | None:
+        """The one that works on target maps; the judges' verdicts on the source are in the logs."""
+        return None if self.aligner is None else self.aligner.module
 
     def state_dict(self) -> dict[str, Any]:
         """The source images still in use, and the epoch they were selected for."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from pixda import distributed
 from pixda.data.domains import Domains, Pair
@@ -129,6 +129,10 @@ class Phase(ABC):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 (most phases keep nothing)
         """Take back what :meth:`state_dict` gave."""
+
+    def opponent(self) -> nn.Module | None:
+        """The critic that the segmenter had to fool, which a run keeps for its report; None where there is none."""
+        return None
 
     def log_probs(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Log-probabilities at the labels' size, float32: ``B x C x h x w`` -> ``B x C x H x W``."""

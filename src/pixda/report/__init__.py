@@ -4,13 +4,8 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from pixda.metrics import Scores
+from pixda.metrics import Scores, percent
 from pixda.terminal import console
-
-
-def percent(value: float | None) -> str:
-    """``0.4213`` -> ``42.1``; a class without ground truth has a dash."""
-    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def print_scores(runs: Mapping[str, Scores]) -> None:

@@ -1,90 +1,194 @@
-"""Figures of one or several runs: IoU bars and training curves."""
+"""Figures of a report: drawn once, shown in the page as SVG in light and dark, kept as PNG and PDF for papers."""
 
-import csv
-from collections.abc import Mapping
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
 mpl.use("Agg")  # files only: no window system is needed
-import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from pixda.metrics import Scores
+from pixda.report.curves import Panel
+from pixda.report.frames import Box
+from pixda.report.pictures import Shown
+from pixda.report.selections import Judgement
+
+# Okabe and Ito's colours, told apart with any kind of colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_INKS = {"light": "#1c1f23", "dark": "#e6e6e3"}
+_SMALL = (3.4, 2.3)
+"""Inches of a panel in the page: legible on a phone at its full width."""
 
 
-def class_bars(path: Path, runs: Mapping[str, Scores]) -> None:
-    """IoU of every class, a bar for each run, common classes left and rare ones right.
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing in a page."""
 
-    Args:
-        path: PNG file to write.
-        runs: name -> scores on one and the same set of frames.
-    """
-    first = next(iter(runs.values()))
-    order = sorted(
-        (name for name, iou in first.iou.items() if iou is not None), key=lambda n: first.pixel_share[n], reverse=True
-    )
-    figure, axes = plt.subplots(figsize=(11, 3.6))
-    width = 0.8 / len(runs)
-    for number, (run, scores) in enumerate(runs.items()):
-        heights = [100 * (scores.iou[name] or 0) for name in order]
-        axes.bar([i + (number + 0.5) * width - 0.4 for i in range(len(order))], heights, width, label=run)
-    labels = [f"{name}\n{100 * first.pixel_share[name]:.2g} %" for name in order]
-    axes.set_xticks(range(len(order)), labels, rotation=60, ha="right", fontsize=8)
-    axes.set_ylabel("IoU, %")
-    axes.set_title("IoU by class, from the most to the least common (share of the scored pixels below the name)")
-    axes.legend()
-    _save(figure, path)
+    light: str
+    dark: str
+    """The same as SVG addresses, for light and for dark pages."""
+    text: str
+    """For who cannot see it."""
 
 
-def loss_curves(path: Path, logs: Path) -> None:
-    """Every logged value of a run over its steps, a panel for each phase.
+def drawn(draw: Callable[[Axes], None], text: str) -> Drawing:
+    """One panel for the page."""
+    uris = {}
+    for theme, ink in _INKS.items():
+        with mpl.rc_context(_style(ink) | {"svg.fonttype": "none", "svg.hashsalt": "pixda"}):
+            figure = Figure(figsize=_SMALL, layout="constrained")
+            draw(figure.subplots())
+            svg = io.BytesIO()
+            figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+        uris[theme] = f"data:image/svg+xml;base64,{base64.b64encode(svg.getvalue()).decode()}"
+    return Drawing(uris["light"], uris["dark"], text)
 
-    Args:
-        path: PNG file to write.
-        logs: the run's ``logs`` folder.
-    """
-    files = sorted(
-        (f for f in logs.glob("*.csv") if not f.stem.startswith("selection_")), key=lambda f: f.stat().st_mtime
-    )
-    figure, panels = plt.subplots(1, len(files), figsize=(4 * len(files), 3.2), squeeze=False)
-    for axes, file in zip(panels[0], files, strict=True):
-        with file.open(newline="") as lines:
-            rows = list(csv.DictReader(lines))
-        for name in rows[0].keys() - {"step", "epoch", "lr"}:
-            there = [row for row in rows if row[name]]  # the critic of a source that drops out has no loss any more
-            steps = [int(row["step"]) for row in there]
-            axes.plot(steps, [float(row[name]) for row in there], label=name.replace("_", " "))
-        axes.set_title(file.stem)
+
+def _style(ink: str) -> dict[Any, Any]:
+    inked = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink)
+    quiet = {"axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25}
+    return {**inked, **quiet, "font.family": "sans-serif", "font.size": 9, "legend.frameon": False}
+
+
+def keep(figure: Figure, folder: Path, name: str) -> str:
+    """Write ``<name>.png`` and ``<name>.pdf``, the same each time; returns the name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.png", dpi=200)
+    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+    return name
+
+
+def side_by_side(draws: Sequence[Callable[[Axes], None]], across: int = 3) -> Figure:
+    """Panels as one figure."""
+    across = min(across, len(draws))
+    down = -(-len(draws) // across)
+    with mpl.rc_context(_style("black")):
+        figure = Figure(figsize=(_SMALL[0] * across, _SMALL[1] * down), layout="constrained")
+        cells = figure.subplots(down, across, squeeze=False).flat
+        for draw, axes in zip(draws, cells, strict=False):
+            draw(axes)
+        for axes in list(figure.axes)[len(draws) :]:
+            axes.set_visible(False)
+    return figure
+
+
+def curve_panel(panel: Panel) -> Callable[[Axes], None]:
+    """Curves over optimiser steps; a dotted line is chance."""
+
+    def draw(axes: Axes) -> None:
+        for number, (name, (steps, values)) in enumerate(panel.curves.items()):
+            style = "-" if number < len(COLOURS) else "--"
+            axes.plot(steps, values, style, color=COLOURS[number % len(COLOURS)], linewidth=1.4, label=name)
+        if panel.chance is not None:
+            axes.axhline(panel.chance, color="grey", linestyle=":", linewidth=1, label="chance")
+        axes.set_title(f"{panel.phase}: {panel.title}", fontsize=9)
         axes.set_xlabel("optimiser steps")
+        if len(panel.curves) > 1 or panel.chance is not None:
+            axes.legend(fontsize=7)
+
+    return draw
+
+
+def score_panel(judgement: Judgement) -> Callable[[Axes], None]:
+    """The distribution of the scores in a selection, kept and dropped, with the threshold if it has one."""
+
+    def draw(axes: Axes) -> None:
+        kept = [score for name, score in judgement.scores.items() if name in judgement.kept]
+        dropped = [score for name, score in judgement.scores.items() if name not in judgement.kept]
+        bins = _bins([*kept, *dropped], judgement.delta)
+        labels = [f"{len(dropped)} dropped", f"{len(kept)} kept"]
+        axes.hist([dropped, kept], bins.tolist(), stacked=True, color=[COLOURS[4], COLOURS[0]], label=labels)
+        if judgement.delta is not None:
+            axes.axvline(judgement.delta, color="grey", linestyle="--", label=f"threshold {judgement.delta:g}")
+        axes.set_title(judgement.title, fontsize=9)
+        axes.set_xlabel("score, mean of −log P(source)")  # a minus sign, as on the axes
+        axes.set_ylabel("source images")
         axes.legend(fontsize=7)
-    _save(figure, path)
+
+    return draw
 
 
-def score_histogram(path: Path, selections: Mapping[str, Path]) -> None:
-    """Distribution of the scores in each selection, with its threshold if it has one.
-
-    Args:
-        path: PNG file to write.
-        selections: title -> ``selection_<epoch>.csv`` of a run.
-    """
-    figure, panels = plt.subplots(1, len(selections), figsize=(4 * len(selections), 2.8), squeeze=False)
-    for axes, (title, file) in zip(panels[0], selections.items(), strict=True):
-        with file.open(newline="") as lines:
-            rows = list(csv.DictReader(lines))
-        kept = sum(int(row["kept"]) for row in rows)
-        rule = ""
-        axes.hist([float(row["score"]) for row in rows], bins=30)
-        if "delta" in rows[0]:
-            delta = float(rows[0]["delta"])
-            axes.axvline(delta, color="black", linestyle="--")
-            rule = f" (right of {delta:g})"
-        axes.set_title(f"{title}: {kept} of {len(rows)} stay{rule}", fontsize=9)
-        axes.set_xlabel("mean of -log P(source)")
-    _save(figure, path)
+def _bins(scores: Sequence[float], delta: float | None) -> np.ndarray:
+    """Edges of thirty bins or so, the threshold among them: no bin holds kept and dropped images."""
+    edges: np.ndarray = np.histogram_bin_edges(scores, 30)
+    if delta is None:
+        return edges
+    width = edges[1] - edges[0]
+    first, last = np.floor((edges[0] - delta) / width), np.ceil((edges[-1] - delta) / width)
+    return np.asarray(delta + width * np.arange(first, last + 1))
 
 
-def _save(figure: Figure, path: Path) -> None:
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+def class_bars(runs: Mapping[str, Scores], order: Sequence[str], rare: Sequence[str]) -> Figure:
+    """IoU of every class, a bar for each run; rare classes have a star."""
+    first = next(iter(runs.values()))
+    with mpl.rc_context(_style("black")):
+        figure = Figure(figsize=(max(6, 0.55 * len(order) + 1), 3.6), layout="constrained")
+        axes = figure.subplots()
+        width = 0.8 / len(runs)
+        for number, (run, scores) in enumerate(runs.items()):
+            heights = [100 * (scores.iou[name] or 0) for name in order]
+            places = [place + (number + 0.5) * width - 0.4 for place in range(len(order))]
+            axes.bar(places, heights, width, color=COLOURS[number % len(COLOURS)], label=run)
+        labels = [f"{name}{'*' * (name in rare)}\n{100 * first.pixel_share[name]:.2g} %" for name in order]
+        axes.set_xticks(range(len(order)), labels, rotation=60, ha="right", fontsize=8, parse_math=False)
+        axes.set_ylabel("IoU, %")
+        axes.grid(axis="x", visible=False)
+        for text in figure.legend(loc="outside upper center", ncols=3, fontsize=8).get_texts():
+            text.set_parse_math(False)
+    return figure
+
+
+def confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Figure:
+    """Shares of each true class, in percent."""
+    matrix = np.array(counts, float)
+    shares = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    side = 1.5 + 0.38 * len(names)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), share in np.ndenumerate(shares):
+        if share >= 1:
+            axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=7,
+                      color="white" if share > 60 else "black")  # fmt: skip
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=8, parse_math=False)
+    axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("truth; each row adds up to 100 %")
+    return figure
+
+
+def picture_grid(
+    rows: Mapping[str, Sequence[Shown]], heads: Sequence[str] = (), boxes: Mapping[str, Sequence[Box]] | None = None
+) -> Figure:
+    """Pictures in rows; heads above the first row, or each picture's own text where there are none."""
+    across = max(len(row) for row in rows.values())
+    ratio = next(iter(rows.values()))[0].picture
+    width, height = 2.2, 2.2 * ratio.height / ratio.width + 0.22
+    figure = Figure(figsize=(width * across, height * len(rows)), layout="constrained")
+    cells = figure.subplots(len(rows), across, squeeze=False)
+    for line, ((side, pictures), row) in enumerate(zip(rows.items(), cells, strict=True)):
+        for axes in row:
+            axes.set(xticks=[], yticks=[])
+            axes.set_frame_on(False)
+        row[0].set_ylabel(side, fontsize=7, parse_math=False, wrap=True)
+        for column, (axes, one) in enumerate(zip(row, pictures, strict=False)):
+            axes.imshow(np.asarray(one.picture.convert("RGB")), interpolation="nearest")
+            if heads:
+                axes.set_title(heads[column] if line == 0 else "", fontsize=8, parse_math=False)
+            else:
+                axes.set_title(one.text.rpartition(": ")[2][:40], fontsize=7, parse_math=False)
+            for box in (boxes or {}).get(side, ()):
+                size = one.picture.size
+                place = (box.left * size[0] / 100 - 0.5, box.top * size[1] / 100 - 0.5)
+                extent = (box.width * size[0] / 100, box.height * size[1] / 100)
+                axes.add_patch(Rectangle(place, *extent, fill=False, edgecolor="white", linewidth=1.6))
+                axes.add_patch(Rectangle(place, *extent, fill=False, edgecolor="black", linewidth=0.6))
+    return figure

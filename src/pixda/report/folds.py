@@ -2,8 +2,7 @@
 
 from rich.table import Table
 
-from pixda.metrics import Spread
-from pixda.report import percent
+from pixda.metrics import Spread, percent
 from pixda.terminal import console
 from pixda.validation import Validation
 

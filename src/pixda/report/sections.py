@@ -1,0 +1,149 @@
+"""The parts of a report: each looks at one thing, keeps its figures, and gives the page what it shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixda.data.classes import ClassSet
+from pixda.data.dataset import Sample, SegmentationDataset
+from pixda.data.sources import Sources
+from pixda.report import figures
+from pixda.report.curves import Panel, panels
+from pixda.report.figures import Drawing
+from pixda.report.frames import Looked
+from pixda.report.maps import Maps
+from pixda.report.pictures import Shown, shown, shown_mask
+from pixda.report.runs import RunFolder
+from pixda.report.selections import Judgement, gallery, judgements
+from pixda.report.words import class_lines, confusion_lines, worst_confusions
+from pixda.style import stylise
+
+_EXAMPLES = 3
+
+PHASES = {
+    "pretrain": "The first stage: the network learns from the synthetic source alone.",
+    "go-on": "The step-matched control: as many more steps on the source as other methods take.",
+    "fine-tune": "The network learns from the labelled real frames alone.",
+    "joint": "The network learns from both domains at once.",
+    "adapt": "The alignment: the network learns from both domains and has to fool the pixel critic (aligner) on real "
+    "frames; the image critic (judge) learns to say which source images look real.",
+    "distil": "The last fine-tuning on the real frames, held near the network as it stood before.",
+}
+"""Phase -> what it does, for who reads its curves."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One phase."""
+
+    phase: str
+    about: str
+    drawings: list[Drawing]
+
+
+def curves(run: RunFolder, folder: Path) -> list[Curves]:
+    """The training curves, a figure for each phase."""
+    found: dict[str, list[Panel]] = {}
+    for panel in panels(run.folder / "logs"):
+        found.setdefault(panel.phase, []).append(panel)
+    told = []
+    for phase, parts in found.items():
+        draws = [figures.curve_panel(panel) for panel in parts]
+        figures.keep(figures.side_by_side(draws, across=2), folder, f"curves_{phase}")
+        drawings = [figures.drawn(draw, panel.words()) for draw, panel in zip(draws, parts, strict=True)]
+        told.append(Curves(phase, PHASES.get(phase, ""), drawings))
+    return told
+
+
+def selection(run: RunFolder, sources: Sources | None, folder: Path) -> dict[str, Any] | None:
+    """What each selection kept, and the extremes of the first one of each source."""
+    judged = judgements(run.folder / "logs")
+    if not judged:
+        return None
+    draws = [figures.score_panel(one) for one in judged]
+    figures.keep(figures.side_by_side(draws), folder, "selection_scores")
+    drawings = [figures.drawn(draw, _selected(one)) for draw, one in zip(draws, judged, strict=True)]
+    firsts = [one for one in judged if one.epoch == judged[0].epoch]
+    galleries = [gallery(one, sources) for one in firsts] if sources is not None else []
+    for number, one in enumerate(galleries):
+        figures.keep(figures.picture_grid(one.rows), folder, f"selection_gallery{number or ''}")
+    return {"judged": judged, "drawings": drawings, "galleries": galleries}
+
+
+def _selected(one: Judgement) -> str:
+    scores = sorted(one.scores.values())
+    return (
+        f"Scores {one.title}: {len(one.kept)} of {len(scores)} images are kept; the lowest score is {scores[0]:.2f}, "
+        f"the middle one {scores[len(scores) // 2]:.2f}, the highest {scores[-1]:.2f}."
+    )
+
+
+def examples(sources: Sources | None, shots: SegmentationDataset | None) -> dict[str, list[Shown]]:
+    """A few source images and the shots, each with its labels."""
+    rows: dict[str, list[Shown]] = {}
+    if sources is not None:
+        places = [number * len(sources) // _EXAMPLES for number in range(min(_EXAMPLES, len(sources)))]
+        rows["source"] = _with_labels([sources[place] for place in places], sources.datasets[0].classes)
+    if shots is not None:
+        some = [shots[index] for index in range(min(_EXAMPLES, len(shots)))]
+        rows["target"] = _with_labels(some, shots.classes)
+    return rows
+
+
+def _with_labels(samples: Sequence[Sample], classes: ClassSet) -> list[Shown]:
+    """Image, labels, image, labels …"""
+    pictures = []
+    for one in samples:
+        pictures += [shown(one.image, one.name), shown_mask(one.mask, classes, f"{one.name}: its labels")]
+    return pictures
+
+
+def style(run: RunFolder, sources: Sources, shots: SegmentationDataset, folder: Path) -> dict[str, Any] | None:
+    """Source images before and after they took the style of a shot; None for a method that transfers none."""
+    beta = getattr(run.training.recipe, "style_beta", 0.0)
+    if not beta:
+        return None
+    rows = {}
+    for number in range(min(_EXAMPLES, len(sources))):
+        before = sources[number * len(sources) // _EXAMPLES]
+        donor = shots[number % len(shots)]
+        after = stylise(before.image[None].float(), donor.image[None].float(), beta)[0]
+        rows[before.name] = [
+            shown(before.image, f"{before.name}: before"),
+            shown(donor.image, f"{donor.name}: gives the style"),
+            shown(after, f"{before.name}: after"),
+        ]
+    figures.keep(figures.picture_grid(rows, ["before", "gives the style", "after"]), folder, "style")
+    return {"rows": rows, "beta": beta}
+
+
+def keep_maps(maps: Maps, folder: Path) -> None:
+    """The maps as a figure."""
+    figures.keep(figures.picture_grid(maps.rows), folder, "pixel_maps")
+
+
+def keep_frames(looked: Looked, folder: Path) -> None:
+    """The rows of frames as a figure, boxes around the small things."""
+    rows = {row.rule: row.pictures for row in looked.rows}
+    boxes = {row.rule: row.boxes for row in looked.rows}
+    figures.keep(figures.picture_grid(rows, looked.heads, boxes), folder, "frames")
+
+
+def classes(runs: Mapping[str, RunFolder], rare: Sequence[str], folder: Path) -> list[Any]:
+    """The bars of every class."""
+    scored = {title: run.scores for title, run in runs.items() if run.scores is not None}
+    lines = class_lines(list(scored.values()), next(iter(runs.values())).classes.names, rare)
+    figures.keep(figures.class_bars(scored, [line.name for line in lines], rare), folder, "classes")
+    return lines
+
+
+def confusion(run: RunFolder, counted: list[list[int]] | None, folder: Path) -> dict[str, Any] | None:
+    """The confusion matrix that the run kept, or the one counted just now; None where there is neither."""
+    counts = (run.scores.confusion if run.scores else None) or counted
+    if counts is None:
+        return None
+    names = run.classes.names
+    lines = confusion_lines(counts, names)
+    figures.keep(figures.confusion(counts, names), folder, "confusion")
+    return {"lines": lines, "names": names, "worst": worst_confusions(lines, names)}

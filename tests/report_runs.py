@@ -1,0 +1,28 @@
+"""What the tests of reports share: a first stage, PixDA and a control on two small domains."""
+
+from pathlib import Path
+
+from runs import two_domains, words
+
+from pixda.__main__ import main
+
+CLASSES = """name: two
+classes:
+  <script>alert("road")</script>: {colour: [128, 64, 128], cityscapes: 7}
+  sky & "air": {colour: [70, 130, 180], cityscapes: 23}
+  car: {colour: [0, 0, 142], cityscapes: 26}
+"""
+"""A class with markup for a name: it has to stay text."""
+
+
+def family(root: Path) -> Path:
+    """`first`, `pixda` and `fine_tuning` in one folder, which is returned; the data lies in `root`."""
+    two_domains(root)
+    (root / "classes.yaml").write_text(CLASSES)
+    runs = root / "runs"
+    shared = [f"--classes={root / 'classes.yaml'}"]
+    assert main(words(root, runs / "first", "--recipe.more_steps=0", *shared, method="source_only")) == 0
+    shared.append(f"--start_from={runs / 'first'}")
+    assert main(words(root, runs / "pixda", *shared)) == 0
+    assert main(words(root, runs / "fine_tuning", *shared, method="fine_tuning")) == 0
+    return runs

@@ -1,0 +1,191 @@
+"""`pixda report`: one page that holds everything, from runs, from comparisons, and from what is left of them."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+import torch
+from report_runs import family
+from runs import words
+from safetensors.torch import load_file
+
+from pixda.__main__ import main
+from pixda.metrics import Scores
+from pixda.report.baselines import neighbours
+from pixda.report.frames import boxes
+from pixda.report.runs import RunFolder
+from pixda.report.selections import judgements
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return family(tmp_path_factory.mktemp("family"))
+
+
+@pytest.fixture(scope="module")
+def page(runs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    assert main(["report", str(runs / "pixda"), "--out", str(out)]) == 0
+    return out / "report.html"
+
+
+class Reader(HTMLParser):
+    """Tags, their addresses, and the text between them, as a browser would see them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.addresses, self.sections, self.texts, self.tags, self.nameless = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.tags.append(tag)
+        self.addresses += [given[name] for name in ("src", "srcset", "href") if name in given]
+        if tag == "section":
+            self.sections.append(given["id"])
+        if tag == "img" and not given.get("alt"):
+            self.nameless.append(given)
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_the_page_asks_nobody_for_anything_and_every_picture_has_words(page):
+    read = Reader(page.read_text())
+    assert len(read.addresses) > 30
+    assert all(re.match(r"data:image/|#", address) for address in read.addresses)
+    assert not read.nameless
+    assert page.stat().st_size < 10e6
+    assert "default-src 'none'" in page.read_text()
+
+
+def test_the_run_is_compared_with_its_first_stage_and_the_control_beside_it(runs, page):
+    found = neighbours(RunFolder.read(runs / "pixda"))
+    assert [one.folder.name for one in found] == ["first", "fine_tuning"]
+    text = "".join(Reader(page.read_text()).texts)
+    for name in ("pixda", "first", "fine_tuning"):
+        assert f"{100 * Scores.load(runs / name / 'scores.json').miou:.1f}" in text
+    assert "source only, first stage" in text
+
+
+def test_a_class_with_markup_in_its_name_stays_text(page):
+    read = Reader(page.read_text())
+    assert read.tags.count("script") == 2, "the page's data and its code"
+    assert any('<script>alert("road")</script>' in text for text in read.texts)
+    data = json.loads(re.search(r'id="report-data">(.*?)</script>', page.read_text(), re.DOTALL)[1])
+    assert [one["name"] for one in data["classes"]][:2] == ['<script>alert("road")</script>', 'sky & "air"']
+
+
+def test_every_figure_is_kept_for_papers(page):
+    stems = {path.stem for path in (page.parent / "figures").iterdir()}
+    assert {"classes", "frames", "confusion", "pixel_maps", "style", "selection_scores", "curves_adapt"} <= stems
+    for stem in stems:
+        assert (page.parent / f"figures/{stem}.pdf").stat().st_size > 1000
+        assert (page.parent / f"figures/{stem}.png").stat().st_size > 1000
+
+
+def test_the_selections_are_those_of_the_log(runs):
+    made = json.loads((runs / "pixda/model.json").read_text())["made"]
+    assert [(len(one.kept), len(one.scores)) for one in judgements(runs / "pixda/logs")] == [
+        (one["kept"], one["of"]) for one in made["selections"]
+    ]
+
+
+def test_the_critic_that_is_kept_is_the_trained_one(runs, tmp_path):
+    """Without a last fine-tuning the checkpoint still holds it."""
+    more = ["--recipe.distillation.steps=0", f"--start_from={runs / 'first'}", f"--classes={runs.parent}/classes.yaml"]
+    assert main(words(runs.parent, tmp_path / "run", *more)) == 0
+    trained = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["trainees"]["aligner"]["network"]
+    kept = load_file(tmp_path / "run/critic.safetensors")
+    assert kept.keys() == trained.keys()
+    assert all(torch.equal(kept[name], trained[name]) for name in kept)
+
+
+def test_boxes_are_around_the_things_of_the_small_classes(runs):
+    classes = RunFolder.read(runs / "pixda").classes
+    truth = torch.zeros(100, 200, dtype=torch.uint8)
+    truth[20:40, 60:70] = 2
+    truth[80:100, 180:200] = 2
+    truth[0, 0] = 2  # a speck
+    found = boxes(truth, classes, ["car"])
+    assert [(b.left, b.top, b.width, b.height) for b in found] == [(90, 80, 10, 20), (30, 20, 5, 20)]
+    assert boxes(truth, classes, []) == []
+
+
+def test_without_its_data_a_report_says_so_and_keeps_the_numbers(runs, tmp_path):
+    shutil.copytree(runs / "pixda", tmp_path / "alone/pixda")
+    config = tmp_path / "alone/pixda/config.yaml"
+    config.write_text(config.read_text().replace(str(runs.parent / "source"), "/gone/a").replace(
+        str(runs.parent / "target"), "/gone/b"))  # fmt: skip
+    (tmp_path / "alone/pixda/critic.safetensors").unlink()
+    assert main(["report", str(tmp_path / "alone/pixda")]) == 0
+    read = Reader((tmp_path / "alone/pixda/report/report.html").read_text())
+    text = "".join(read.texts)
+    assert "there is no folder /gone/a" in text
+    assert "no predictions can be shown" in text
+    assert {"result", "classes", "selection", "training", "confusion"} <= set(read.sections)
+    assert not {"style", "pixels", "data"} & set(read.sections)
+
+
+def test_without_its_critic_a_report_shows_the_other_maps(runs, tmp_path):
+    shutil.copytree(runs / "pixda", tmp_path / "pixda")
+    (tmp_path / "pixda/critic.safetensors").unlink()
+    assert main(["report", str(tmp_path / "pixda"), "--out", str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out/report.html").read_text()
+    assert "This run kept no critic" in text
+    assert "the critic: source or target?" not in text
+    assert "S, difficulty" in text
+
+
+def test_several_runs_are_put_into_tables(runs, tmp_path):
+    given = [str(runs / name) for name in ("fine_tuning", "pixda", "first")]
+    assert main(["report", *given, "--out", str(tmp_path)]) == 0
+    read = Reader((tmp_path / "report.html").read_text())
+    assert "tables1" in read.sections
+    assert {"table.md", "table.csv", "curve.pdf"} <= {path.name for path in (tmp_path / "tables").iterdir()}
+    assert read.texts[read.texts.index("PixDA report") + 2] == "fine-tuning"
+
+
+def test_a_comparison_is_shown_with_its_tables_and_one_run_in_pictures(runs, tmp_path):
+    """The folder of a comparison as `pixda compare` leaves it, its runs those of the family."""
+    folder = tmp_path / "table"
+    assert main(["report", *(str(runs / name) for name in ("pixda", "first")), "--out", str(tmp_path / "one")]) == 0
+    shutil.copytree(tmp_path / "one/tables", folder)
+    shutil.copytree(runs, folder / "runs")
+    assert main(["report", str(folder)]) == 0
+    read = Reader((folder / "report/report.html").read_text())
+    assert read.sections.index("tables1") < read.sections.index("data")
+    assert read.texts[read.texts.index("PixDA report") + 2] == "PixDA"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "Name the folder of a run"),
+        (["{tmp}"], "is no run"),
+        (["{runs}/pixda", "{runs}/begun"], "is not finished"),
+        (["{runs}/pixda", "--out", "{tmp}/file/report"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(runs, tmp_path, capsys, given, said):
+    (tmp_path / "file").write_text("")
+    if not (runs / "begun").exists():
+        (runs / "begun").mkdir()
+        shutil.copy(runs / "pixda/config.yaml", runs / "begun")
+    assert main(["report", *(word.format(tmp=tmp_path, runs=runs) for word in given)]) == 1
+    message = capsys.readouterr().err
+    assert said in message
+    assert len(message.strip().splitlines()) == 1
+
+
+def test_a_run_that_is_not_finished_shows_its_curves(runs, tmp_path):
+    shutil.copytree(runs / "pixda", tmp_path / "run")
+    for name in ("model.json", "model.safetensors", "scores.json"):
+        (tmp_path / "run" / name).unlink()
+    assert main(["report", str(tmp_path / "run")]) == 0
+    read = Reader((tmp_path / "run/report/report.html").read_text())
+    assert "This run is not finished:" in read.texts
+    assert {"selection", "training", "protocol"} <= set(read.sections)
+    assert (tmp_path / "run/report/figures/curves_adapt.pdf").is_file()
