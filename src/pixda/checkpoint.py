@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from safetensors.torch import load_file, save_file
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models import build_segmenter
+from pixda.models.limits import at_most, check_numbers
 from pixda.models.segmenter import Segmenter
+from pixda.models.torch_files import load_torch
+from pixda.reading import read_json
 
 FORMAT = 1
+_LARGEST_SIDE = 1 << 16  # pixels
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -38,7 +43,13 @@ def load_checkpoint(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         UserError: the file cannot be read, or belongs to another configuration (the differences are named).
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(path) as archive:  # torch reads damaged tensors without a word
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"{damaged} in it is not what was written")
+        state = load_torch(path)
+        if not isinstance(state, dict) or not isinstance(state.get("config"), dict):
+            raise ValueError("it is no state of a run")
     except Exception as error:  # torch raises a dozen kinds for a damaged file
         raise UserError(f"The checkpoint {path} cannot be read ({_first_line(error)}); start the run anew.") from error
     if state.get("format") != FORMAT:
@@ -93,15 +104,71 @@ def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
     for file in (weights, card):
         if not file.is_file():
             raise UserError(f"There is no model at {path}: {file} is missing. Name the folder of a finished run.")
+    about = read_about(card)
     try:
-        about = json.loads(card.read_text())
-        segmenter = build_segmenter(classes=ClassSet.from_dict(about["classes"]), **about["network"])
-        segmenter.load_state_dict(load_file(weights))
-    except UserError:
-        raise
-    except Exception as error:  # whatever a damaged file makes json, safetensors or torch raise
-        raise UserError(f"The model at {path} cannot be read ({_first_line(error)}).") from error
+        tensors = load_file(weights)
+        network = about["network"]
+        if network.get("name") is not None:
+            raise ValueError("it asks for another model, which no saved one does")
+        check_numbers(network)
+        with at_most(sum(tensor.numel() for tensor in tensors.values())):
+            segmenter = build_segmenter(classes=ClassSet.from_dict(about["classes"]), **network)
+        segmenter.load_state_dict(tensors)
+    except Exception as error:  # whatever a damaged file makes safetensors, torch or a network's code raise
+        raise UserError(
+            f"The model at {path} cannot be read ({_first_line(error)}): copy both of its files again, or train anew."
+        ) from error
     return segmenter, about["made"]
+
+
+_ACCOUNT: dict[str, Any] = {
+    "network": {"architecture": str},
+    "classes": {},
+    "made": {
+        "version": str,
+        "method": str,
+        "preset": str,
+        "departures": {},
+        "first_weights": str,
+        "steps": {},
+        "machine": {},
+        "config": {
+            "size": list,
+            "seed": int,
+            "network": {"architecture": str},
+            "source": {"dataset": str, "split": str},
+            "target": {"dataset": str, "split": str, "test_split": str, "shots": int, "shot_list": str},
+        },
+    },
+}
+"""What readers of ``model.json`` rely on."""
+
+
+def read_about(card: Path) -> dict[str, Any]:
+    """What ``model.json`` says of a model. Raises UserError where something is missing or of another kind."""
+    about = read_json(card, "The account of a model,")
+    wrong = _misfit(about, _ACCOUNT)
+    if wrong is None:
+        size, steps = about["made"]["config"]["size"], about["made"]["steps"].values()
+        if len(size) != 2 or not all(type(side) is int and 0 < side <= _LARGEST_SIDE for side in size):
+            wrong = "made.config.size"
+        elif not all(type(count) is int and count >= 0 for count in steps):
+            wrong = "made.steps"
+    if wrong is not None:
+        raise UserError(
+            f"{card} is no account of a finished run: '{wrong}' is missing or wrong; copy it again, or train anew."
+        )
+    return about  # type: ignore[no-any-return]  # a mapping: its form was checked
+
+
+def _misfit(value: Any, form: Any, where: str = "") -> str | None:
+    """The first place, such as ``made.config``, at which nested values are not of a form; None if they are."""
+    if not isinstance(form, dict):
+        return None if isinstance(value, form) else where
+    if not isinstance(value, dict):
+        return where or "the file"
+    found = (_misfit(value.get(key), part, f"{where}.{key}".lstrip(".")) for key, part in form.items())
+    return next((place for place in found if place is not None), None)
 
 
 def random_state(fabric: Fabric) -> dict[str, Any]:

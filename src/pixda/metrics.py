@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pixda.data.classes import IGNORE, ClassSet
 from pixda.errors import UserError
+from pixda.reading import one_line, read_json
 
 
 class ConfusionMatrix:
@@ -83,9 +84,24 @@ class Scores:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote."""
-        record = json.loads(path.read_text())
-        return cls(**{field.name: record[field.name] for field in fields(cls)})
+        """Read what :meth:`save` wrote. Raises UserError for a file that holds something else."""
+        record = read_json(path, "The file of scores")
+        try:
+            scores = cls(
+                iou={name: _share(value) for name, value in record["iou"].items()},
+                mean={name: _share(value) for name, value in record["mean"].items()},
+                pixel_share={name: float(record["pixel_share"][name]) for name in record["iou"]},
+                pixel_accuracy=float(record["pixel_accuracy"]),
+            )
+            if all(value is None for value in scores.iou.values()):
+                raise ValueError("no class has a number")
+            _share(scores.pixel_accuracy)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise UserError(
+                f"{path} does not hold the scores of a run ({one_line(error)}): score its model again with "
+                "pixda evaluate."
+            ) from error
+        return scores
 
     @property
     def miou(self) -> float:
@@ -114,6 +130,12 @@ class Spread:
             statistics.stdev(there) if len(there) > 1 else None,
             len(there),
         )
+
+
+def _share(value: Any) -> float | None:
+    if value is not None and not 0 <= float(value) <= 1:
+        raise ValueError(f"{str(value)[:50]} is no number from 0 to 1")
+    return None if value is None else float(value)
 
 
 def _mean(values: Tensor) -> float | None:

@@ -22,6 +22,7 @@ from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee
 from pixda.progress import Display
+from pixda.reading import one_line
 from pixda.selection import Selected
 
 
@@ -41,6 +42,20 @@ class Position:
     """Batches of the epoch that are behind."""
     step: int = 0
     """Steps of the phase that are behind."""
+
+
+def stored_position(state: dict[str, Any], phases: int, path: Path) -> Position:
+    """Where a checkpoint stands. Raises UserError if that is nowhere in a run of so many phases."""
+    try:
+        position = Position(**state["position"])
+        counts = [*asdict(position).values(), *state["steps_done"].values()]
+        if not all(type(count) is int and count >= 0 for count in counts) or position.phase >= phases:
+            raise ValueError("its position is outside the run")
+        if not isinstance(state["selections"], list):
+            raise TypeError("its selections are no list")
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"The checkpoint {path} cannot be read ({one_line(error)}); start the run anew.") from error
+    return position
 
 
 @dataclass
@@ -94,7 +109,7 @@ class Run:
         """
         state = load_checkpoint(self.checkpoint, self.config) if resume else None
         if state is not None:
-            self.position = Position(**state["position"])
+            self.position = stored_position(state, len(self.phases), self.checkpoint)
             self.selections, self.steps_done = state["selections"], state["steps_done"]
         place = Workplace(self.fabric, self.domains, self.segmenter, journal=self)
         carried: Trainee[Any] | None = None
@@ -200,10 +215,15 @@ class Run:
         save_checkpoint(self.checkpoint, state)
 
     def _restore(self, phase: Phase, state: dict[str, Any]) -> None:
-        for name, trainee in phase.trainees().items():
-            trainee.load_state_dict(state["trainees"][name])
-        phase.load_state_dict(state["phase"])
-        restore_random_state(self.fabric, state["random"])
+        try:
+            for name, trainee in phase.trainees().items():
+                trainee.load_state_dict(state["trainees"][name])
+            phase.load_state_dict(state["phase"])
+            restore_random_state(self.fabric, state["random"])
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise UserError(
+                f"The checkpoint {self.checkpoint} does not fit this run ({one_line(error)}); start the run anew."
+            ) from error
 
     # ---- stopping
 

@@ -100,8 +100,8 @@ def test_the_card_says_how_the_model_was_made_and_scored(run, photos, tmp_path):
     assert export(run, tmp_path / "model.onnx", f"--frames={photos}") == 0
     text = (tmp_path / "model.onnx.md").read_text()
     for said in (
-        "| method | source_only, preset small |",
-        "pretrain_steps = 20",
+        r"| method | source\_only, preset small |",
+        r"pretrain\_steps = 20",
         "2 frames, list ",
         "| 13 | car | 0, 0, 142 |",
         "Split val, 3 frames; network at 64 x 48",
