@@ -121,6 +121,16 @@ def second_source(root: Path) -> list[str]:
     return [f"--more_sources.{key}={value}" for key, value in given.items()]
 
 
+def account(**changes: object) -> dict[str, object]:
+    """What `model.json` says of the making of a model."""
+    data = {"dataset": "folder", "root": "x", "split": "train"}
+    target = {**data, "test_split": "val", "shots": 1, "shot_list": "drawn"}
+    network = {"architecture": "tiny", "options": {}}
+    config = {"size": [64, 48], "seed": 0, "network": network, "source": data, "target": target}
+    made = {"version": "0", "method": "pixda", "preset": "small", "first_weights": "random", "config": config}
+    return made | {"departures": {}, "steps": {"pretrain": 4}, "machine": {}} | changes
+
+
 def start(root: Path, out: Path, *more: str, method: str = "pixda") -> subprocess.Popen[str]:
     """`pixda train --resume true` in a process of its own, to be stopped."""
     command = [sys.executable, "-m", "pixda", *words(root, out, "--resume=true", *more, method=method)]

@@ -10,13 +10,14 @@ SOURCE = Path(__file__).parents[1] / "src" / "pixda"
 # From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
 FLOORS = [
     {"errors", "terminal", "memory", "pace"},
+    {"reading"},
     {"data", "lock", "faults", "view", "loggers"},
     {"style", "models", "losses", "sheet", "distributed"},
     {"selection", "pseudo_labels"},
     {"phases"},
     {"methods", "config"},
     {"options"},
-    {"metrics", "checkpoint", "progress", "machine", "readings", "stopping"},
+    {"metrics", "checkpoint", "model_files", "progress", "machine", "readings", "stopping"},
     {"logs"},
     {"evaluation"},
     {"samples"},

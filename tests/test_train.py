@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from pixda.__main__ import main
-from pixda.checkpoint import load_model
+from pixda.model_files import load_model
 from pixda.models import Ensemble, build_segmenter
 from pixda.models.critics import PixelCritic
 from pixda.report.selections import judgements

@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pixda.checkpoint import load_model
 from pixda.config import Experiment, Machine, Network
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data, StreetOptions, Target
@@ -32,6 +31,7 @@ from pixda.experiment import run
 from pixda.machine import make_fabric
 from pixda.methods import build
 from pixda.metrics import Scores
+from pixda.model_files import load_model
 from pixda.phases.settings import (
     Alignment,
     CriticOptimiser,

@@ -1,6 +1,5 @@
-"""What a run keeps: one checkpoint to go on from, and the final model for everybody."""
+"""The state of a run in one file, to go on from."""
 
-import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -10,18 +9,13 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import load_file, save_file
-from torch import nn
 
 from pixda import __version__
-from pixda.data.classes import ClassSet
 from pixda.errors import UserError
-from pixda.models import build_segmenter
-from pixda.models.segmenter import Segmenter
+from pixda.models.torch_files import load_torch
 
 FORMAT = 1
 _NAMED = 8  # differences
-
 
 LIMITS = ("skip_unreadable", "skip_not_finite")
 """Options that may be raised on the way: what was done under a lower limit is what a higher one would have done."""
@@ -61,7 +55,7 @@ def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -
         with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
             if damaged := archive.testzip():
                 raise ValueError(f"the checksum of '{damaged}' is not that of its content")
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_torch(path)
         form, version, began = state.get("format"), state.get("version"), dict(state["config"])
     except Exception as error:  # zipfile and torch raise a dozen kinds for a damaged file
         raise UserError(f"The checkpoint {path} cannot be read ({_first_line(error)}); start the run anew.") from error
@@ -116,56 +110,6 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
         elif before != after:
             found.append(f"{prefix}{key}: {before} -> {after}")
     return found
-
-
-def save_model(folder: Path, segmenter: Segmenter, made: dict[str, Any]) -> Path:
-    """Write ``model.safetensors`` (weights) and ``model.json`` (classes, network, how it was made)."""
-    weights = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
-    temporary = folder / "model.safetensors.tmp"
-    save_file(weights, temporary)
-    about = {
-        "format": FORMAT,
-        "network": segmenter.spec(),
-        "classes": segmenter.classes.to_dict(),
-        "made": made,
-    }
-    card = folder / "model.json.tmp"
-    card.write_text(json.dumps(about, indent=2) + "\n")
-    card.replace(folder / "model.json")
-    temporary.replace(folder / "model.safetensors")
-    return folder / "model.safetensors"
-
-
-def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
-    """The segmenter and the account of its making, from a run folder or its ``model.safetensors``.
-
-    Raises:
-        UserError: there is no finished model, or it cannot be read.
-    """
-    weights = path / "model.safetensors" if path.is_dir() else path
-    card = weights.with_suffix(".json")
-    for file in (weights, card):
-        if not file.is_file():
-            raise UserError(f"There is no model at {path}: {file} is missing. Name the folder of a finished run.")
-    try:
-        about = json.loads(card.read_text())
-        segmenter = build_segmenter(classes=ClassSet.from_dict(about["classes"]), **about["network"])
-        segmenter.load_state_dict(load_file(weights))
-    except UserError:
-        raise
-    except Exception as error:  # whatever a damaged file makes json, safetensors or torch raise
-        raise UserError(f"The model at {path} cannot be read ({_first_line(error)}).") from error
-    return segmenter, about["made"]
-
-
-def save_critic(folder: Path, critic: nn.Module) -> None:
-    """Write ``critic.safetensors``: what the segmenter had to fool, as it stood when its phase ended.
-
-    The checkpoint of a later phase holds it no more, and without it nobody could look at what it saw.
-    """
-    temporary = folder / "critic.safetensors.tmp"
-    save_file({name: tensor.contiguous() for name, tensor in critic.state_dict().items()}, temporary)
-    temporary.replace(folder / "critic.safetensors")
 
 
 def random_state(fabric: Fabric) -> dict[str, Any]:

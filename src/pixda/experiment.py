@@ -11,7 +11,6 @@ import yaml
 from lightning_fabric import Fabric
 
 from pixda import __version__, distributed
-from pixda.checkpoint import load_model, save_model
 from pixda.config import Experiment, Machine, plain
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
@@ -31,6 +30,7 @@ from pixda.machine import begin_processes, describe_machine, make_fabric, togeth
 from pixda.methods import METHODS, build, departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
+from pixda.model_files import load_model, save_model
 from pixda.models import build_segmenter, load_weights
 from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import synchronise
@@ -137,7 +137,9 @@ def _run(
             if experiment.machine.batch_statistics == "synchronised":
                 synchronise(segmenter, fabric.device)
         segmenter = segmenter.to(fabric.device)
-        samples = logs and Samples(out / "samples", domains, experiment.watch.samples, fabric, logs, display)
+        samples = None
+        if logs is not None:
+            samples = Samples(out / "samples", domains, experiment.watch.samples, fabric, logs, display)
         training = Run(
             out,
             config,

@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pixda.data.classes import IGNORE, ClassSet
 from pixda.errors import UserError
+from pixda.reading import one_line, read_json
 
 
 class ConfusionMatrix:
@@ -92,10 +93,25 @@ class Scores:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote."""
-        record = json.loads(path.read_text())
-        known = {field.name: record[field.name] for field in fields(cls) if field.name != "confusion"}
-        return cls(**known, confusion=record.get("confusion"))
+        """Read what :meth:`save` wrote. Raises UserError for a file that holds something else."""
+        record = read_json(path, "The file of scores")
+        try:
+            scores = cls(
+                iou={name: _share(value) for name, value in record["iou"].items()},
+                mean={name: _share(value) for name, value in record["mean"].items()},
+                pixel_share={name: float(record["pixel_share"][name]) for name in record["iou"]},
+                pixel_accuracy=float(record["pixel_accuracy"]),
+                confusion=_counts(record.get("confusion"), len(record["iou"])),
+            )
+            if all(value is None for value in scores.iou.values()):
+                raise ValueError("no class has a number")
+            _share(scores.pixel_accuracy)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise UserError(
+                f"{path} does not hold the scores of a run ({one_line(error)}): score its model again with "
+                "pixda evaluate."
+            ) from error
+        return scores
 
     @property
     def miou(self) -> float:
@@ -126,9 +142,21 @@ class Spread:
         )
 
 
+def _counts(value: Any, classes: int) -> list[list[int]] | None:
+    if value is not None and ([len(row) for row in value] != [classes] * classes):
+        raise ValueError("the confusion matrix is of other classes")
+    return None if value is None else [[int(count) for count in row] for row in value]
+
+
 def percent(value: float | None) -> str:
     """``0.4213`` -> ``42.1``; a class without ground truth has a dash."""
     return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _share(value: Any) -> float | None:
+    if value is not None and not 0 <= float(value) <= 1:
+        raise ValueError(f"{str(value)[:50]} is no number from 0 to 1")
+    return None if value is None else float(value)
 
 
 def _mean(values: Tensor) -> float | None:

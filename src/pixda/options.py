@@ -1,21 +1,42 @@
 """From words and YAML to typed options: parsers made from functions and dataclasses, whose mistakes are one line."""
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader, set_parsing_settings
+from yaml import YAMLError
 
 from pixda.config import Experiment
 from pixda.errors import UserError
 from pixda.methods import METHODS, build
 from pixda.methods.method import Method
 from pixda.methods.presets import PRESETS
+from pixda.reading import check_yaml, read_yaml
 
-set_parsing_settings(docstring_parse_attribute_docstrings=True)
+# Configs could name classes (class_path), which jsonargparse would import and call: whoever wrote the file would run
+# code here. Nothing of PixDA is chosen so, and nothing may be but the plain groups of values that lists are made of.
+set_parsing_settings(
+    docstring_parse_attribute_docstrings=True,
+    import_path_denylist=["*"],
+    import_path_allowlist=["pixda.data.config.Data", "pixda.comparison.grid.Row"],
+    instantiate_subclass_spec_in_any=False,
+)
+
+_load_yaml = get_loader("yaml")
+
+
+def _load_checked(text: str) -> Any:
+    check_yaml(text)
+    return _load_yaml(text)
+
+
+set_loader("yaml", _load_checked, (YAMLError,))
+
+_LONGEST_MISTAKE = 2000  # characters
 
 
 def make_parser(command: str, description: str) -> ArgumentParser:
@@ -36,10 +57,23 @@ def parse(parser: ArgumentParser, given: Sequence[str] | Mapping[str, Any]) -> N
             found: Namespace = parser.instantiate(parser.parse_object(dict(given)))
         else:
             found = parser.instantiate(parser.parse_args(list(given)))
-    except argparse.ArgumentError as error:
-        text = " ".join(str(error).split())
-        raise UserError(f"{text} (options: {parser.prog} --help)") from error
+    except (argparse.ArgumentError, ImportError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise _mistake(parser, error) from error  # the latter for classes, and for values too odd for its own words
     return found
+
+
+_A_CLASS = re.compile(r"Importing '(.+?)' is not allowed")
+
+
+def _mistake(parser: ArgumentParser, error: Exception) -> UserError:
+    if named := _A_CLASS.search(str(error)):
+        text = (
+            f"'{named[1]}' would be imported as a Python class, which neither options nor configs may ask for; write "
+            "plain values, and the path of a file with a folder (./name.yaml)"
+        )
+    else:
+        text = " ".join(str(error).replace('in "<unicode string>", ', "").split())[:_LONGEST_MISTAKE]
+    return UserError(f"{text} (options: {parser.prog} --help)")
 
 
 @dataclass(frozen=True)
@@ -100,18 +134,24 @@ def method_and_preset(words: Sequence[str]) -> tuple[str, str]:
     Which options there are, and their defaults, depends on them: they are read before everything else.
     """
     reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    reader.add_argument("--config", action="append", default=[])
     reader.add_argument("--method")
     reader.add_argument("--preset")
     given, _ = reader.parse_known_args(words)
     values = {"method": "pixda", "preset": "paper"}
-    for path in given.config:
-        try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"The config {path} cannot be read: {' '.join(str(error).split())}") from error
-        if not isinstance(content, dict):
-            raise UserError(f"The config {path} must hold 'key: value' lines; start from one in configs/.")
+    for content in read_configs(words):
         values |= {key: str(content[key]) for key in values if key in content}
     values |= {key: value for key, value in vars(given).items() if key in values and value is not None}
     return values["method"], values["preset"]
+
+
+def read_configs(words: Sequence[str]) -> list[dict[str, Any]]:
+    """The values of every file that ``--config`` names. Raises UserError for one that cannot be read."""
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    reader.add_argument("--config", action="append", default=[], type=Path)
+    contents = []
+    for path in reader.parse_known_args(words)[0].config:
+        content = read_yaml(path, "The config")
+        if not isinstance(content, dict):
+            raise UserError(f"The config {path} must hold 'key: value' lines; start from one in configs/.")
+        contents.append(content)
+    return contents

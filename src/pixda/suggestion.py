@@ -1,7 +1,6 @@
 """Which unlabelled target frames to label next: uncertain ones, unlike each other, from all cities."""
 
 import csv
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -16,12 +15,12 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor
 
-from pixda.checkpoint import load_model
 from pixda.config import Machine
 from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city, read_image
-from pixda.data.shots import write_manifest
+from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
 from pixda.machine import make_fabric
+from pixda.model_files import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.progress import Display
 from pixda.sheet import colourise, sheet
@@ -141,10 +140,7 @@ def _or_one(distance: float | None) -> float:
 def _labelled(model: Path) -> set[str]:
     """Names in the run's shots.json; none where there is no such file."""
     path = (model if model.is_dir() else model.parent) / "shots.json"
-    try:
-        return set(json.loads(path.read_text(encoding="utf-8"))["names"])
-    except (OSError, ValueError, KeyError):
-        return set()
+    return set(read_manifest(path).names) if path.is_file() else set()
 
 
 @torch.no_grad()

@@ -18,5 +18,6 @@ def console(stderr: bool = False) -> Console:
         stderr: write to the standard error; a notebook, which would frame that in red, gets it as the rest.
     """
     if Console().is_jupyter:
-        return Console(highlight=False, force_jupyter=False, force_terminal=False, width=100)
-    return Console(stderr=stderr, highlight=False, quiet=_quiet)
+        return Console(highlight=False, markup=False, force_jupyter=False, force_terminal=False, width=100)
+    # No markup: names of classes, files and runs are printed, and "[/x]" in one of them is no style.
+    return Console(stderr=stderr, highlight=False, markup=False, quiet=_quiet)

@@ -16,12 +16,12 @@ from pixda.checkpoint import (
     random_state,
     restore_random_state,
     save_checkpoint,
-    save_critic,
 )
 from pixda.data.domains import Domains, Pair
 from pixda.errors import MetByOne, Resumable, UserError
 from pixda.journal import RunJournal
 from pixda.logs import Logs
+from pixda.model_files import save_critic
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase, Workplace
 from pixda.phases.trainee import Trainee
@@ -294,6 +294,11 @@ class Run:
 
     def _take_back(self, state: dict[str, Any]) -> None:
         self.position = Position(**state["position"])
+        counts = [*asdict(self.position).values(), *state["steps_done"].values()]
+        if not all(type(count) is int and count >= 0 for count in counts) or self.position.phase >= len(self.phases):
+            raise ValueError("its position is outside the run")
+        if not isinstance(state["selections"], list):
+            raise TypeError("its selections are no list")
         self.steps_done, self.journal.selections = state["steps_done"], state["selections"]
         self.journal.total = sum(self.steps_done.values())
         # An older checkpoint does not have these.

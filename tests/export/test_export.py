@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from pixda.__main__ import main
-from pixda.checkpoint import load_model, save_model
 from pixda.data.classes import ClassSet
 from pixda.export.formats import FORMATS
 from pixda.export.network import Deployed
+from pixda.model_files import load_model, save_model
 from pixda.models import build_segmenter
 
 BATCHES = [(1, 48, 64), (2, 61, 93), (3, 130, 40)]  # images, height, width
@@ -100,8 +100,8 @@ def test_the_card_says_how_the_model_was_made_and_scored(run, photos, tmp_path):
     assert export(run, tmp_path / "model.onnx", f"--frames={photos}") == 0
     text = (tmp_path / "model.onnx.md").read_text()
     for said in (
-        "| method | source_only, preset small |",
-        "pretrain_steps = 20",
+        r"| method | source\_only, preset small |",
+        r"pretrain\_steps = 20",
         "2 frames, list ",
         "| 13 | car | 0, 0, 142 |",
         "Split val, 3 frames; network at 64 x 48",

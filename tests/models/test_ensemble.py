@@ -7,11 +7,12 @@ import pytest
 import torch
 from hf_models import SEGFORMER
 from lightning_fabric import Fabric
+from runs import account
 
-from pixda.checkpoint import load_model, save_model
 from pixda.errors import UserError
 from pixda.export.formats import FORMATS
 from pixda.export.network import Deployed
+from pixda.model_files import load_model, save_model
 from pixda.models import Ensemble, build_segmenter
 from pixda.phases.phase import upsample
 from pixda.predict.network import Predictor
@@ -65,17 +66,17 @@ def test_far_apart_members_give_no_infinity(members, images):
 
 def test_saved_and_loaded_it_answers_in_the_same_bits(members, images, tmp_path):
     ensemble = Ensemble(members).eval()
-    save_model(tmp_path, ensemble, {"method": "fda"})
+    save_model(tmp_path, ensemble, account(method="fda"))
     again, made = load_model(tmp_path)
     assert isinstance(again, Ensemble)
     assert len(again.members) == 3
     assert torch.equal(again.eval()(images), ensemble(images))
-    assert made == {"method": "fda"}
+    assert made["method"] == "fda"
 
 
 def test_members_of_any_build_are_saved(classes, tmp_path):
     ensemble = Ensemble([build_segmenter("huggingface", classes, config=SEGFORMER) for _ in range(2)]).eval()
-    save_model(tmp_path, ensemble, {})
+    save_model(tmp_path, ensemble, account())
     images = torch.rand(1, 3, 64, 64) * 255
     assert torch.equal(load_model(tmp_path)[0].eval()(images), ensemble(images))
 

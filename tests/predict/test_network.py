@@ -5,10 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pixda.checkpoint import load_model
 from pixda.config import Machine
 from pixda.evaluation import predict, resized
 from pixda.machine import make_fabric
+from pixda.model_files import load_model
 from pixda.predict.network import Predictor, starts
 
 SIZES = [(48, 64), (61, 93), (130, 40)]  # height, width

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pixda.comparison.grid import Grid
 from pixda.errors import UserError
-from pixda.options import make_parser, parse
+from pixda.options import make_parser, parse, read_configs
 
 
 def compare(words: Sequence[str]) -> None:
@@ -25,7 +25,9 @@ def compare(words: Sequence[str]) -> None:
     )
     parser.add_class_arguments(Grid)
     first = list(words[:1])
-    given = parse(parser, ["--config", *words] if first and not first[0].startswith("-") else words)
+    words = ["--config", *words] if first and not first[0].startswith("-") else words
+    read_configs(words)  # for errors that name the file and the line
+    given = parse(parser, words)
     if given.out is None:
         raise UserError("--out is needed: the folder that tables and runs are kept in, such as --out runs/table.")
     if given.at_once is not None and given.at_once < 1:

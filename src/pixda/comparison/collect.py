@@ -15,9 +15,11 @@ from pixda.data.check import check
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
 from pixda.data.open import open_dataset, open_test
+from pixda.data.shots import read_manifest
 from pixda.errors import UserError
 from pixda.methods import METHODS
 from pixda.metrics import Scores
+from pixda.model_files import read_about
 
 
 def collect(grid: Grid, cells: Sequence[Planned], jobs: Sequence[Job], shares: Mapping[str, Any]) -> Comparison:
@@ -40,8 +42,8 @@ def _read(job: Job) -> Result:
     shots, model = job.folder / "shots.json", job.folder / "model.json"
     if not model.is_file() and job.needs is not None and job.words[0] == "evaluate":
         model = job.needs.folder / "model.json"
-    frames = len(set(json.loads(shots.read_text())["names"])) if shots.is_file() else None
-    made = json.loads(model.read_text())["made"] if model.is_file() else None
+    frames = len(set(read_manifest(shots).names)) if shots.is_file() else None
+    made = read_about(model)["made"] if model.is_file() else None
     if job.done:
         return Result(job.cell, frames, Scores.load(job.product), None, made)
     failure = job.failure.read_text() if job.failure.is_file() else None

@@ -16,6 +16,7 @@ from pixda.comparison.results import Cell
 from pixda.config import plain
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
+from pixda.reading import read_yaml
 
 _CONFIG = "asked.yaml"
 
@@ -107,7 +108,9 @@ def _write_config(job: Job, values: Mapping[str, Any], kept: bool = False) -> No
     if path.is_file():
         if kept:
             return
-        before = yaml.safe_load(path.read_text())
+        before = read_yaml(path, "The config of an earlier comparison,")
+        if not isinstance(before, dict):
+            raise UserError(f"{path} holds no config: remove its folder, or choose another --out.")
         if changed := [text for text in differences(before, wanted) if not text.startswith(("machine.", "watch."))]:
             raise UserError(
                 f"{job.folder} holds the cell '{job.title}' of another grid: {'; '.join(changed)}. Choose "

@@ -19,6 +19,7 @@ from pixda.data.dataset import SegmentationDataset
 from pixda.data.findings import Strange, copies, told
 from pixda.data.look import Look, look_at
 from pixda.errors import UserError
+from pixda.reading import read_json
 from pixda.terminal import console
 
 _CACHE_FORM = 2  # raise it when the report's fields or the checks change
@@ -174,11 +175,24 @@ def _state(path: Path | None) -> str:
 def _read(path: Path) -> Report | None:
     """Return the kept report, or None where there is none that can be read: it is then made again."""
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = read_json(path, "The kept check")
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
-        return Report(**fields)
-    except (OSError, ValueError, TypeError, AttributeError):
+        report = Report(**fields)
+        return report if _is_whole(report) else None
+    except (UserError, TypeError, AttributeError):
         return None
+
+
+def _is_whole(report: Report) -> bool:
+    """Whether all fields are of their kinds: the file may have been damaged."""
+    texts = (*report.names, *report.problems, *report.warnings, *report.digests, *report.digests.values())
+    counts = [number for table in (report.images, report.masks, report.codes) for number in table.values()]
+    numbers = (report.frames, report.ignored, report.unknown, *report.pixels, *counts)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(type(number) is int and number >= 0 for number in numbers)
+        and len(report.names) == len(report.pixels)
+    )
 
 
 def _write(path: Path, report: Report) -> None:

@@ -6,25 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-import yaml
-
 from pixda.data.label_names import LABEL_NAMES
 
 IGNORE = 255
 """Index of pixels that no loss and no metric counts, in every mask."""
 
-_MOST_CLASSES = 253  # one byte a pixel, less IGNORE, the mark of an unknown id, and a spare value
+MOST_CLASSES = 253  # one byte a pixel, less IGNORE, the mark of an unknown id, and a spare value
 
 
-def read_class_file(text: str) -> dict[str, Any]:
-    """Return the fields of a ClassSet from the text of its file.
+def read_class_file(data: Any) -> dict[str, Any]:
+    """Return the fields of a ClassSet from the values of its file.
 
-    Raises ValueError with the rest of the user's sentence, yaml.YAMLError for text that is no YAML.
+    Raises ValueError with the rest of the user's sentence.
     """
-    twice = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
-    data = yaml.safe_load(text)
-    if twice is not None:
-        raise ValueError(f"'{twice}' is given twice in one place.")
     top = _mapping(data, "the file")
     unknown = sorted(str(key) for key in top if key not in ("name", "classes", "ignore", "protocols"))
     if unknown:
@@ -33,8 +27,8 @@ def read_class_file(text: str) -> dict[str, Any]:
     if not isinstance(name, str) or not name:
         raise ValueError(f"'name' must be a short text, not {name!r}.")
     classes = _mapping(top.get("classes"), "'classes'")
-    if not 1 <= len(classes) <= _MOST_CLASSES:
-        raise ValueError(f"'classes' holds {len(classes)} classes; 1 to {_MOST_CLASSES} are possible.")
+    if not 1 <= len(classes) <= MOST_CLASSES:
+        raise ValueError(f"'classes' holds {len(classes)} classes; 1 to {MOST_CLASSES} are possible.")
 
     colours: list[tuple[int, int, int]] = []
     columns: dict[str, list[_Cell]] = {}
@@ -74,21 +68,6 @@ class _Cell(NamedTuple):
     meaning: int
     value: Any
     where: str
-
-
-def _repeated_key(node: yaml.Node | None, depth: int = 3) -> str | None:
-    """Find a key written twice in one mapping: YAML keeps the last in silence, and a class would vanish."""
-    if depth == 0 or not isinstance(node, yaml.MappingNode):
-        return None
-    seen: set[str] = set()
-    for key, value in node.value:
-        if str(key.value) in seen:
-            return str(key.value)
-        seen.add(str(key.value))
-        deeper = _repeated_key(value, depth - 1)
-        if deeper is not None:
-            return deeper
-    return None
 
 
 def _mapping(value: object, what: str) -> Mapping[Any, Any]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import yaml
 
-from pixda.data.class_file import IGNORE, read_class_file
+from pixda.data.class_file import IGNORE, MOST_CLASSES, read_class_file
 from pixda.data.labels import UNKNOWN, Labels
 from pixda.errors import UserError
+from pixda.reading import one_line, read_yaml
 
 __all__ = ["IGNORE", "UNKNOWN", "ClassIds", "ClassSet"]
 
@@ -54,10 +54,9 @@ class ClassSet:
                     f"{', '.join(shipped)}; give one of your own as the path of a .yaml file."
                 )
             path = _SHIPPED / f"{name_or_path}.yaml"
+        values = read_yaml(path, "Class set")
         try:
-            return cls(**read_class_file(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"Class set {path} cannot be read: {' '.join(str(error).split())}") from error
+            return cls(**read_class_file(values))
         except ValueError as error:
             raise UserError(f"Class set {path}: {error}") from error
 
@@ -109,7 +108,7 @@ class ClassSet:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Rebuild from `to_dict`, also after a trip through JSON. Raises UserError for anything else."""
         try:
-            return cls(
+            stored = cls(
                 name=data["name"],
                 names=tuple(data["names"]),
                 colours=tuple((int(red), int(green), int(blue)) for red, green, blue in data["colours"]),
@@ -117,8 +116,28 @@ class ClassSet:
                 raw_ids=_with_keys(int, data["raw_ids"]),
                 raw_colours=_with_keys(int, data.get("raw_colours", {})),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UserError(f"The stored class set is damaged or of another version: {error!r}.") from error
+            stored._check()
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise UserError(f"The stored class set is damaged or of another version: {one_line(error)}.") from error
+        return stored
+
+    def _check(self) -> None:
+        """Raise ValueError for what no class file makes: a stored class set has not been through its reader."""
+        count = len(self.names)
+        indices = [index for members in self.protocols.values() for index in members]
+        columns = [(255, ids) for ids in self.raw_ids.values()]
+        columns += [(0xFFFFFF, colours) for colours in self.raw_colours.values()]
+        meanings = {*range(count), IGNORE}
+        if not all(isinstance(text, str) for text in (self.name, *self.names)) or len(set(self.names)) != count:
+            raise ValueError("a name is no text, or is there twice")
+        if not 1 <= count <= MOST_CLASSES or len(self.colours) != count:
+            raise ValueError(f"{count} names and {len(self.colours)} colours")
+        if any(not 0 <= part <= 255 for colour in self.colours for part in colour):
+            raise ValueError("a colour is not of three numbers 0..255")
+        if not all(self.protocols.values()) or any(index not in range(count) for index in indices):
+            raise ValueError("a protocol is empty, or names a class that is not there")
+        if any(not 0 <= code <= most or column[code] not in meanings for most, column in columns for code in column):
+            raise ValueError("a label id or its class is out of range")
 
 
 def _with_keys(kind: type[Any], columns: Mapping[str, Mapping[Any, int]]) -> dict[str, dict[Any, int]]:

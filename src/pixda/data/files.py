@@ -1,8 +1,6 @@
 """Finding and decoding picture files, with errors that name the file."""
 
 import io
-import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,8 +12,9 @@ from pixda.errors import UserError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
-# All that Pillow raises for bytes that are not the picture they claim to be.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error, Image.DecompressionBombError)
+# Of the fifty formats that Pillow knows, one runs another program to draw the file.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+_MOST_PIXELS = 1 << 27  # 16384 x 8192; a file of a few kilobytes can unpack to any number
 
 
 def find_files(folder: Path, suffixes: Sequence[str], ending: str = "") -> dict[str, Path]:
@@ -47,10 +46,10 @@ def find_files_by_city(folder: Path, suffixes: Sequence[str], ending: str = "") 
 
 def read_image(path: Path) -> Image.Image:
     """Decode an image to 8-bit RGB. Raises UserError naming a file that cannot be decoded."""
-    image = _decoded(path, "image")
+    image = _decoded(path, "image", "RGB")
     if image.mode.startswith(("I", "F")):
         raise UserError(f"The image {path} has 16 or more bits a channel; save it with 8.")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return image
 
 
 def read_ids(path: Path) -> np.ndarray:
@@ -88,9 +87,11 @@ def read_channels(path: Path) -> np.ndarray:
     Pillow would cut 16 bits to the upper 8. Raises UserError naming a file that cannot be decoded.
     """
     try:
+        with Image.open(path, formats=("PNG",)) as header:
+            _check_size(header)
         # Bytes first: OpenCV itself cannot open every path on every system.
         pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except (OSError, cv2.error):  # a missing, an empty file
+    except Exception:  # a missing, an empty file, and all that the decoders raise
         pixels = None
     if pixels is None:
         raise UserError(f"The mask {path} cannot be decoded; it may be cut short: fetch it again or remove the frame.")
@@ -112,12 +113,22 @@ def unpacked_mask(png: bytes) -> np.ndarray:
         return np.array(file)
 
 
-def _decoded(path: Path, what: str) -> Image.Image:
+def _decoded(path: Path, what: str, mode: str | None = None) -> Image.Image:
+    """The picture in a file, in 8 bits of a mode where one is given and the file has no more."""
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
+            _check_size(file)
             file.load()
-            return file
-    except _BROKEN as error:
+            if mode is None or file.mode == mode or file.mode.startswith(("I", "F")):
+                return file
+            return file.convert(mode)
+    except Exception as error:  # bytes that are not the picture they claim to be fail anywhere in a decoder
         raise UserError(
             f"The {what} {path} cannot be decoded ({error}); it may be cut short: fetch it again or remove the frame."
         ) from error
+
+
+def _check_size(header: Image.Image) -> None:
+    """Raise ValueError before a picture is decoded that would fill the memory."""
+    if header.width * header.height > _MOST_PIXELS:
+        raise ValueError(f"{header.width} x {header.height} pixels, and {_MOST_PIXELS} in all are the most")

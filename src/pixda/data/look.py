@@ -9,7 +9,7 @@ from PIL import Image
 
 from pixda.data.classes import UNKNOWN
 from pixda.data.dataset import Frame, SegmentationDataset, unequal_sizes
-from pixda.data.files import read_image
+from pixda.data.files import FORMATS, read_image
 from pixda.data.labels import Counts
 from pixda.errors import UserError
 
@@ -88,5 +88,5 @@ def kind_of(path: Path) -> str:
         header = file.read(26)
     if header[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 26:
         return f"{header[24]}-bit {_PNG_CHANNELS.get(header[25], 'other')} PNG"
-    with Image.open(path) as picture:
+    with Image.open(path, formats=FORMATS) as picture:
         return f"8-bit {'grey' if picture.mode == 'L' else picture.mode} {picture.format}"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pixda.data.dataset import Frame
 from pixda.errors import UserError
+from pixda.reading import one_line, read_json
 
 _LISTS = Path(__file__).with_name("lists")
 _GTA5_FRAMES = 24966
@@ -115,12 +116,16 @@ def write_manifest(path: Path, names: Sequence[str], how: str) -> Manifest:
 
 def read_manifest(path: Path) -> Manifest:
     """Read what `write_manifest` wrote. Raises UserError where names and hash do not agree."""
+    content = read_json(path, "The frame list")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         names, how, stored = content["names"], content["how"], content["sha256"]
+        if not isinstance(names, list):
+            raise TypeError("'names' is no list")
         actual = _sha256("\n".join(names))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"The frame list {path} cannot be read as a manifest: {error!r}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"The frame list {path} cannot be read as a manifest ({one_line(error)}): write one with pixda shots."
+        ) from error
     if stored != actual:
         raise UserError(
             f"The frame list {path} was changed after it was written: its names hash to {actual[:12]}, "

@@ -1,14 +1,17 @@
 """The model card: what a file is, how it was made, what it scores, and where it was compared."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pixda.comparison.markup import markdown_table, markdown_text
 from pixda.data.classes import ClassSet
+from pixda.data.shots import read_manifest
+from pixda.errors import UserError
 from pixda.export.parity import TOLERANCE, Agreement
 from pixda.metrics import Scores
-from pixda.report import markdown_table
+from pixda.reading import read_json
+from pixda.report import percent
 
 
 def card(
@@ -33,27 +36,33 @@ def card(
     """
     width, height = made["config"]["size"]
     parts = [
-        f"# {file.name}",
-        f"A semantic segmentation model, made by PixDA {made['version']}. Format: {title}.",
+        f"# {markdown_text(file.name)}",
+        f"A semantic segmentation model, made by PixDA {markdown_text(made['version'])}. Format: {title}.",
         "## In and out",
-        _rows(
+        markdown_table(
+            ("", ""),
             [
                 ("in: `image`", "uint8 `B x 3 x H x W`, RGB, 0..255; any batch, height and width"),
                 ("out: `classes`", "uint8 `B x H x W`, class indices, at the size of the image"),
                 *([("out: `confidence`", "float32 `B x H x W`, 0..1, softmax of that class")] if confidence else []),
-            ]
+            ],
+            2,
         ),
         f"Normalisation and upsampling are inside. The network was trained at {width} x {height} (width x height): "
         "bring images to that size for the scores below.",
         "## How it was made",
-        _rows(_making(made, run)),
+        _table(("", ""), _making(made, run)),
         "## Scores",
         _scores(run),
         "## Agreement with PyTorch",
         f"Share of pixels with another class, two frames in a batch; more than {100 * TOLERANCE:g} % would have "
         "stopped the export.",
-        _rows(
-            [(f"{one.size[0]} x {one.size[1]}", f"{100 * one.differing:.4f} % of {one.frames} frames") for one in found]
+        _table(
+            ("", ""),
+            [
+                (f"{one.size[0]} x {one.size[1]}", f"{100 * one.differing:.4f} % of {one.frames} frames")
+                for one in found
+            ],
         ),
         "## Classes",
         _table(
@@ -75,8 +84,8 @@ def _making(made: Mapping[str, Any], run: Path) -> list[tuple[str, str]]:
     shots = f"{target['shots']} of each city ({target['shot_list']})"
     listed = run / "shots.json"
     if listed.is_file():
-        manifest = json.loads(listed.read_text(encoding="utf-8"))
-        shots += f": {len(manifest['names'])} frames, list {manifest['sha256'][:12]}"
+        manifest = read_manifest(listed)
+        shots += f": {len(manifest.names)} frames, list {manifest.sha256[:12]}"
     departures = ", ".join(f"{name} = {value}" for name, value in made["departures"].items())
     return [
         ("method", f"{made['method']}, preset {made['preset']}"),
@@ -96,20 +105,22 @@ def _scores(run: Path) -> str:
     file = run / "scores.json"
     if not file.is_file():
         return "The run has not been scored."
-    record = json.loads(file.read_text(encoding="utf-8"))
-    width, height = record["network_size"]
+    scores, record = Scores.load(file), read_json(file, "The file of scores")
+    try:
+        (width, height), split, frames = record["network_size"], record["split"], record["frames"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{file} does not say what was scored: score the model again with pixda evaluate.") from error
     protocol = (
-        f"Split {record['split']}, {record['frames']} frames; network at {width} x {height}, logits upsampled to the "
+        f"Split {markdown_text(f'{split}, {frames}')} frames; network at {width} x {height}, logits upsampled to the "
         "size of the ground truth, one scale, no flip, one confusion matrix; the last weights, nothing chosen on this "
         "split."
     )
-    return f"{protocol}\n\n{markdown_table({run.resolve().name: Scores.load(file)})}".rstrip()
-
-
-def _rows(rows: Sequence[tuple[str, str]]) -> str:
-    return _table(("", ""), rows)
+    numbers = {**{f"mean of {protocol}": value for protocol, value in scores.mean.items()}, **scores.iou}
+    heads = ["IoU, %", *map(markdown_text, numbers)]
+    row = [markdown_text(run.resolve().name), *map(percent, numbers.values())]
+    return f"{protocol}\n\n{markdown_table(heads, [row], 1)}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    """Cells are texts: of a model's maker, and not always one's own."""
+    return markdown_table(heads, [[markdown_text(str(cell)) for cell in row] for row in rows], len(heads))

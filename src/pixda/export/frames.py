@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
 from torch import Tensor
 
 from pixda.data.classes import ClassSet
 from pixda.data.config import Target
 from pixda.data.open import open_dataset
 from pixda.errors import UserError
+from pixda.options import make_parser, parse
 from pixda.predict.inputs import find_inputs, load_image
 
 MOST = 8
@@ -42,12 +42,15 @@ def own_frames(config: Mapping[str, Any], classes: ClassSet) -> list[Tensor]:
     Raises:
         UserError: they cannot, and the user has to name some.
     """
-    parser = ArgumentParser(exit_on_error=False)
+    parser = make_parser("export", "")
     parser.add_class_arguments(Target, "target")
     try:
-        target: Target = parser.instantiate(parser.parse_object({"target": config["target"]})).target
-        if not target.root.expanduser().is_dir():
-            raise UserError(f"there is no folder {target.root}.")
+        target: Target = parse(parser, {"target": config["target"]}).target
+        root = target.root.expanduser()
+        if not root.is_dir():
+            raise UserError(f"there is no folder {root}.")
+        if target.dataset == "streets":  # opening it would render into a folder that the model names
+            return _spread(sorted(root.glob(f"{target.split}-*/images/*.jpg")))
         return _spread([frame.image for frame in open_dataset(target, classes).frames])
     except Exception as error:  # a config of another version, files that are gone: the way out is the same
         reason = " ".join(str(error).split())
@@ -58,5 +61,7 @@ def own_frames(config: Mapping[str, Any], classes: ClassSet) -> list[Tensor]:
 
 
 def _spread(images: Sequence[Path]) -> list[Tensor]:
+    if not images:
+        raise UserError("there is no image.")
     count = min(MOST, len(images))
     return [load_image(images[number * len(images) // count]) for number in range(count)]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixda import __version__
-from pixda.checkpoint import load_model
 from pixda.errors import UserError
 from pixda.export.card import card
 from pixda.export.formats import FORMATS
@@ -12,6 +11,7 @@ from pixda.export.frames import given_frames, own_frames
 from pixda.export.network import Deployed
 from pixda.export.parity import TOLERANCE, Agreement, compare
 from pixda.export.settings import Format
+from pixda.model_files import load_model
 from pixda.predict.outputs import whole
 from pixda.progress import Display
 

@@ -40,7 +40,10 @@ def fetch(url: str, sha256: str | None, folder: Path | None = None) -> Path:
     and its sha256 is right. Not https, no sha256, no connection or another content: `UserError`.
     For one process at a time: of several, let the first fetch before the others ask.
     """
-    address = urlsplit(url)
+    try:
+        address = urlsplit(url)
+    except ValueError as error:
+        raise UserError(f"{url} is no address ({error}): correct it.") from error
     if address.scheme != "https":
         raise UserError(f"{url} is not an https address: give one, or the path of a file on this machine.")
     if sha256 is None:
@@ -51,7 +54,10 @@ def fetch(url: str, sha256: str | None, folder: Path | None = None) -> Path:
     # The hash in the name keeps files of one name, from several places, apart.
     path = folder / f"{sha256[:16].lower()}-{Path(address.path).name or 'file'}"
     if path.exists():
-        check_hash(path, sha256)
+        try:
+            check_hash(path, sha256)
+        except UserError as error:
+            raise UserError(f"{error} It is in the cache: remove it there, and it is fetched again.") from error
         return path
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
@@ -95,13 +101,13 @@ def transfer(url: str, partial: Path) -> None:
         # All bytes were there already: nothing is left to ask for, the hash decides.
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise UserError(f"{url} answers {error.code} {error.reason}: check the address.") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise UserError(f"The download of {url} broke off ({error}): run the command again to resume it.") from error
 
 
 def _save(answer: http.client.HTTPResponse, partial: Path, start: int) -> None:
     length = answer.headers.get("Content-Length")
-    total = None if length is None else start + int(length)
+    total = start + int(length) if length is not None and length.isdecimal() else None
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     bar = Progress(*columns, console=console())
     with bar, partial.open("ab" if start else "wb") as file:

@@ -57,6 +57,11 @@ def _known(config: Any) -> Any:
     """The configuration, if its model segments RGB images."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES as KNOWN
 
+    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+        if "/" in str(getattr(part, "_attn_implementation", "")):
+            raise UserError(
+                "The model's config asks for code from Hugging Face's hub (attn_implementation): remove it."
+            )
     if config.model_type not in KNOWN:
         raise UserError(f"Models of the type '{config.model_type}' do not segment; these do: {', '.join(KNOWN)}.")
     channels = getattr(getattr(config, "backbone_config", None) or config, "num_channels", 3)

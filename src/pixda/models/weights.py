@@ -14,6 +14,7 @@ from pixda.models.batch_norm import BatchNorm
 from pixda.models.download import check_hash, fetch
 from pixda.models.resnet import ResNet
 from pixda.models.segmenter import Segmenter
+from pixda.models.torch_files import load_torch
 from pixda.models.vgg import VGG16
 
 KEY_STYLES = (
@@ -94,11 +95,7 @@ def load_weights(segmenter: Segmenter, path_or_url: str | Path, sha256: str | No
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The named tensors of a `.safetensors` or PyTorch file, without a leading `module.`; or `UserError`."""
     try:
-        content: Any = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        content: Any = load_file(path) if path.suffix == ".safetensors" else load_torch(path)
     except Exception as error:  # a damaged file can fail anywhere in its reader
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +56,9 @@ def find_inputs(given: Sequence[Path], out: Path | None = None) -> list[Input]:
 
 def load_image(path: Path) -> Tensor:
     """Decode an image, turned as its camera says: uint8 ``3 x H x W``, RGB. Raises UserError naming the file."""
-    image = ImageOps.exif_transpose(read_image(path))
+    image = read_image(path)
+    with suppress(Exception):  # damaged camera data beside a picture that is whole: it stays as it lies
+        image = ImageOps.exif_transpose(image)
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 

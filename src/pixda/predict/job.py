@@ -7,10 +7,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from pixda.checkpoint import load_model
 from pixda.config import Machine
 from pixda.errors import UserError
 from pixda.machine import make_fabric
+from pixda.model_files import load_model
 from pixda.predict.inputs import Input, find_inputs, load_image
 from pixda.predict.network import Predictor
 from pixda.predict.outputs import Outputs, fingerprint, whole

@@ -18,6 +18,7 @@ from pixda.errors import UserError
 from pixda.predict.inputs import Input
 from pixda.predict.network import Prediction
 from pixda.predict.settings import ENDINGS, VIDEO_ENDING, Output
+from pixda.reading import read_json
 
 
 class Outputs:
@@ -128,9 +129,9 @@ def fingerprint(weights: Path) -> str:
 
 def _refuse_another(about: Path, made_with: dict[str, Any]) -> None:
     try:
-        before = json.loads(about.read_text(encoding="utf-8"))["made_with"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{about} cannot be read ({error!r}); choose another --out.") from error
+        before = dict(read_json(about, "The account of the predictions,")["made_with"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{about} does not say how its predictions were made; choose another --out.") from error
     if before != made_with:
         raise UserError(
             f"{about.parent} holds predictions made in another way ({'; '.join(differences(before, made_with))}): "

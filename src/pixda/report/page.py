@@ -10,7 +10,7 @@ from markupsafe import Markup
 from pixda.comparison.rare import RARE_SHARE, rare_classes
 from pixda.config import Machine
 from pixda.errors import UserError
-from pixda.experiment import make_fabric
+from pixda.machine import make_fabric
 from pixda.methods import METHODS
 from pixda.progress import Display
 from pixda.report import sections

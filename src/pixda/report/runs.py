@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixda.checkpoint import load_model
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.methods.source_only import SourceOnly
 from pixda.metrics import Scores
+from pixda.model_files import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.options import Training, read_training
 

@@ -1,0 +1,124 @@
+"""The model that a run leaves: its weights, and the account of how they were made."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from pixda.data.classes import ClassSet
+from pixda.errors import UserError
+from pixda.models import build_segmenter
+from pixda.models.limits import at_most, check_numbers
+from pixda.models.segmenter import Segmenter
+from pixda.reading import one_line, read_json
+
+FORMAT = 1
+_LARGEST_SIDE = 1 << 16  # pixels
+
+
+def save_model(folder: Path, segmenter: Segmenter, made: dict[str, Any]) -> Path:
+    """Write ``model.safetensors`` (weights) and ``model.json`` (classes, network, how it was made)."""
+    weights = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
+    temporary = folder / "model.safetensors.tmp"
+    save_file(weights, temporary)
+    about = {
+        "format": FORMAT,
+        "network": segmenter.spec(),
+        "classes": segmenter.classes.to_dict(),
+        "made": made,
+    }
+    card = folder / "model.json.tmp"
+    card.write_text(json.dumps(about, indent=2) + "\n")
+    card.replace(folder / "model.json")
+    temporary.replace(folder / "model.safetensors")
+    return folder / "model.safetensors"
+
+
+def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
+    """The segmenter and the account of its making, from a run folder or its ``model.safetensors``.
+
+    Raises:
+        UserError: there is no finished model, or it cannot be read.
+    """
+    weights = path / "model.safetensors" if path.is_dir() else path
+    card = weights.with_suffix(".json")
+    for file in (weights, card):
+        if not file.is_file():
+            raise UserError(f"There is no model at {path}: {file} is missing. Name the folder of a finished run.")
+    about = read_about(card)
+    try:
+        tensors = load_file(weights)
+        network = about["network"]
+        if network.get("name") is not None:
+            raise ValueError("it asks for another model, which no saved one does")
+        check_numbers(network)
+        with at_most(sum(tensor.numel() for tensor in tensors.values())):
+            segmenter = build_segmenter(classes=ClassSet.from_dict(about["classes"]), **network)
+        segmenter.load_state_dict(tensors)
+    except Exception as error:  # whatever a damaged file makes safetensors, torch or a network's code raise
+        raise UserError(
+            f"The model at {path} cannot be read ({one_line(error)}): copy both of its files again, or train anew."
+        ) from error
+    return segmenter, about["made"]
+
+
+def save_critic(folder: Path, critic: nn.Module) -> None:
+    """Write ``critic.safetensors``: what the segmenter had to fool, as it stood when its phase ended.
+
+    The checkpoint of a later phase holds it no more, and without it nobody could look at what it saw.
+    """
+    temporary = folder / "critic.safetensors.tmp"
+    save_file({name: tensor.contiguous() for name, tensor in critic.state_dict().items()}, temporary)
+    temporary.replace(folder / "critic.safetensors")
+
+
+_ACCOUNT: dict[str, Any] = {
+    "network": {"architecture": str},
+    "classes": {},
+    "made": {
+        "version": str,
+        "method": str,
+        "preset": str,
+        "departures": {},
+        "first_weights": str,
+        "steps": {},
+        "machine": {},
+        "config": {
+            "size": list,
+            "seed": int,
+            "network": {"architecture": str},
+            "source": {"dataset": str, "split": str},
+            "target": {"dataset": str, "split": str, "test_split": str, "shots": int, "shot_list": str},
+        },
+    },
+}
+"""What readers of ``model.json`` rely on."""
+
+
+def read_about(card: Path) -> dict[str, Any]:
+    """What ``model.json`` says of a model. Raises UserError where something is missing or of another kind."""
+    about = read_json(card, "The account of a model,")
+    wrong = _misfit(about, _ACCOUNT)
+    if wrong is None:
+        size, steps = about["made"]["config"]["size"], about["made"]["steps"].values()
+        if len(size) != 2 or not all(type(side) is int and 0 < side <= _LARGEST_SIDE for side in size):
+            wrong = "made.config.size"
+        elif not all(type(count) is int and count >= 0 for count in steps):
+            wrong = "made.steps"
+    if wrong is not None:
+        raise UserError(
+            f"{card} is no account of a finished run: '{wrong}' is missing or wrong; copy it again, or train anew."
+        )
+    return about  # type: ignore[no-any-return]  # a mapping: its form was checked
+
+
+def _misfit(value: Any, form: Any, where: str = "") -> str | None:
+    """The first place, such as ``made.config``, at which nested values are not of a form; None if they are."""
+    if not isinstance(form, dict):
+        return None if isinstance(value, form) else where
+    if not isinstance(value, dict):
+        return where or "the file"
+    found = (_misfit(value.get(key), part, f"{where}.{key}".lstrip(".")) for key, part in form.items())
+    return next((place for place in found if place is not None), None)
