@@ -55,7 +55,7 @@ def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -
         with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
             if damaged := archive.testzip():
                 raise ValueError(f"the checksum of '{damaged}' is not that of its content")
-        state = load_torch(path)
+        state: dict[str, Any] = load_torch(path)
         form, version, began = state.get("format"), state.get("version"), dict(state["config"])
     except Exception as error:  # zipfile and torch raise a dozen kinds for a damaged file
         raise UserError(f"The checkpoint {path} cannot be read ({_first_line(error)}); start the run anew.") from error

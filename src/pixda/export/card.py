@@ -9,9 +9,8 @@ from pixda.data.classes import ClassSet
 from pixda.data.shots import read_manifest
 from pixda.errors import UserError
 from pixda.export.parity import TOLERANCE, Agreement
-from pixda.metrics import Scores
+from pixda.metrics import Scores, percent
 from pixda.reading import read_json
-from pixda.report import percent
 
 
 def card(
