@@ -20,7 +20,7 @@ FLOORS = [
     {"metrics", "checkpoint", "model_files", "progress", "machine", "readings", "stopping"},
     {"logs"},
     {"evaluation"},
-    {"samples"},
+    {"samples", "journal"},
     {"training"},
     {"experiment"},
     {"validation"},
