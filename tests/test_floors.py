@@ -25,7 +25,7 @@ FLOORS = [
     {"validation"},
     {"report"},
     {"predict", "comparison"},
-    {"export", "api", "suggestion"},
+    {"export", "api", "suggestion", "serve"},
     {"demo"},
     {"commands"},
     {"__main__"},
