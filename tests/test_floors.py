@@ -26,7 +26,7 @@ FLOORS = [
     {"validation"},
     {"predict", "comparison"},
     {"report"},
-    {"export", "api", "suggestion"},
+    {"export", "api", "suggestion", "serve"},
     {"demo"},
     {"commands"},
     {"__main__"},

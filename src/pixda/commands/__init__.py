@@ -9,6 +9,7 @@ from pixda.commands.evaluate import evaluate
 from pixda.commands.export import export
 from pixda.commands.predict import predict
 from pixda.commands.report import report
+from pixda.commands.serve import serve
 from pixda.commands.shots import shots
 from pixda.commands.suggest import suggest
 from pixda.commands.train import train
@@ -25,6 +26,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "evaluate": evaluate,
     "suggest": suggest,
     "predict": predict,
+    "serve": serve,
     "export": export,
 }
 """Name -> what runs it, given the words after it. The first line of its docstring is its line in `pixda --help`."""

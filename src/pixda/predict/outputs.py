@@ -75,8 +75,7 @@ class Outputs:
 
     def overlay(self, image: Tensor, classes: np.ndarray) -> np.ndarray:
         """Half image (uint8 ``3 x H x W``, RGB), half the colours of the classes: uint8 ``H x W x 3``, RGB."""
-        mixed: np.ndarray = cv2.addWeighted(image.permute(1, 2, 0).numpy(), 0.5, self._palette[classes], 0.5, 0.0)
-        return mixed
+        return overlaid(image, classes, self._palette)
 
     def _draw(self, kind: Output, image: Tensor, prediction: Prediction) -> Image.Image:
         if kind == "overlay":
@@ -87,6 +86,12 @@ class Outputs:
         if kind == "colour":
             picture.putpalette(self._palette.tobytes())  # colours for who looks, indices for who counts, and small
         return picture
+
+
+def overlaid(image: Tensor, classes: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Half image (uint8 ``3 x H x W``, RGB), half the colours of ``H x W`` classes: uint8 ``H x W x 3``, RGB."""
+    mixed: np.ndarray = cv2.addWeighted(image.permute(1, 2, 0).numpy(), 0.5, palette[classes], 0.5, 0.0)
+    return mixed
 
 
 @contextmanager

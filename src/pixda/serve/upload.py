@@ -1,0 +1,53 @@
+"""What somebody dropped on the page: an image within limits, or a sentence on why not."""
+
+import warnings
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pixda.errors import UserError
+from pixda.evaluation import resized
+from pixda.predict.inputs import load_image
+
+BYTES = 20 * 2**20
+"""Largest file."""
+PIXELS = 50_000_000
+"""Largest image, decoded."""
+_SIDE = 2048  # pixels: what is larger is shown smaller, or the answer would take gigabytes
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+
+
+def read_upload(path: Path) -> Tensor:
+    """Decode an upload: uint8 ``3 x H x W``, RGB, no side longer than 2048.
+
+    Raises:
+        UserError: it is no image of a known kind, too large, or damaged; it names the file without its folder.
+    """
+    if path.stat().st_size > BYTES:
+        raise UserError(f"{path.name} is larger than {BYTES >> 20} MB.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
+            with Image.open(path, formats=_FORMATS) as file:  # the head alone: nothing is decoded yet
+                width, height = file.size
+    except Image.DecompressionBombError:
+        raise UserError(f"{path.name} would be far too large once it is decoded.") from None
+    except Exception:  # whatever Pillow raises for bytes that are no image
+        raise UserError(f"{path.name} is no image that can be read here (PNG, JPEG, WebP, BMP, TIFF).") from None
+    if width * height > PIXELS:
+        raise UserError(
+            f"{path.name} has {width} x {height} pixels, more than the {PIXELS // 1_000_000} million allowed here."
+        )
+    try:
+        image = load_image(path)
+    except UserError as error:
+        if "bits a channel" in str(error):
+            raise UserError(f"{path.name} has 16 or more bits a channel; save it with 8.") from None
+        raise UserError(f"{path.name} cannot be decoded to its end; it may be cut short.") from None
+    _, height, width = image.shape
+    larger = max(height, width) / _SIDE
+    if larger <= 1:
+        return image
+    return resized(image, (max(round(width / larger), 1), max(round(height / larger), 1))).to(torch.uint8)
