@@ -75,7 +75,8 @@ def _at_hand(data: Data) -> None:
     """Raise UserError where the files are not there; a street world would be rendered anew by opening it."""
     root = data.root.expanduser()
     if not root.is_dir():
-        raise UserError(f"there is no folder {data.root}.")
+        here = "" if root.is_absolute() else f" in {Path.cwd()}"
+        raise UserError(f"there is no folder {data.root}{here}.")
     if data.dataset == "streets":
         world = data.streets
         gap = world.gap if data.split == "rendered" else 0.0

@@ -172,8 +172,11 @@ def picture_grid(
     across = max(len(row) for row in rows.values())
     ratio = next(iter(rows.values()))[0].picture
     width, height = 2.2, 2.2 * ratio.height / ratio.width + 0.22
-    figure = Figure(figsize=(width * across, height * len(rows)), layout="constrained")
-    cells = figure.subplots(len(rows), across, squeeze=False)
+    wide, high = width * across + 0.3, height * len(rows)
+    figure = Figure(figsize=(wide, high))
+    # Placed by hand: a layout that is solved for takes seconds for so many cells.
+    edges = {"left": 0.3 / wide, "right": 1, "bottom": 0, "top": 1 - 0.2 / high}
+    cells = figure.subplots(len(rows), across, squeeze=False, gridspec_kw={**edges, "wspace": 0.03, "hspace": 0.16})
     for line, ((side, pictures), row) in enumerate(zip(rows.items(), cells, strict=True)):
         for axes in row:
             axes.set(xticks=[], yticks=[])

@@ -27,7 +27,7 @@
       canvas.width = image.naturalWidth;
       canvas.height = image.naturalHeight;
       canvas.setAttribute("aria-hidden", "true");
-      const pen = canvas.getContext("2d");
+      const pen = canvas.getContext("2d", { willReadFrequently: true });
       pen.drawImage(image, 0, 0);
       const picture = pen.getImageData(0, 0, canvas.width, canvas.height);
       const [red, green, blue] = classes[chosen].colour;

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
-from report_runs import family
 from runs import words
 from safetensors.torch import load_file
 
@@ -17,18 +16,6 @@ from pixda.report.baselines import neighbours
 from pixda.report.frames import boxes
 from pixda.report.runs import RunFolder
 from pixda.report.selections import judgements
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    return family(tmp_path_factory.mktemp("family"))
-
-
-@pytest.fixture(scope="module")
-def page(runs, tmp_path_factory):
-    out = tmp_path_factory.mktemp("report")
-    assert main(["report", str(runs / "pixda"), "--out", str(out)]) == 0
-    return out / "report.html"
 
 
 class Reader(HTMLParser):

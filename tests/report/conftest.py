@@ -1,12 +1,11 @@
-"""What the tests of reports share: a first stage, PixDA and a control on two small domains."""
+"""A first stage, PixDA and a control on two small domains, and the report about them."""
 
-from pathlib import Path
-
+import pytest
 from runs import two_domains, words
 
 from pixda.__main__ import main
 
-CLASSES = """name: two
+CLASSES = """name: three
 classes:
   <script>alert("road")</script>: {colour: [128, 64, 128], cityscapes: 7}
   sky & "air": {colour: [70, 130, 180], cityscapes: 23}
@@ -15,9 +14,10 @@ classes:
 """A class with markup for a name: it has to stay text."""
 
 
-def family(root: Path) -> Path:
-    """`first`, `pixda` and `fine_tuning` in one folder, which is returned; the data lies in `root`."""
-    two_domains(root)
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """`first`, `pixda` and `fine_tuning` in one folder; the data lies above it."""
+    root = two_domains(tmp_path_factory.mktemp("family"))
     (root / "classes.yaml").write_text(CLASSES)
     runs = root / "runs"
     shared = [f"--classes={root / 'classes.yaml'}"]
@@ -26,3 +26,11 @@ def family(root: Path) -> Path:
     assert main(words(root, runs / "pixda", *shared)) == 0
     assert main(words(root, runs / "fine_tuning", *shared, method="fine_tuning")) == 0
     return runs
+
+
+@pytest.fixture(scope="session")
+def page(runs, tmp_path_factory):
+    """The report about `pixda`."""
+    out = tmp_path_factory.mktemp("report")
+    assert main(["report", str(runs / "pixda"), "--out", str(out)]) == 0
+    return out / "report.html"
