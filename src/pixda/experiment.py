@@ -1,6 +1,5 @@
 """One run from its configuration: check the data, train the phases, keep the model, score it once."""
 
-import hashlib
 import platform
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from lightning_fabric import Fabric
 
 from pixda import __version__
 from pixda.checkpoint import load_model, save_model
+from pixda.code import code_hash
 from pixda.config import Experiment, Machine, plain
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
@@ -273,12 +273,6 @@ def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None
                 f"scored too, first '{shared[0]}' (as '{names[report.digests[shared[0]]]}'): take them out of one of "
                 "the two, or the score means nothing."
             )
-
-
-def code_hash() -> str:
-    """A hash of the package's own files: whether two results were made by the same code."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
