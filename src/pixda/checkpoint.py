@@ -1,5 +1,6 @@
 """What a run keeps: one checkpoint to go on from, and the final model for everybody."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -88,7 +89,7 @@ def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
     Raises:
         UserError: there is no finished model, or it cannot be read.
     """
-    weights = path / "model.safetensors" if path.is_dir() else path
+    weights = _weights(path)
     card = weights.with_suffix(".json")
     for file in (weights, card):
         if not file.is_file():
@@ -102,6 +103,16 @@ def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
     except Exception as error:  # whatever a damaged file makes json, safetensors or torch raise
         raise UserError(f"The model at {path} cannot be read ({_first_line(error)}).") from error
     return segmenter, about["made"]
+
+
+def model_hash(path: Path) -> str:
+    """A hash of the weights of a finished run, which say which model it is wherever the folder lies."""
+    with _weights(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _weights(path: Path) -> Path:
+    return path / "model.safetensors" if path.is_dir() else path
 
 
 def random_state(fabric: Fabric) -> dict[str, Any]:

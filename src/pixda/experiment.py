@@ -12,7 +12,7 @@ import yaml
 from lightning_fabric import Fabric
 
 from pixda import __version__
-from pixda.checkpoint import load_model, save_model
+from pixda.checkpoint import load_model, model_hash, save_model
 from pixda.code import code_hash
 from pixda.config import Experiment, Machine, plain
 from pixda.data.check import check
@@ -106,7 +106,10 @@ def _run(
         if domains.sources.several:
             display.say(f"sources: {domains.sources}")
         segmenter = segmenter.to(fabric.device)
-        training = Run(out, config, phases, fabric, domains, segmenter, display, experiment.checkpoint_every)
+        # The model that it begins from may be moved, as long as it is the same.
+        first = None if experiment.start_from is None else model_hash(experiment.start_from)
+        decides = {**config, "start_from": first}
+        training = Run(out, decides, phases, fabric, domains, segmenter, display, experiment.checkpoint_every)
         training.train(resume)
         made = {
             "version": __version__,

@@ -85,8 +85,13 @@ def start(grid, out):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_in_a_cell_and_started_again_the_models_are_those_of_an_unbroken_one(finished, root, tmp_path, number):
-    """SIGKILL hits the comparison alone: what it had started lives on, and is waited for, not started twice."""
+def test_killed_in_a_cell_and_started_again_the_models_are_those_of_an_unbroken_one(
+    finished, root, tmp_path, number, monkeypatch
+):
+    """SIGKILL hits the comparison alone: what it had started lives on, and is waited for, not started twice.
+
+    What SIGTERM has stopped is moved, and named by a relative path, before it goes on.
+    """
     grid, out = write_grid(tmp_path / "grid.yaml", small_grid(root, seeds=[0])), tmp_path / "out"
     process = start(grid, out)
     wait_until(lambda: list(out.glob("runs/joint_*/.lock")))
@@ -96,6 +101,8 @@ def test_killed_in_a_cell_and_started_again_the_models_are_those_of_an_unbroken_
     if number == signal.SIGTERM:
         assert said.strip().splitlines()[-1].endswith(f"To go on: pixda compare {grid} --out={out} --at_once=2")
         assert not (out / "table.md").exists() or "not run" in (out / "table.md").read_text()
+        monkeypatch.chdir(tmp_path)
+        out = out.rename("moved")
     assert main(["compare", str(grid), f"--out={out}"]) == 0
     whole = {name: data for name, data in models(finished).items() if not name.startswith("maps")}
     assert models(out) == whole

@@ -1,6 +1,9 @@
 """What a grid file asks for."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from comparison.grids import small_grid
 
 from pixda.comparison.grid import Grid, Row, merged, plan
@@ -88,6 +91,15 @@ def test_the_folder_of_another_grid_is_not_taken_over(grid, tmp_path):
     jobs_for(plan(grid()), tmp_path / "out")
     with pytest.raises(UserError, match="joint_steps: 4 -> 5"):
         jobs_for(plan(grid(recipe={**small_grid(tmp_path)["recipe"], "joint_steps": 5})), tmp_path / "out")
+
+
+def test_a_folder_may_be_moved_or_named_otherwise(grid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs_for(plan(grid()), Path("out"))
+    jobs = jobs_for(plan(grid()), Path("out").rename("moved").absolute())
+    for job in jobs:
+        asked = yaml.safe_load((job.folder / "asked.yaml").read_text())
+        assert job.cell is None or asked.get("start_from") in (None, str(job.needs.folder)), "where it is now"
 
 
 def test_merging_replaces_values_and_keeps_the_rest_of_groups():

@@ -108,13 +108,19 @@ def _write_config(job: Job, values: Mapping[str, Any], kept: bool = False) -> No
         if kept:
             return
         before = yaml.safe_load(path.read_text())
-        if changed := [text for text in differences(before, wanted) if not text.startswith("machine.")]:
+        # The name of a first stage says all that went into it; the folder around it may have been moved.
+        changed = differences(_stage_named(before), _stage_named(wanted))
+        if changed := [text for text in changed if not text.startswith("machine.")]:
             raise UserError(
                 f"{job.folder} holds the cell '{job.title}' of another grid: {'; '.join(changed)}. Choose "
                 "another --out, give the row another label, or remove that folder."
             )
     job.folder.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(wanted, sort_keys=False))
+
+
+def _stage_named(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, "start_from": Path(values["start_from"]).name} if values.get("start_from") else dict(values)
 
 
 def _key(stage: Run) -> str:
