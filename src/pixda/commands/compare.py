@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from pixda.comparison.fields import changed, split_words
 from pixda.comparison.grid import Grid
 from pixda.comparison.where import Where
 from pixda.errors import UserError
@@ -21,12 +22,12 @@ def compare(words: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path | None, default=None, help="Folder for the tables and the runs.")
     parser.add_class_arguments(Where)
     parser.add_class_arguments(Grid)
-    first = list(words[:1])
-    given = parse(parser, ["--config", *words] if first and not first[0].startswith("-") else words)
+    rest, fields = split_words(words)
+    given = parse(parser, ["--config", *rest] if rest and not rest[0].startswith("-") else rest)
     if given.out is None:
         raise UserError("--out is needed: the folder that tables and runs are kept in, such as --out runs/table.")
     where = Where(**{name: given[name] for name in Where.__dataclass_fields__})
-    grid = Grid(**{name: given[name] for name in Grid.__dataclass_fields__})
+    grid = changed(Grid(**{name: given[name] for name in Grid.__dataclass_fields__}), fields)
     from pixda.comparison.compare import compare as run
     from pixda.comparison.pool import Stopped
     from pixda.comparison.write import print_table
