@@ -60,6 +60,7 @@ def test_a_row_that_trains_nothing_further_is_the_scored_first_stage(finished):
     (first,) = (finished / "runs").glob("first_*")
     (cell,) = (finished / "runs").glob("first-stage_*")
     assert not (cell / "model.safetensors").exists()
+    assert not (cell / "log.txt").exists(), "scored once"
     assert json.loads((cell / "scores.json").read_text()) == json.loads((first / "scores.json").read_text())
 
 

@@ -60,6 +60,15 @@ def test_cells_share_a_first_stage_when_all_that_goes_into_it_is_equal(grid, tmp
     assert len(set(first.values())) == 8, "two seeds, two sources, two losses"
 
 
+def test_a_first_stage_is_scored_again_only_on_another_target(grid, tmp_path):
+    splits = {"near": {}, "far": {"target": {"root": "/far"}}}
+    cells = plan(grid(rows={"first stage": small_grid(tmp_path)["rows"]["first stage"]}, seeds=[0], splits=splits))
+    first, near, far = jobs_for(cells, tmp_path / "out")
+    assert near.twin == first.folder / "scores.json"
+    assert far.needs == first
+    assert far.twin is None
+
+
 def test_the_first_stage_has_the_settings_of_the_rows_own_pretraining(grid):
     (planned,) = [one for one in plan(grid(seeds=[3])) if one.cell.row == "PixDA"]
     stage = planned.first.training

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixda.code import code_hash
+
 _LOOK_EVERY = 0.2  # seconds
 
 
@@ -25,17 +27,25 @@ class Scene:
     """Hash of the package that plans and collects."""
 
 
-def fault(scene: Scene) -> str | None:
-    """Why no job can run on this node, as the end of a sentence about it; None where one can."""
-    from pixda.code import code_hash
+def other_code(scene: Scene) -> str | None:
+    """Whether this node has another package, as the end of a sentence about it; None where it has the same."""
+    if (code := code_hash()) != scene.code:
+        return f"has another PixDA (code {code}, here {scene.code}): install the same one on all nodes"
+    return None
 
+
+def unseen(scene: Scene) -> str | None:
+    """What of the comparison this node does not see, as the end of a sentence about it; None where it sees all."""
     if not (scene.out / scene.mark).is_file():
         return f"does not see the folder {scene.out}: put --out on a file system that all nodes share"
     if not scene.start.is_dir():
         return f"does not see the folder {scene.start}: start the comparison in one that all nodes share"
-    if (code := code_hash()) != scene.code:
-        return f"has another PixDA (code {code}, here {scene.code}): install the same one on all nodes"
     return None
+
+
+def fault(scene: Scene) -> str | None:
+    """Why no job can run on this node, as the end of a sentence about it; None where one can."""
+    return unseen(scene) or other_code(scene)
 
 
 def run(scene: Scene, words: Sequence[str], log: Path, threads: int, gpus: float) -> tuple[int, float]:
@@ -54,9 +64,10 @@ def run(scene: Scene, words: Sequence[str], log: Path, threads: int, gpus: float
         Exit code (a signal's number, negative, where one ended it) and seconds.
 
     Raises:
-        RuntimeError: no job can run on this node; it may have joined after the others were looked at.
+        RuntimeError: this node does not see the comparison; it may have joined after the others were looked at.
     """
-    if (why := fault(scene)) is not None:
+    # Its code may be another by now: then that is in the account of the run, as it is of runs on one machine.
+    if (why := unseen(scene)) is not None:
         raise RuntimeError(f"The node {os.uname().nodename} {why}.")
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if gpus == 0:
