@@ -143,6 +143,19 @@ def test_methods_can_share_one_first_stage(root, finished, tmp_path):
     assert "source_only" in made["first_weights"]
 
 
+def test_a_run_goes_on_from_the_same_first_stage_wherever_it_lies(root, tmp_path, capsys):
+    first, other, out = tmp_path / "first", tmp_path / "other", tmp_path / "joint"
+    short = ["--recipe.more_steps=0", "--recipe.pretrain_steps=2"]
+    assert main(words(root, first, *short, method="source_only")) == 0
+    assert main(words(root, other, *short, "--seed=1", method="source_only")) == 0
+    assert main(words(root, out, f"--start_from={first}", method="joint")) == 0
+    moved = first.rename(tmp_path / "moved")
+    assert main(words(root, out, f"--start_from={moved}", "--resume=true", method="joint")) == 0
+    capsys.readouterr()
+    assert main(words(root, out, f"--start_from={other}", "--resume=true", method="joint")) == 1
+    assert "another configuration: start_from: " in capsys.readouterr().err
+
+
 def test_two_runs_of_one_seed_are_equal_and_of_two_seeds_are_not(root, finished, tmp_path):
     assert main(words(root, tmp_path / "again", "--machine.workers=2")) == 0
     assert main(words(root, tmp_path / "other", "--seed=1")) == 0

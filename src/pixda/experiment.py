@@ -1,6 +1,5 @@
 """One run from its configuration: check the data, train the phases, keep the model, score it once."""
 
-import hashlib
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ import yaml
 from lightning_fabric import Fabric
 
 from pixda import __version__, distributed
+from pixda.code import code_hash
 from pixda.config import Experiment, Machine, plain
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
@@ -30,7 +30,7 @@ from pixda.machine import begin_processes, describe_machine, make_fabric, togeth
 from pixda.methods import METHODS, build, departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
-from pixda.model_files import load_model, save_model
+from pixda.model_files import load_model, model_hash, save_model
 from pixda.models import build_segmenter, load_weights
 from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import synchronise
@@ -140,9 +140,11 @@ def _run(
         samples = None
         if logs is not None:
             samples = Samples(out / "samples", domains, experiment.watch.samples, fabric, logs, display)
+        # The model that it begins from may be moved, as long as it is the same.
+        first = None if experiment.start_from is None else model_hash(experiment.start_from)
         training = Run(
             out,
-            config,
+            {**config, "start_from": first},
             phases,
             fabric,
             domains,
@@ -320,9 +322,3 @@ def check_data(domains: Domains, test: SegmentationDataset, known: Path, allowed
                 f"scored too, first '{shared[0]}' (as '{names[report.digests[shared[0]]]}'): take them out of one of "
                 "the two, or the score means nothing."
             )
-
-
-def code_hash() -> str:
-    """A hash of the package's own files: whether two results were made by the same code."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

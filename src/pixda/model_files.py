@@ -1,5 +1,6 @@
 """The model that a run leaves: its weights, and the account of how they were made."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
     Raises:
         UserError: there is no finished model, or it cannot be read.
     """
-    weights = path / "model.safetensors" if path.is_dir() else path
+    weights = _weights(path)
     card = weights.with_suffix(".json")
     for file in (weights, card):
         if not file.is_file():
@@ -62,6 +63,16 @@ def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
             f"The model at {path} cannot be read ({one_line(error)}): copy both of its files again, or train anew."
         ) from error
     return segmenter, about["made"]
+
+
+def model_hash(path: Path) -> str:
+    """A hash of the weights of a finished run, which say which model it is wherever the folder lies."""
+    with _weights(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _weights(path: Path) -> Path:
+    return path / "model.safetensors" if path.is_dir() else path
 
 
 def save_critic(folder: Path, critic: nn.Module) -> None:

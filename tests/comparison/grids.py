@@ -1,5 +1,7 @@
-"""A small grid on `two_domains`, as a config file holds it."""
+"""What the tests of comparisons share: a small grid on `two_domains`, what it leaves, and waiting."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +39,16 @@ def write_grid(path: Path, grid: dict[str, Any]) -> Path:
     """The file that `pixda compare` takes."""
     path.write_text(yaml.safe_dump(grid, sort_keys=False))
     return path
+
+
+def models(out: Path) -> dict[str, bytes]:
+    """Run -> the bytes of its model."""
+    return {path.parent.name: path.read_bytes() for path in (out / "runs").glob("*/model.safetensors")}
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
+    """Until something is true, which it must be before long."""
+    limit = time.monotonic() + seconds
+    while not true() and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert true()

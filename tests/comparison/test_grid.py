@@ -1,6 +1,9 @@
 """What a grid file asks for."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from comparison.grids import small_grid
 
 from pixda.comparison.grid import Grid, Row, merged, plan
@@ -57,6 +60,15 @@ def test_cells_share_a_first_stage_when_all_that_goes_into_it_is_equal(grid, tmp
     assert len(set(first.values())) == 8, "two seeds, two sources, two losses"
 
 
+def test_a_first_stage_is_scored_again_only_on_another_target(grid, tmp_path):
+    splits = {"near": {}, "far": {"target": {"root": "/far"}}}
+    cells = plan(grid(rows={"first stage": small_grid(tmp_path)["rows"]["first stage"]}, seeds=[0], splits=splits))
+    first, near, far = jobs_for(cells, tmp_path / "out")
+    assert near.twin == first.folder / "scores.json"
+    assert far.needs == first
+    assert far.twin is None
+
+
 def test_the_first_stage_has_the_settings_of_the_rows_own_pretraining(grid):
     (planned,) = [one for one in plan(grid(seeds=[3])) if one.cell.row == "PixDA"]
     stage = planned.first.training
@@ -88,6 +100,15 @@ def test_the_folder_of_another_grid_is_not_taken_over(grid, tmp_path):
     jobs_for(plan(grid()), tmp_path / "out")
     with pytest.raises(UserError, match="joint_steps: 4 -> 5"):
         jobs_for(plan(grid(recipe={**small_grid(tmp_path)["recipe"], "joint_steps": 5})), tmp_path / "out")
+
+
+def test_a_folder_may_be_moved_or_named_otherwise(grid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs_for(plan(grid()), Path("out"))
+    jobs = jobs_for(plan(grid()), Path("out").rename("moved").absolute())
+    for job in jobs:
+        asked = yaml.safe_load((job.folder / "asked.yaml").read_text())
+        assert job.cell is None or asked.get("start_from") in (None, str(job.needs.folder)), "where it is now"
 
 
 def test_merging_replaces_values_and_keeps_the_rest_of_groups():

@@ -1,9 +1,12 @@
 """``pixda compare``."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from pixda.comparison.fields import changed, split_words
 from pixda.comparison.grid import Grid
+from pixda.comparison.where import Where
 from pixda.errors import UserError
 from pixda.options import make_parser, parse, read_configs
 
@@ -17,24 +20,26 @@ def compare(words: Sequence[str]) -> None:
     )
     parser.add_argument("--config", action="config", help="The grid, a YAML file; options after it override it.")
     parser.add_argument("--out", type=Path | None, default=None, help="Folder for the tables and the runs.")
-    parser.add_argument(
-        "--at_once",
-        type=int | None,
-        default=None,
-        help="Cells that run at the same time; by default one a GPU, or one a processor (at most 8).",
-    )
+    parser.add_class_arguments(Where)
     parser.add_class_arguments(Grid)
-    first = list(words[:1])
-    words = ["--config", *words] if first and not first[0].startswith("-") else words
-    read_configs(words)  # for errors that name the file and the line
-    given = parse(parser, words)
+    rest, fields = split_words(words)
+    rest = ["--config", *rest] if rest and not rest[0].startswith("-") else rest
+    read_configs(rest)  # for errors that name the file and the line
+    given = parse(parser, rest)
     if given.out is None:
         raise UserError("--out is needed: the folder that tables and runs are kept in, such as --out runs/table.")
-    if given.at_once is not None and given.at_once < 1:
-        raise UserError(f"--at_once is the number of cells that run at the same time, 1 or more, not {given.at_once}.")
-    grid = Grid(**{name: given[name] for name in Grid.__dataclass_fields__})
+    where = Where(**{name: given[name] for name in Where.__dataclass_fields__})
+    grid = changed(Grid(**{name: given[name] for name in Grid.__dataclass_fields__}), fields)
     from pixda.comparison.compare import compare as run
+    from pixda.comparison.pool import Stopped
     from pixda.comparison.write import print_table
 
-    print_table(run(grid, given.out, given.at_once))
+    again = f"pixda compare {shlex.join(words)}"
+    try:
+        found = run(grid, given.out, where)
+    except Stopped as stopped:
+        raise Stopped(f"{stopped} To go on: {again}") from stopped
+    print_table(found)
     print(f"Tables, curve and protocol card: {given.out}")
+    if any(result.failure is not None for result in found.results):
+        print(f"To try what failed again: {again}")

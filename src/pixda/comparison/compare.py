@@ -2,16 +2,20 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from pixda.comparison.cluster import connected
 from pixda.comparison.collect import collect, prepare
 from pixda.comparison.grid import Grid, plan
 from pixda.comparison.jobs import Job, jobs_for
-from pixda.comparison.pool import Pool, Slot
+from pixda.comparison.local import Local, slots
+from pixda.comparison.pool import Places, Pool
 from pixda.comparison.results import Comparison
+from pixda.comparison.where import Where
 from pixda.comparison.write import write
 from pixda.lock import hold
 from pixda.metrics import Scores
@@ -21,7 +25,7 @@ from pixda.terminal import console
 _WRITE_EVERY = 60.0  # seconds: the tables of an unfinished comparison may be that old
 
 
-def compare(grid: Grid, out: Path, at_once: int | None = None) -> Comparison:
+def compare(grid: Grid, out: Path, where: Where) -> Comparison:
     """Run every cell of a grid that is not done yet, and write the tables.
 
     Leaves in ``out``: the tables, the curve and the protocol card (see :mod:`pixda.comparison.write`), brought up to
@@ -31,14 +35,16 @@ def compare(grid: Grid, out: Path, at_once: int | None = None) -> Comparison:
     Args:
         grid: methods x shots x seeds x splits.
         out: folder for all of it.
-        at_once: cells that run at the same time; None: one a GPU, or one a processor, at most eight.
+        where: the machines.
 
     Raises:
-        UserError: something in the grid or in the data is wrong, found before anything is trained; another process
-            is at work in ``out``; or a stop that was asked for.
+        UserError: something in the grid, in the data or with the machines is wrong, found before anything is trained;
+            or another process is at work in ``out``.
+        Stopped: a stop that was asked for.
     """
     cells = plan(grid)
-    with hold(out):
+    out = out.absolute()  # for processes that begin elsewhere
+    with hold(out), places(where, out) as here:
         jobs = jobs_for(cells, out)
         shares = prepare(cells, out / "runs" / ".checks")
 
@@ -47,26 +53,31 @@ def compare(grid: Grid, out: Path, at_once: int | None = None) -> Comparison:
             write(comparison, out)
             return comparison
 
-        Pool(jobs, slots(at_once), _teller(jobs, tables)).run()
+        Pool(jobs, here, _teller(jobs, tables)).run()
         return tables()
 
 
-def slots(at_once: int | None) -> list[Slot]:
-    """The places where jobs run: a GPU each, or a share of the processors each."""
-    gpus, processors = torch.cuda.device_count(), os.cpu_count() or 1
-    count = at_once or gpus or min(processors, 8)
-    if gpus:
-        return [Slot(None, number % gpus) for number in range(count)]
-    return [Slot(max(1, processors // count)) for _ in range(count)]
+@contextmanager
+def places(where: Where, out: Path) -> Iterator[Places]:
+    """The places where the jobs of a comparison in ``out`` run."""
+    if where.ray is not None:
+        with connected(where.ray, out, where.at_once, where.cpus, where.gpus) as cluster:
+            yield cluster
+        return
+    count, visible = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    devices = visible.split(",")[:count] if visible else [str(number) for number in range(count)]
+    yield Local(slots(where.at_once, where.cpus, where.gpus, os.cpu_count() or 1, devices))
 
 
-def _teller(jobs: list[Job], tables: Callable[[], Comparison]) -> Callable[[Job, int, float | None], None]:
-    """Says a line for each job that ends, and writes the tables now and then."""
+def _teller(jobs: list[Job], tables: Callable[[], Comparison]) -> Callable[[Job, str | None, int, float | None], None]:
+    """Says a line for each job that ends and for other news, and writes the tables now and then."""
     written = time.monotonic()
 
-    def tell(job: Job, waiting: int, left: float | None) -> None:
+    def tell(job: Job, news: str | None, waiting: int, left: float | None) -> None:
         nonlocal written
-        if job.done:
+        if news is not None:
+            outcome = news
+        elif job.done:
             outcome = f"{100 * Scores.load(job.product).miou:.1f} mIoU" if job.cell else "done"
         else:
             outcome = f"FAILED: {job.failure.read_text()}"

@@ -37,6 +37,8 @@ class Job:
     """What must be done before."""
     cell: Cell | None = None
     """The cell that the job fills; None for a first stage."""
+    twin: Path | None = None
+    """What the job would make, where the one it needs makes it on its way; it is copied, and nothing is run."""
 
     @property
     def done(self) -> bool:
@@ -82,15 +84,22 @@ def _cell_job(planned: Planned, first: Job, out: Path) -> Job:
         job = Job(title, folder, _train(folder), product, first, cell)
         _write_config(job, {**planned.run.values, "start_from": str(first.folder)})
         return job
-    # Nothing is trained after the first stage: it is scored on this cell's target.
+    # Nothing is trained after the first stage: it is scored on this cell's target, unless it was made with that one.
+    scored = _scored(yaml.safe_load((first.folder / _CONFIG).read_text())) == _scored(plain(planned.run.values))
+    twin = first.folder / "scores.json" if scored else None
     data = {name: value for name, value in plain(asdict(training.experiment.target)).items() if value is not None}
     data["split"] = data.pop("test_split")
     options = [f"--data.{name}={json.dumps(v) if isinstance(v, dict) else v}" for name, v in data.items()
                if name not in ("shots", "shot_list")]  # fmt: skip
     words = ["evaluate", "--model", str(first.folder), *options, "--out", str(product)]
-    job = Job(title, folder, words, product, first, cell)
+    job = Job(title, folder, words, product, first, cell, twin)
     _write_config(job, planned.run.values)
     return job
+
+
+def _scored(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a config that says what is scored."""
+    return {name: value for name, value in values["target"].items() if name not in ("shots", "shot_list")}
 
 
 def _train(folder: Path) -> list[str]:
@@ -111,13 +120,19 @@ def _write_config(job: Job, values: Mapping[str, Any], kept: bool = False) -> No
         before = read_yaml(path, "The config of an earlier comparison,")
         if not isinstance(before, dict):
             raise UserError(f"{path} holds no config: remove its folder, or choose another --out.")
-        if changed := [text for text in differences(before, wanted) if not text.startswith(("machine.", "watch."))]:
+        # The name of a first stage says all that went into it; the folder around it may have been moved.
+        changed = differences(_stage_named(before), _stage_named(wanted))
+        if changed := [text for text in changed if not text.startswith(("machine.", "watch."))]:
             raise UserError(
                 f"{job.folder} holds the cell '{job.title}' of another grid: {'; '.join(changed)}. Choose "
                 "another --out, give the row another label, or remove that folder."
             )
     job.folder.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(wanted, sort_keys=False))
+
+
+def _stage_named(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, "start_from": Path(values["start_from"]).name} if values.get("start_from") else dict(values)
 
 
 def _key(stage: Run) -> str:

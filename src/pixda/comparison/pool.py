@@ -1,126 +1,157 @@
 """Running jobs side by side, each in a process of its own: one that dies takes no other with it."""
 
-import os
+import shutil
 import signal
-import subprocess
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from pixda.comparison.jobs import Job
+from pixda.comparison.pace import Pace
 from pixda.errors import UserError
 from pixda.lock import is_held
 
 _LOOK_EVERY = 0.2  # seconds
+_TRIES = 4  # of a job whose machine dies each time: it may be the job that kills them
+
+
+class Stopped(UserError):
+    """The user or the system asked a comparison to stop; what was running is saved."""
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A place where one job runs at a time."""
+class End:
+    """How the process of a job ended."""
 
-    threads: int | None
-    """CPU threads of the job; None leaves it to torch."""
-    gpu: int | None = None
-    """Number of its GPU; None where there is none."""
+    code: int
+    """Exit code; a signal's number, negative, where one ended it."""
+    seconds: float
+    """How long it ran."""
+    lost: str | None = None
+    """Why nothing is known of it: the machine that it ran on is gone."""
+    refused: str | None = None
+    """Why it could not begin."""
+
+
+class Process(Protocol):
+    """The process of a job, wherever it runs."""
+
+    def end(self) -> End | None:
+        """How it ended; None while it runs."""
+
+    def stop(self) -> None:
+        """Ask it to save its state and end."""
+
+
+class Places(Protocol):
+    """Where jobs run."""
+
+    def room(self) -> int:
+        """How many jobs can run at a time, as things stand."""
+
+    def start(self, job: Job) -> Process:
+        """Begin a job; there is room for it."""
 
 
 @dataclass
 class Pool:
-    """Runs jobs that need one another in as many slots as there are.
+    """Runs jobs that need one another, as many at a time as there is room for.
 
     Attributes:
         jobs: in the order in which they are to begin.
-        slots: as many jobs run at a time.
-        tell: told of every job that has ended, with the jobs still to come and a guess of the seconds they take.
+        places: where they run.
+        tell: told of every job that has ended, with None, and of what else happens to one, with a sentence; then come
+            the number of jobs still to end and a guess of the seconds they take.
     """
 
     jobs: Sequence[Job]
-    slots: Sequence[Slot]
-    tell: Callable[[Job, int, float | None], None]
-    _running: dict[int, tuple[Job, "subprocess.Popen[bytes]", float]] = field(default_factory=dict)
-    _seconds: list[float] = field(default_factory=list)
+    places: Places
+    tell: Callable[[Job, str | None, int, float | None], None]
+    _waiting: list[Job] = field(default_factory=list)
+    _running: list[tuple[Job, Process, float]] = field(default_factory=list)
+    _pace: Pace = field(default_factory=Pace)
+    _tries: Counter[Path] = field(default_factory=Counter)
+    _held: set[Path] = field(default_factory=set)
     _asked: signal.Signals | None = None
 
     def run(self) -> None:
         """Run everything that is not done; a job that fails leaves its reason in a file, and the others go on.
 
+        A job whose machine dies is begun again elsewhere.
+
         Raises:
-            UserError: on SIGINT or SIGTERM, once every running job has saved its state and ended.
+            Stopped: on SIGINT or SIGTERM, once every running job has saved its state and ended.
         """
-        waiting = [job for job in self.jobs if not job.done]
-        for job in waiting:
+        self._waiting = [job for job in self.jobs if not job.done]
+        for job in self._waiting:
             job.failure.unlink(missing_ok=True)
         with self._stoppable():
-            while (waiting or self._running) and not self._asked:
-                self._collect(len(waiting))
-                for number in range(len(self.slots)):
-                    if number not in self._running and (ready := self._next(waiting)) is not None:
-                        waiting.remove(ready)
-                        self._start(number, ready)
+            while (self._waiting or self._running) and not self._asked:
+                self._collect()
+                while len(self._running) < self.places.room() and (ready := self._next()) is not None:
+                    self._waiting.remove(ready)
+                    self._tries[ready.folder] += 1
+                    self._running.append((ready, self.places.start(ready), time.monotonic()))
                 time.sleep(_LOOK_EVERY)
             if self._asked:
-                self._end(self._asked)
-                raise UserError(
-                    f"Stopped by {self._asked.name}; what was running is saved, and the same command goes on."
-                )
+                self._end()
+                raise Stopped(f"Stopped by {self._asked.name}; what was running is saved.")
 
-    def _next(self, waiting: list[Job]) -> Job | None:
+    def _next(self) -> Job | None:
         """The first job that can begin now; those that never can are told and dropped."""
-        for job in list(waiting):
-            if job.done:  # by a process that outlived an earlier comparison
-                waiting.remove(job)
-                self.tell(job, len(waiting), self._left(len(waiting)))
+        for job in list(self._waiting):
+            if job.twin is not None and job.needs is not None and job.needs.done:
+                if is_held(job.needs.folder):  # it is still being scored
+                    continue
+                if job.twin.is_file():
+                    shutil.copyfile(job.twin, job.product)
+            if job.done:  # or by a process that outlived an earlier comparison
+                self._waiting.remove(job)
+                self._tell(job)
             elif job.needs is not None and job.needs.failure.is_file():
-                waiting.remove(job)
+                self._waiting.remove(job)
                 job.failure.write_text(f"Its first stage failed: {job.needs.failure.read_text()}")
-                self.tell(job, len(waiting), self._left(len(waiting)))
-            elif (job.needs is None or job.needs.done) and not is_held(job.folder):
-                return job
+                self._tell(job)
+            elif job.needs is None or job.needs.done:
+                if not is_held(job.folder):
+                    return job
+                if job.folder not in self._held:
+                    self._held.add(job.folder)
+                    self._tell(job, f"another process is at work in {job.folder}, and is waited for")
         return None
 
-    def _start(self, number: int, job: Job) -> None:
-        slot = self.slots[number]
-        environment = dict(os.environ)
-        if slot.gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = str(slot.gpu)
-        if slot.threads is not None:
-            environment["OMP_NUM_THREADS"] = str(slot.threads)
-        with job.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pixda", *job.words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,  # Ctrl-C is for the comparison, which asks its jobs to stop itself
-            )
-        self._running[number] = (job, process, time.monotonic())
-
-    def _collect(self, waiting: int) -> None:
-        for number, (job, process, began) in list(self._running.items()):
-            if process.poll() is None:
+    def _collect(self) -> None:
+        for running in list(self._running):
+            job, process, _ = running
+            if (end := process.end()) is None:
                 continue
-            del self._running[number]
-            if not job.done:
-                job.failure.write_text(_reason(job, process.returncode))
-            elif job.cell is not None and job.words[0] == "train":  # what is only scored takes no time beside these
-                self._seconds.append(time.monotonic() - began)
-            self.tell(job, waiting + len(self._running), self._left(waiting + len(self._running)))
+            self._running.remove(running)
+            if job.done:
+                self._pace.took(job, end.seconds)
+            elif end.lost is not None and self._tries[job.folder] < _TRIES:
+                self._waiting.insert(0, job)
+                self._tell(job, f"{end.lost}; it goes on elsewhere")
+                continue
+            else:
+                job.failure.write_text(_reason(job, end))
+            self._tell(job)
 
-    def _left(self, jobs: int) -> float | None:
-        """Seconds that so many jobs will take, from those that are done; None before the first."""
-        if not self._seconds:
-            return None
-        return jobs * sum(self._seconds) / len(self._seconds) / len(self.slots)
+    def _tell(self, job: Job, news: str | None = None) -> None:
+        now = time.monotonic()
+        running = [(one, now - began) for one, _, began in self._running]
+        left = self._pace.left(self._waiting, running, self.places.room())
+        self.tell(job, news, len(self._waiting) + len(self._running), left)
 
-    def _end(self, number: signal.Signals) -> None:
-        for _, process, _ in self._running.values():
-            process.send_signal(number)
-        for _, process, _ in self._running.values():
-            process.wait()
+    def _end(self) -> None:
+        for _, process, _ in self._running:
+            process.stop()
+        while any(process.end() is None for _, process, _ in self._running):
+            time.sleep(_LOOK_EVERY)
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -135,11 +166,15 @@ class Pool:
                 signal.signal(number, handler)
 
 
-def _reason(job: Job, code: int) -> str:
+def _reason(job: Job, end: End) -> str:
     """Why a job ended without its product."""
-    if code < 0:
-        name = signal.Signals(-code).name
+    if end.refused is not None:
+        return end.refused
+    if end.lost is not None:
+        return f"It was begun {_TRIES} times, and each time its machine was lost, last: {end.lost}; see {job.log}."
+    if end.code < 0:
+        name = signal.Signals(-end.code).name
         return f"It was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "") + f"; see {job.log}."
     lines = job.log.read_text(errors="replace").strip().splitlines()
     said = [line.removeprefix("pixda: ") for line in lines if line.startswith("pixda: ")]
-    return said[-1] if said else f"It ended with exit code {code}; see {job.log}."
+    return said[-1] if said else f"It ended with exit code {end.code}; see {job.log}."

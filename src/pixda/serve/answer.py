@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from pixda.checkpoint import load_model
 from pixda.config import Machine
 from pixda.experiment import make_fabric
+from pixda.model_files import load_model
 from pixda.predict.network import Predictor
 from pixda.predict.outputs import overlaid
 

@@ -1,0 +1,186 @@
+"""Jobs on a Ray cluster that is there already: Ray finds the nodes, which share the folder of the comparison."""
+
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from pixda.code import code_hash
+from pixda.comparison import on_node
+from pixda.comparison.jobs import Job
+from pixda.comparison.on_node import Scene
+from pixda.comparison.pool import End
+from pixda.errors import UserError
+from pixda.terminal import console
+
+_SEEN_WITHIN = 60.0  # seconds in which a file that another node wrote is seen here: NFS remembers what was not there
+_ANSWER_WITHIN = 10.0  # seconds for the head to be reached
+_LOOK_WITHIN = 120.0  # seconds for the first look at a node, on which a worker has to start
+
+
+@contextmanager
+def connected(
+    address: str, out: Path, at_once: int | None, cpus: int | None, gpus: float | None
+) -> Iterator["Cluster"]:
+    """The places of a cluster, each node of which was found to see the folder of the comparison.
+
+    Args:
+        address: ``HOST:PORT`` of the cluster's head; ``auto``: that of the cluster which this machine belongs to.
+        out: folder of the comparison.
+        at_once: no more jobs than these at a time; None: as many as there is room for.
+        cpus: processors of a job; None: one.
+        gpus: GPUs of a job, a fraction where jobs share one; None: one, if the cluster has any.
+
+    Raises:
+        UserError: there is no such cluster, no node of it has what a job needs, or a node cannot run one.
+    """
+    ray = load_ray()
+    try:
+        if (host_port := re.fullmatch(r"([^:/]+):(\d+)", address)) is not None:
+            # Ray itself asks for minutes.
+            socket.create_connection((host_port[1], int(host_port[2])), _ANSWER_WITHIN).close()
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (OSError, RuntimeError, ValueError, OverflowError, ray.exceptions.RayError) as error:
+        raise UserError(
+            f"There is no Ray cluster at '{address}' that this machine belongs to ({_first_line(error)}): start one "
+            "with 'ray start --head', and on every other node 'ray start --address HOST:PORT'."
+        ) from error
+    mark = out / f".ray-{uuid4().hex[:12]}"
+    try:
+        if gpus is None:
+            gpus = 1.0 if ray.cluster_resources().get("GPU") else 0.0
+        cluster = Cluster(ray, Scene(out, mark.name, Path.cwd(), code_hash()), cpus or 1, gpus, at_once)
+        mark.touch()
+        cluster.check()
+        yield cluster
+    finally:
+        ray.shutdown()
+        mark.unlink(missing_ok=True)
+
+
+def load_ray() -> Any:
+    """The package; without it, an error that says what to install."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError("--ray needs the package ray: pip install 'pixda[ray]'.") from error
+    return ray
+
+
+@dataclass
+class Cluster:
+    """A cluster as a place for jobs; each has its share of some node's processors and GPUs."""
+
+    ray: Any
+    scene: Scene
+    cpus: int
+    gpus: float
+    at_once: int | None
+    _empty: bool = field(default=False, init=False)
+
+    def room(self) -> int:
+        """As many as the living nodes have resources for; who else works there may leave fewer, and jobs then wait."""
+        room = sum(count for _, count in self._nodes())
+        if self._empty != (room == 0):
+            self._empty = room == 0
+            if self._empty:
+                console().print("No living node of the cluster has room for a cell; waiting for one.")
+        return min(room, self.at_once or room)
+
+    def start(self, job: Job) -> "_Process":
+        """Hand a job to Ray."""
+        task = self.ray.remote(on_node.run).options(
+            # Ray would begin again at once; the pool sees first that nobody is left at work in the job's folder.
+            max_retries=0,
+            num_cpus=self.cpus,
+            num_gpus=self.gpus,
+            name=job.title,
+        )
+        return _Process(self.ray, task.remote(self.scene, list(job.words), job.log, self.cpus, self.gpus), job)
+
+    def check(self) -> None:
+        """See that a node can run a job, and that each which could be given one sees the comparison as we do."""
+        nodes = [node for node, count in self._nodes() if count]
+        if not nodes:
+            has = [f"{node['NodeManagerAddress']} has {_resources(node)}" for node, _ in self._nodes()]
+            raise UserError(
+                f"No node of the cluster has the {self.cpus} CPUs and {self.gpus:g} GPUs of a cell "
+                f"({'; '.join(has) or 'none is alive'}); lower --cpus or --gpus."
+            )
+        pin = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+        look = self.ray.remote(on_node.fault)
+        asked = [
+            look.options(num_cpus=0, max_retries=0, scheduling_strategy=pin(node["NodeID"], soft=False))
+            for node in nodes
+        ]
+        for node, reference in zip(nodes, [one.remote(self.scene) for one in asked], strict=True):
+            where = f"The node {node['NodeManagerAddress']} of the Ray cluster"
+            try:
+                why = self.ray.get(reference, timeout=_LOOK_WITHIN)
+            except self.ray.exceptions.RayError as error:
+                raise UserError(
+                    f"{where} cannot run PixDA ({_first_line(error)}): install the same version on all nodes."
+                ) from error
+            if why is not None:
+                raise UserError(f"{where} {why}.")
+
+    def _nodes(self) -> list[tuple[dict[str, Any], int]]:
+        """Each living node, and how many jobs it has resources for."""
+        found = []
+        for node in self.ray.nodes():
+            if node["Alive"]:
+                has = node["Resources"]
+                count = has.get("CPU", 0) // self.cpus
+                if self.gpus >= 1:
+                    count = min(count, has.get("GPU", 0) // self.gpus)
+                elif self.gpus:
+                    count = min(count, has.get("GPU", 0) * int(1 / self.gpus))
+                found.append((node, int(count)))
+        return found
+
+
+class _Process:
+    def __init__(self, ray: Any, reference: Any, job: Job) -> None:
+        self._ray, self._reference, self._job = ray, reference, job
+        self._end: tuple[End, float] | None = None
+
+    def end(self) -> End | None:
+        if self._end is None:
+            ready, _ = self._ray.wait([self._reference], timeout=0)
+            if not ready:
+                return None
+            self._end = self._ended(), time.monotonic()
+        end, since = self._end
+        unseen = end.code == 0 and not self._job.done
+        return None if unseen and time.monotonic() - since < _SEEN_WITHIN else end
+
+    def _ended(self) -> End:
+        errors = self._ray.exceptions
+        try:
+            return End(*self._ray.get(self._reference))
+        except errors.TaskCancelledError:
+            return End(1, 0.0, refused="It was cancelled.")
+        except errors.RayTaskError as error:
+            return End(1, 0.0, refused=_first_line(error.cause))
+        except errors.RayError as error:
+            return End(1, 0.0, lost=f"its node or its Ray worker died ({type(error).__name__})")
+
+    def stop(self) -> None:
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.cancel(self._reference)
+
+
+def _resources(node: dict[str, Any]) -> str:
+    has = node["Resources"]
+    return f"{has.get('CPU', 0):g} CPUs and {has.get('GPU', 0):g} GPUs"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
