@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 
 from pixda import __version__
 from pixda.errors import UserError
+from pixda.faults import of_disk
 from pixda.models.torch_files import load_torch
 
 FORMAT = 1
@@ -35,7 +36,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)  # half a file would take the room that is missing
-        raise _cause(error) from None
+        raise of_disk(error) or error from None
     temporary.replace(path)
 
 
@@ -88,16 +89,6 @@ def fitting(path: Path) -> Iterator[None]:
             f"The checkpoint {path} does not hold the state of this run ({type(error).__name__}: "
             f"{_first_line(error)}); it was changed or is of another version: start the run anew."
         ) from error
-
-
-def _cause(error: Exception) -> Exception:
-    """The error of the disk behind what torch makes of it."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, OSError):
-            return inner
-        inner = inner.__context__
-    return error
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

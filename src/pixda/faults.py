@@ -2,6 +2,7 @@
 
 import errno
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
 
 
-def is_full(error: OSError) -> bool:
-    """Whether a file could not be written for lack of room: a full disk, a quota, a limit on the size of files."""
-    return error.errno in _FULL
+def of_disk(error: BaseException | None) -> OSError | None:
+    """The error of the disk that lies behind another one, if one does: libraries make theirs of it."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 @contextmanager
@@ -26,13 +29,16 @@ def explained(folder: Path) -> Iterator[None]:
     Args:
         folder: of the run; a checkpoint in it is what the run goes on from.
     """
+    before = threading.excepthook
+    # A writer of logs has a thread of its own; what ends it reaches the run as well, with the next thing to write.
+    threading.excepthook = lambda args: None if _is_full(args.exc_value) else before(args)
     try:
         yield
-    except OSError as error:
-        if not is_full(error):
-            raise
-        raise _ended(f"The disk of {folder} is full ({error.strerror}): make room.", folder) from error
-    except (MemoryError, RuntimeError) as error:
+    except UserError:
+        raise
+    except Exception as error:
+        if _is_full(error):
+            raise _ended(f"The disk of {folder} is full: make room.", folder) from error
         if not (isinstance(error, MemoryError | torch.OutOfMemoryError) or _NO_MEMORY.search(str(error))):
             raise
         where = "GPU memory" if "CUDA" in str(error) else "memory"
@@ -42,6 +48,14 @@ def explained(folder: Path) -> Iterator[None]:
             "and a run that begins anew may have a smaller --recipe.batch, --recipe.crop or --size.",
             folder,
         ) from error
+    finally:
+        threading.excepthook = before
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a file could not be written for lack of room: a full disk, a quota, a limit on the size of files."""
+    found = of_disk(error)
+    return found is not None and found.errno in _FULL
 
 
 def _ended(text: str, folder: Path) -> UserError:
@@ -51,6 +65,6 @@ def _ended(text: str, folder: Path) -> UserError:
 
 
 def _short(text: str) -> str:
-    """What was asked for, of a message that goes on for paragraphs."""
-    found = re.search(r"[Tt]ried to allocate [^.;]*", text)
+    """What was asked for, out of a message that goes on for paragraphs."""
+    found = re.search(r"tried to allocate [\d.]+ \w+", text, re.IGNORECASE)
     return found.group() if found else (text.strip().splitlines() or ["nothing more is known"])[0][:120]

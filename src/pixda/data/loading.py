@@ -92,13 +92,25 @@ def each(loader: "DataLoader[Sample | UserError]") -> Iterator[Loaded]:
     while True:
         try:
             batch = next(batches, None)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, EOFError, OSError) as error:
+            if not (loader.num_workers and _is_of_a_dead_process(error)):
                 raise
             raise UserError(
-                f"A loader process was ended from outside ({str(error).splitlines()[0]}): by hand, or by the system "
-                "for lack of memory, of which fewer --machine.workers need less."
+                f"A loader process was ended from outside ({_first_line(error)}): by hand, or by the system for lack "
+                "of memory, of which fewer --machine.workers need less."
             ) from error
         if batch is None:
             return
         yield batch
+
+
+def _is_of_a_dead_process(error: Exception) -> bool:
+    """Whether torch found the process gone, or the pipe broken through which it handed its pictures over."""
+    text = str(error)
+    if "Caught " in text:  # the process lives: this is an error that it reports
+        return False
+    return "DataLoader worker (pid" in text or isinstance(error, EOFError | ConnectionError | FileNotFoundError)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixda.config import Machine
-from pixda.experiment import make_fabric
+from pixda.machine import make_fabric
 from pixda.model_files import load_model
 from pixda.predict.network import Predictor
 from pixda.predict.outputs import overlaid
