@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ranks import free_port
+from ranks import environment, free_port
 from runs import start, two_domains, wait_for, words
 from safetensors.torch import load_file
 
@@ -88,6 +88,22 @@ def test_a_second_run_in_the_folder_is_refused_once(root, alone, tmp_path):
 
 
 @pytest.mark.slow
+def test_folds_in_two_processes(root, tmp_path):
+    given = words(root, tmp_path / "folds", "--folds=2", "--machine.devices=2", method="fine_tuning")[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "pixda", "validate", *given],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("the test split was not opened") == 1
+    result = json.loads((tmp_path / "folds/validation.json").read_text())
+    assert result["mean"]["19"]["count"] == 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("statistics", ["synchronised", "own"])
 def test_batch_statistics_by_option(root, tmp_path, statistics):
     network = [
@@ -115,6 +131,34 @@ def test_every_method_in_two_processes(root, tmp_path, method):
         torch.testing.assert_close(two[name], weights, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
+def test_what_is_missing_on_one_host_is_named_by_its_process(root, tmp_path):
+    """Two hosts with folders of their own: the second one has no masks."""
+    shutil.copytree(root, tmp_path / "1" / "data")
+    shutil.copytree(root, tmp_path / "0" / "data")
+    shutil.rmtree(tmp_path / "1" / "data/source/masks")
+    port, running = free_port(), []
+    for rank in (0, 1):
+        given = words(Path("data"), Path("run"), "--recipe.batch=4")
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "pixda", *given],
+                env=os.environ
+                | environment(rank, 2, port)
+                | {"LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0", "GROUP_RANK": str(rank)},
+                cwd=tmp_path / str(rank),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    texts = [said_by(process) for process in running]
+    assert [process.returncode for process in running] == [1, 1]
+    assert "Process 2 of 2, on " in texts[1]
+    assert "data/source" in texts[1]
+    assert "Process 1 of 2 has lost another one" in texts[0]
+
+
 # ---- ends, and going on
 
 
@@ -130,8 +174,9 @@ def wait_until_gone(pids):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("then", [1, 2, 4])
-@pytest.mark.parametrize(("phase", "which"), [("adapt", "the first"), ("distil", "another")])
+@pytest.mark.parametrize(
+    ("phase", "which", "then"), [("adapt", "the first", 4), ("distil", "another", 1), ("pretrain", "another", 2)]
+)
 def test_a_process_that_is_killed_ends_all_and_any_number_goes_on(root, alone, tmp_path, phase, which, then):
     out = tmp_path / "run"
     process = start(root, out, "--recipe.batch=4", "--machine.devices=2")
@@ -171,7 +216,26 @@ def test_the_first_process_is_asked_to_stop_and_all_do_after_one_step(root, alon
     assert_the_same_run(out, alone)
 
 
-# ---- two hosts
+# ---- begun by others
+
+
+@pytest.mark.slow
+def test_tasks_of_slurm_are_the_processes(root, alone, tmp_path):
+    """With the variables that srun sets, on a machine without Slurm."""
+    job = {"JOB_ID": "71", "JOB_NAME": "train", "NTASKS": "2", "NTASKS_PER_NODE": "2", "NNODES": "1", "NODEID": "0"}
+    job = {f"SLURM_{name}": value for name, value in job.items()}
+    job |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    command = [sys.executable, "-m", "pixda", *words(root, tmp_path / "run", "--recipe.batch=4")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    tasks = [
+        subprocess.Popen(command, env=os.environ | job | {"SLURM_PROCID": task, "SLURM_LOCALID": task}, **pipes)
+        for task in ("0", "1")
+    ]
+    texts = [said_by(task) for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], texts
+    assert "2 processes, 2 of 4 images of a batch each" in texts[0]
+    assert texts[1] == ""
+    assert_the_same_run(tmp_path / "run", alone)
 
 
 def ip(*words):
@@ -215,4 +279,3 @@ def test_two_hosts_of_two_processes_under_torchrun_are_one_run(root, alone, tmp_
     assert "4 processes, 1 of 4 images of a batch each" in texts[0]
     assert "pretrain" not in texts[1], "the first process, on the first host, speaks for all"
     assert_the_same_run(out, alone)
-    Path(os.environ.get("PIXDA_LOG", os.devnull)).write_text("\n".join(texts))

@@ -5,8 +5,8 @@ class UserError(Exception):
     """Wrong input. Its text is a single readable line; commands print it without a traceback."""
 
 
-class UnreadableFile(UserError):
-    """A file could not be read while training; of several processes, the one that needed it says so."""
+class OnlyHere(UserError):
+    """What one process has met, such as a file that cannot be read; of several, that one says so."""
 
 
 class SaidElsewhere(UserError):

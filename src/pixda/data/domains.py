@@ -18,7 +18,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.data.drawing import Draw, Drawn, InMemory, collate
 from pixda.data.sources import Sources
-from pixda.errors import UnreadableFile, UserError
+from pixda.errors import OnlyHere, UserError
 
 
 class Batch(NamedTuple):
@@ -214,7 +214,7 @@ class Domains:
         )
         for loaded in loader:
             if isinstance(loaded, str):
-                raise UnreadableFile(loaded)
+                raise OnlyHere(loaded)
             images, masks, names = loaded
             yield Batch(
                 images.to(self.device, non_blocking=True).float(),
