@@ -150,7 +150,7 @@ def first_steps(fabric, root, only=None, statistics="synchronised"):
         if only not in (None, name):
             continue
         torch.manual_seed(0)
-        segmenter = Normed(ClassSet.load("cityscapes-19"))
+        segmenter = Normed(ClassSet.load("cityscapes-19")).eval()  # as the checks before training leave it
         if world > 1 and statistics == "synchronised":
             synchronise(segmenter, fabric.device)
         place = Workplace(fabric, domains, segmenter, Mute())
