@@ -25,7 +25,7 @@ def alone(root, fabric):
 
 
 def difference(found, expected):
-    """The largest, beside the largest value: where gradients cancel, only that says what rounding may do."""
+    """The largest, beside the largest value."""
     assert found.shape == expected.shape
     return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-8))
 
@@ -33,12 +33,16 @@ def difference(found, expected):
 def assert_the_steps_of_one(of_all, alone):
     for name, one in alone.items():
         parts = [found[name] for found in of_all]
+        largest = {}  # of each network: where a critic's two terms cancel, in a bias, what is left is rounding
+        for key, gradient in one["gradients"].items():
+            network = key.split(".")[0]
+            largest[network] = max(largest.get(network, 0.0), float(gradient.abs().max()))
         for part in parts:
             assert set(part["gradients"]) == set(one["gradients"])
-            worst = {key: difference(part["gradients"][key], value) for key, value in one["gradients"].items()}
-            # A critic at its beginning hardly leans to either side: what is left of its two terms is mostly rounding.
-            assert max(worst.values()) < 5e-3, (name, worst)
-            assert max(difference(part["running"][key], value) for key, value in one["running"].items()) < 1e-5
+            for key, gradient in one["gradients"].items():
+                apart = float((part["gradients"][key] - gradient).abs().max())
+                assert apart < 2e-3 * largest[key.split(".")[0]], (name, key, apart)
+            assert max(difference(part["running"][key], value) for key, value in one["running"].items()) < 1e-4
         assert [set(part["losses"]) for part in parts] == [set(one["losses"])] * len(parts), name
         for key, loss in one["losses"].items():
             together = torch.stack([part["losses"][key] for part in parts]).mean()
@@ -57,8 +61,7 @@ def test_two_processes_descend_the_gradients_of_one(root, alone, tmp_path):
     assert max(apart) > 1e-2, "each with statistics of its own images"
     for key, statistic in own[0]["running"].items():
         assert torch.equal(statistic, own[1]["running"][key]), "the running ones are the mean of all"
-        if "mean" in key:
-            assert difference(statistic, alone["joint"]["running"][key]) < 0.05
+        assert difference(statistic, alone["joint"]["running"][key]) < 0.2
 
 
 @pytest.mark.slow
