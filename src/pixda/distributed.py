@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from inspect import signature
+from platform import node
 from typing import TypeVar
 
 import torch
@@ -25,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pixda import terminal
 from pixda.data.classes import IGNORE
-from pixda.errors import MetByOne, SaidElsewhere, UserError
+from pixda.errors import OnlyHere, SaidElsewhere, UserError
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ def start(accelerator: str, precision: str, devices: int) -> Fabric:
             plugins=[environment],
         )
         fabric.launch()
-        _patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        _patient = _patient or dist.new_group(backend="gloo", timeout=_PATIENCE)
     except Exception as error:  # Fabric and torch raise many kinds: too few devices, ports in use, peers that are gone
         raise UserError(
             f"{processes * hosts} processes could not be begun ({_first_line(error)}): correct --machine.devices, or "
@@ -114,8 +115,8 @@ def as_one(fabric: Fabric) -> Iterator[None]:
     """What all processes would say, the first one says; one that loses another says that, and how to go on."""
     try:
         yield
-    except MetByOne:
-        raise
+    except OnlyHere:
+        raise  # met by this process alone
     except UserError as error:
         if fabric.is_global_zero:
             raise
@@ -151,7 +152,12 @@ def in_turn(fabric: Fabric, work: Callable[[], T]) -> T:
     """What ``work`` gives in this process: the first one does it alone, the others on the files that it has left."""
     done: list[T] = []
     lead(fabric, lambda: done.append(work()))
-    return done[0] if done else work()
+    if done:
+        return done[0]
+    try:
+        return work()
+    except UserError as error:  # the first one had none: something is missing on this host
+        raise OnlyHere(f"Process {fabric.global_rank + 1} of {fabric.world_size}, on {node()}: {error}") from error
 
 
 def gathered(fabric: Fabric, mine: T) -> list[T]:

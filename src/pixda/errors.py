@@ -9,8 +9,8 @@ class Resumable(UserError):
     """A run ended before its time and can go on; commands print the command that does it below the line."""
 
 
-class MetByOne(Resumable):
-    """What one of several processes met and the others do not know of: it says so itself, whichever it is."""
+class OnlyHere(Resumable):
+    """What one process has met, such as a file that cannot be read; of several, that one says so."""
 
 
 class SaidElsewhere(UserError):

@@ -18,7 +18,7 @@ from pixda.checkpoint import (
     save_checkpoint,
 )
 from pixda.data.domains import Domains, Pair
-from pixda.errors import MetByOne, Resumable, UserError
+from pixda.errors import OnlyHere, Resumable, UserError
 from pixda.journal import RunJournal
 from pixda.logs import Logs
 from pixda.model_files import save_critic
@@ -193,7 +193,7 @@ class Run:
             yield from phase.batches(self.position.epoch, self.position.batch)
         except UserError as error:
             if self.fabric.world_size > 1:  # the other processes are in the middle of a step, and wait for this one
-                raise MetByOne(f"{error} The last checkpoint is whole; --resume true goes on from it.") from error
+                raise OnlyHere(f"{error} The last checkpoint is whole; --resume true goes on from it.") from error
             if self.position.step > 0 and self._saved != (phase.name, self.position.step):
                 self._log(phase, read)
                 self._save(phase)

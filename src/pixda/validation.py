@@ -4,12 +4,14 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pixda import distributed
 from pixda.config import Experiment
 from pixda.data.classes import ClassSet
 from pixda.data.open import open_shots
 from pixda.data.shots import rank, write_manifest
 from pixda.errors import UserError
 from pixda.experiment import run
+from pixda.machine import begin_processes
 from pixda.methods.method import Method
 from pixda.metrics import Scores, Spread
 
@@ -58,13 +60,15 @@ def validate(
             f"{folds} folds of {len(names)} shots are not possible: --folds is 2 to the number of shots "
             "(more shots: --target.shots)."
         )
-    out.mkdir(parents=True, exist_ok=True)
+    fabric = begin_processes(experiment.machine)
+    distributed.lead(fabric, lambda: out.mkdir(parents=True, exist_ok=True))
     scores: list[Scores] = []
     for fold in range(folds):
         held_out = names[fold::folds]
         training = [frame.name for frame in shots.frames if frame.name not in held_out]
         manifest = out / f"fold_{fold + 1}_shots.json"
-        write_manifest(manifest, training, f"all shots but fold {fold + 1} of {folds}, seed {experiment.seed}")
+        told = f"all shots but fold {fold + 1} of {folds}, seed {experiment.seed}"
+        distributed.lead(fabric, lambda: write_manifest(manifest, training, told))  # noqa: B023 (called at once)
         inside = replace(experiment, target=replace(experiment.target, shot_list=manifest))
         scores.append(run(inside, method, method_name, preset, out / f"fold_{fold + 1}", resume, held_out))
     result = Validation(
@@ -79,5 +83,6 @@ def validate(
         "weights": "last",
         "seed": experiment.seed,
     }
-    (out / "validation.json").write_text(json.dumps({**about, **asdict(result)}, indent=2) + "\n")
+    text = json.dumps({**about, **asdict(result)}, indent=2) + "\n"
+    distributed.lead(fabric, lambda: (out / "validation.json").write_text(text))
     return result

@@ -19,7 +19,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
         """Float B x C x H x W -> the same, normalised."""
         if not self.training:
             return super().forward(images)
-        features = images.float()
+        features = images.to(torch.promote_types(images.dtype, torch.float32))
         mean = _mean(features.mean((0, 2, 3)))
         centred = features - mean[:, None, None]
         variance = _mean(centred.square().mean((0, 2, 3)))

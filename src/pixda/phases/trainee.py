@@ -38,7 +38,6 @@ class Trainee(Generic[Output]):
         self._fabric = fabric
         self.module = network
         self._network, self._optimiser = fabric.setup(network, optimiser)
-        self._statistics = own_statistics(network) if fabric.world_size > 1 else []
         self._more = False
         self._first_rates = [group["lr"] for group in optimiser.param_groups]
         self._horizon, self._power = schedule.horizon, schedule.power
@@ -97,12 +96,11 @@ class Trainee(Generic[Output]):
 
     def _share_statistics(self) -> None:
         """Where each process has batch statistics of its own, the running ones are the mean of all."""
-        if self._statistics:
-            together = distributed.mean(self._fabric, torch.cat(self._statistics))
-            for mine, of_all in zip(
-                self._statistics, torch.split(together, [len(one) for one in self._statistics]), strict=True
-            ):
-                mine.copy_(of_all)
+        mine = own_statistics(self.module) if self._fabric.world_size > 1 else []
+        if mine:
+            of_all = torch.split(distributed.mean(self._fabric, torch.cat(mine)), [len(one) for one in mine])
+            for one, mean in zip(mine, of_all, strict=True):
+                one.copy_(mean)
 
     def leave_out_not_finite(self) -> None:
         """From now on leave out steps whose gradients are not all finite; to know it, each waits for the device."""

@@ -1,0 +1,204 @@
+"""Functions that run in several processes at once, joined as torchrun joins them, with gloo on the CPU."""
+
+import os
+import socket
+from pathlib import Path
+
+import torch
+import torch.multiprocessing as multiprocessing
+from torch import nn
+
+from pixda import distributed
+from pixda.data.classes import ClassSet
+from pixda.data.domains import Domains
+from pixda.data.folder import Folder
+from pixda.models.batch_norm import BatchNorm
+from pixda.models.segmenter import Middle, Segmenter
+from pixda.models.synchronised import SynchronisedBatchNorm, synchronise
+from pixda.phases.adversarial import Adversarial
+from pixda.phases.distillation import Distillation
+from pixda.phases.fourier import Fourier
+from pixda.phases.image_adversarial import ImageAdversarial
+from pixda.phases.pairing import Pairing
+from pixda.phases.phase import Workplace
+from pixda.phases.settings import (
+    Alignment,
+    CriticOptimiser,
+    Heads,
+    SegmentationLoss,
+    SegmenterOptimiser,
+    Selection,
+    Weighting,
+)
+from pixda.phases.settings import Distillation as DistillationSettings
+from pixda.phases.supervised import Supervised
+from pixda.phases.weighting import Weighting as WeightingPhase
+
+SIZE = (64, 48)
+BATCH = 4
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def environment(rank, world, port):
+    """What torchrun sets."""
+    return {
+        "TORCHELASTIC_RUN_ID": "test",
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": str(world),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+
+
+def in_processes(world, function, folder, *arguments):
+    """What ``function(fabric, *arguments)`` gives in each process; tensors, and plain values with them."""
+    multiprocessing.spawn(_child, (world, free_port(), function, folder, arguments), nprocs=world)
+    return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(world)]
+
+
+def _child(rank, world, port, function, folder, arguments):
+    torch.set_num_threads(1)
+    os.environ |= environment(rank, world, port)
+    fabric = distributed.start("cpu", "32-true", 1)
+    assert (fabric.world_size, fabric.global_rank) == (world, rank)
+    torch.save(function(fabric, *arguments), Path(folder) / f"{rank}.pt")
+
+
+class Mute:
+    """A journal that nobody reads."""
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+
+SGD = SegmenterOptimiser(lr=1e-2, horizon=100)
+CE = SegmentationLoss(kind="cross_entropy")
+CRITICS = CriticOptimiser(lr=1e-3)
+ON_IMAGES = Heads(weight=0.9, auxiliary_weight=0.6, critics_at="image")
+
+
+def phases():
+    """A phase of every kind, with the terms of all of its options."""
+    return {
+        "joint": Supervised("joint", "both", 10, BATCH, SGD, SegmentationLoss(), 0.01),
+        "adapt": Adversarial(
+            "adapt", 10, BATCH, SGD, CE, CRITICS, Alignment(difficulty_in_graph=True, weight=1.0), Selection(), 0.01
+        ),
+        "distil": Distillation("distil", BATCH, SGD, CE, DistillationSettings(steps=10)),
+        "align": ImageAdversarial("align", 10, BATCH, SGD, CE, CRITICS, ON_IMAGES, "self_information", True),
+        "pair": Pairing("pair", 10, BATCH, SGD, CE, CRITICS, ON_IMAGES, 0.4),
+        "weigh": WeightingPhase(
+            "weigh", 10, BATCH, SGD, Weighting(normalise=True, adversarial=0.7, critics_at="image"), CRITICS
+        ),
+        "transfer": Fourier("transfer", 10, BATCH, SGD, CE, (0.03, 0.1), 0.5, 2.0, target_labels=True),
+    }
+
+
+def open_domains(root, rank, world):
+    classes = ClassSet.load("cityscapes-19")
+
+    def opened(name, split="all", **more):
+        return Folder(root / name, split, classes, SIZE, scheme="cityscapes", **more)
+
+    return Domains(
+        opened("source"),
+        opened("target", "train"),
+        0,
+        torch.device("cpu"),
+        flip=True,
+        rank=rank,
+        world=world,
+        unlabelled=opened("more", labelled=False),
+        more_sources=[opened("junk"), opened("junk")],  # three sources in a batch of four: uneven parts
+    )
+
+
+def with_holes(batch, rank, world):
+    """Unequal numbers of labelled pixels, none in the first image, however many processes share the batch."""
+    masks = batch.masks.clone()
+    for place in range(len(masks)):
+        row = place * world + rank
+        masks[place, :, : 64 - 16 * row] = 255
+    return batch._replace(masks=masks)
+
+
+class Normed(Segmenter):
+    """Convolutions with batch normalisation between them."""
+
+    def __init__(self, classes):
+        layers = [nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(16), nn.SiLU()]
+        layers += [nn.Conv2d(16, 16, 3, stride=2, padding=1, bias=False), BatchNorm(16), nn.SiLU()]
+        super().__init__(nn.Sequential(*layers), nn.Conv2d(16, len(classes.names), 1), classes, "symmetric")
+
+    def middle(self):
+        return Middle(self.backbone, 16, (1,))
+
+
+def first_steps(fabric, root, only=None, statistics="synchronised"):
+    """Losses, gradients that the optimisers were given, and running statistics, of one step of every phase."""
+    rank, world = fabric.global_rank, fabric.world_size
+    domains = open_domains(root, rank, world)
+    found = {}
+    for name, phase in phases().items():
+        if only not in (None, name):
+            continue
+        torch.manual_seed(0)
+        segmenter = Normed(ClassSet.load("cityscapes-19")).eval()  # as the checks before training leave it
+        if world > 1 and statistics == "synchronised":
+            synchronise(segmenter, fabric.device)
+        place = Workplace(fabric, domains, segmenter, Mute())
+        phase.prepare(place, None)
+        pair = next(phase.batches(0, 1))
+        pair = pair._replace(
+            **{
+                side: with_holes(batch, rank, world)
+                for side in ("source", "target")
+                if (batch := getattr(pair, side)) is not None
+            }
+        )
+        gradients = {}
+        for of, trainee in phase.trainees().items():
+            named = {id(p): f"{of}.{key}" for key, p in trainee.module.named_parameters()}
+
+            def keep(optimiser, *_, named=named, gradients=gradients):
+                for group in optimiser.param_groups:
+                    gradients.update({named[id(p)]: p.grad.clone() for p in group["params"] if p.grad is not None})
+
+            trainee._optimiser.optimizer.register_step_pre_hook(keep)
+        losses = phase.step(pair)
+        running = {key: value for key, value in place.segmenter.state_dict().items() if "running" in key}
+        found[name] = {"losses": losses, "gradients": gradients, "running": running}
+    return found
+
+
+def steps_with_shared_and_with_own_statistics(fabric, root):
+    """The first steps, and one with batch statistics that each process takes for itself."""
+    return {**first_steps(fabric, root), "own": first_steps(fabric, root, "joint", "own")["joint"]}
+
+
+def normalised(fabric, images, slopes):
+    """A layer's output, the gradient of its input and its statistics, on this process's rows in float64."""
+    layer = nn.BatchNorm2d(images.shape[1]).double()
+    nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(1))
+    if fabric.world_size > 1:
+        holder = nn.Sequential(layer)
+        synchronise(holder, fabric.device)
+        layer = holder[0]
+        assert isinstance(layer, SynchronisedBatchNorm)
+    mine = images[fabric.global_rank :: fabric.world_size].clone().requires_grad_()
+    made = layer(mine)
+    made.backward(slopes[fabric.global_rank :: fabric.world_size])
+    of_parameters = torch.stack([layer.weight.grad, layer.bias.grad])
+    return {
+        "made": made.detach(),
+        "slope": mine.grad,
+        "parameters": distributed.total(fabric, of_parameters),
+        "running": torch.stack([layer.running_mean, layer.running_var]),
+    }
