@@ -66,7 +66,6 @@ def row(part: Measured, ceilings: Ceilings) -> str:
     ratio = f"{part.ratio:.2f}" if part.ratio < 10 else f"{part.ratio:.0f}"
     if part.goal.startswith("≤"):
         ratio = f"1 / {1 / part.ratio:.2f}"
-    goal = f"{part.goal}{'' if part.reached else ' (missed)'}"
     cells = [
         part.title,
         _ms(part.plain),
@@ -85,9 +84,9 @@ def _page(machine: dict[str, Any], ceilings: Ceilings, parts: dict[str, Measured
     lines = [
         _HEAD,
         f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}, {machine['when']};",
-        f"{width} x {height}, batch {machine['batch']} unless said, {machine['network']}, random weights, made-up frames.",
+        f"{width} x {height}, batch {machine['batch']} unless said, {machine['network']}, random weights.",
         "",
-        f"The machine's own ceilings, measured in the same run, float32: matrix products {ceilings.matmul:.0f} GFLOP/s,",
+        f"Ceilings of this machine, measured in the same run, float32: matrix products {ceilings.matmul:.0f} GFLOP/s,",
         f"convolutions {ceilings.convolution:.0f} (channels first {ceilings.convolution_channels_first:.0f}),",
         f"copies {ceilings.copy:.0f} GB/s.",
         "",

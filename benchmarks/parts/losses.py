@@ -7,9 +7,10 @@ from benchmarks.part import Forms, Part, drained, near
 from benchmarks.plain import losses as plain
 from benchmarks.plain.networks import raised
 from benchmarks.setting import CLASSES, Setting
-from pixda.losses.adversarial import difficulty, pixadv_loss, rarity
+from pixda.losses.adversarial import pixadv_loss, rarity
 from pixda.losses.distillation import distillation_loss
-from pixda.losses.segmentation import focal
+from pixda.losses.likelihood import surprise_and_map
+from pixda.losses.segmentation import focal, focused
 from pixda.phases.phase import upsample
 
 GAMMA, WEIGHT, TEMPERATURE = 2.0, 0.1, 0.5
@@ -30,7 +31,7 @@ def _focal(setting: Setting) -> Forms:
         return plain.focal(z, labels, GAMMA, a)
 
     def of_product(z: Tensor, a: Tensor) -> Tensor:
-        return focal(z.log_softmax(1), labels, GAMMA, a)
+        return focal(z, labels, GAMMA, a)
 
     return _both(logits, lambda z: of_plain(z, alpha.to(z)), lambda z: of_product(z, alpha.to(z)))
 
@@ -40,7 +41,7 @@ def _distillation(setting: Setting) -> Forms:
     return _both(
         student,
         lambda z: plain.distillation(z, teacher.to(z), TEMPERATURE),
-        lambda z: distillation_loss(z.log_softmax(1), teacher.to(z), TEMPERATURE, "sum"),
+        lambda z: distillation_loss(z, teacher.to(z), TEMPERATURE, "sum"),
     )
 
 
@@ -83,10 +84,10 @@ def _target_head(setting: Setting) -> Forms:
         return on_target + WEIGHT * adversarial, maps
 
     def of_product(z: Tensor) -> tuple[Tensor, Tensor]:
-        log_probs = upsample(z, setting.shape).log_softmax(1)
-        on_target = focal(log_probs, labels, GAMMA, alpha.to(z))
-        weights = difficulty(log_probs, labels).detach() * rarity(labels)
-        return on_target + WEIGHT * pixadv_loss(judged.to(z), weights), log_probs.exp()
+        surprises, maps = surprise_and_map(upsample(z, setting.shape), labels)
+        on_target = focused(surprises, labels, GAMMA, alpha.to(z))
+        weights = surprises.detach() * rarity(labels)
+        return on_target + WEIGHT * pixadv_loss(judged.to(z), weights), maps
 
     def forward_backward(form, z: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
         drained([z])

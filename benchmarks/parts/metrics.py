@@ -13,9 +13,10 @@ def _confusion(setting: Setting) -> Forms:
     labels = setting.labels(1, 1, setting.scored)[0].to(torch.uint8)
     predicted = setting.labels(1, 2, setting.scored)[0].clamp_max(CLASSES - 1).to(torch.uint8)
     matrix = ConfusionMatrix(setting.classes, setting.device)
+    wide = predicted.long().cpu().numpy(), labels.long().cpu().numpy()  # as argmax and the losses have them
 
     def of_plain() -> np.ndarray:
-        return plain.confusion(predicted.cpu().numpy(), labels.cpu().numpy(), CLASSES)
+        return plain.confusion(*wide, CLASSES)
 
     def check() -> str:
         one = ConfusionMatrix(setting.classes, setting.device)

@@ -3,7 +3,7 @@
 from benchmarks.part import Forms, Part, near
 from benchmarks.plain import style as plain
 from benchmarks.setting import Setting
-from pixda.style import stylise
+from pixda.style import stylise, stylise_
 
 BETA = 0.01
 
@@ -17,7 +17,7 @@ def _style(setting: Setting) -> Forms:
 
     return Forms(
         lambda: plain.stylise(source, target, BETA),
-        lambda: stylise(source, target, BETA),
+        lambda: stylise_(source, target, BETA),
         check,
         traffic=3 * source.nbytes,  # both are read, the source is written
     )
