@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format notebook docs clean
+.PHONY: demo test test-slow check format bench notebook docs clean
 
 $(BIN)/pixda: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,9 @@ check: $(VENV)/dev  ## lint, formatting, types
 format: $(VENV)/dev  ## repair lint and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(BIN)/pixda  ## every part and the whole step, plain and as in the product: docs/results/performance.md
+	$(BIN)/python -m benchmarks
 
 notebook: $(BIN)/pixda  ## run docs/notebook.ipynb and keep its outputs
 	$(BIN)/python -m pip install --quiet --editable '.[notebook]'

@@ -1,5 +1,6 @@
 """The adversarial phase: whose gradients reach whom, what an epoch keeps, and the ablations one field away."""
 
+import copy
 import math
 
 import pytest
@@ -36,7 +37,7 @@ def same(before, module):
 def segmenter_gradient(phase, pair):
     """The gradient that one step descends, read off plain SGD's change of the weights."""
     before = weights_of(phase.segmenter.module)
-    phase.step(pair)
+    phase.step(copy.deepcopy(pair))  # a step may overwrite its images
     return torch.cat(
         [(before[n] - v).flatten() for n, v in phase.segmenter.module.state_dict().items() if v.is_floating_point()]
     )
@@ -76,7 +77,7 @@ def test_every_trainee_learns(make, pair):
 def test_s_and_b_carry_no_gradient_unless_s_is_asked_to(make, pair, in_graph):
     phase = make(Alignment(difficulty_in_graph=in_graph))
     log_probs = torch.randn(2, 4, 32, 48).log_softmax(1).requires_grad_()
-    weights = phase._weights(log_probs, pair.target.masks)
+    weights = phase._weights(difficulty(log_probs, pair.target.masks), pair.target.masks)
     assert weights.requires_grad is in_graph
     torch.testing.assert_close(weights, difficulty(log_probs, pair.target.masks) * rarity(pair.target.masks))
 
@@ -88,7 +89,8 @@ def test_each_row_of_the_ablation_is_one_field_away(make, pair, s, b):
     expected = torch.ones(2, 32, 48)
     expected = difficulty(log_probs, pair.target.masks) if s else expected
     expected = rarity(pair.target.masks) if b else expected
-    torch.testing.assert_close(phase._weights(log_probs, pair.target.masks), expected)
+    surprises = difficulty(log_probs, pair.target.masks)
+    torch.testing.assert_close(phase._weights(surprises, pair.target.masks), expected)
 
 
 def test_the_step_descends_the_papers_objective(make, pair, place):

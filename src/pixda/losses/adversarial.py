@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixda.losses.segmentation import per_pixel_cross_entropy
+from pixda.losses.likelihood import surprise
 
 
 def critic_loss(source_logits: Tensor, target_logits: Tensor, source_share: float = 1.0) -> Tensor:
@@ -50,20 +50,20 @@ def pixadv_loss(target_logits: Tensor, weights: Tensor) -> Tensor:
     return (weights * F.softplus(target_logits.squeeze(1))).mean()
 
 
-def difficulty(log_probs: Tensor, labels: Tensor) -> Tensor:
+def difficulty(scores: Tensor, labels: Tensor) -> Tensor:
     """S, eq. 4: how badly a pixel is classified, its cross entropy ``-log p_i[y_i]``.
 
     The caller detaches it, as the paper says ("not used in back-propagation"), or leaves it in the graph, as
     the released code does.
 
     Args:
-        log_probs: float ``B x C x H x W``.
+        scores: float ``B x C x H x W``, logits or log-probabilities.
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
 
     Returns:
         Float ``B x H x W`` >= 0, zero at ignored pixels.
     """
-    return per_pixel_cross_entropy(log_probs, labels)
+    return surprise(scores, labels)
 
 
 def pseudo_labels(log_probs: Tensor) -> Tensor:

@@ -4,9 +4,11 @@ from typing import Literal
 
 from torch import Tensor
 
+from pixda.losses.likelihood import cross_entropy_of_maps
+
 
 def distillation_loss(
-    student_log_probs: Tensor,
+    student: Tensor,
     teacher_logits: Tensor,
     temperature: float,
     over_classes: Literal["sum", "mean"],
@@ -18,7 +20,7 @@ def distillation_loss(
     mean over classes, which divides the weight by C.
 
     Args:
-        student_log_probs: float ``B x C x H x W``, each <= 0.
+        student: float ``B x C x H x W``, logits or log-probabilities.
         teacher_logits: float ``B x C x H x W``; no gradient flows to it.
         temperature: tau > 0.
         over_classes: ``sum`` (paper) or ``mean`` (released code).
@@ -26,6 +28,6 @@ def distillation_loss(
     Returns:
         A scalar >= 0.
     """
-    teacher_probs = (teacher_logits.detach() / temperature).softmax(1)
-    loss = -(teacher_probs * student_log_probs).sum(1).mean()
-    return loss if over_classes == "sum" else loss / student_log_probs.shape[1]
+    batch, classes, height, width = student.shape
+    loss = cross_entropy_of_maps(student, teacher_logits.detach(), temperature) / (batch * height * width)
+    return loss if over_classes == "sum" else loss / classes

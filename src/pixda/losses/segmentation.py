@@ -1,28 +1,29 @@
-"""Losses from labels. All take log-probabilities, so that one ``log_softmax`` a step serves every loss."""
+"""Losses from labels. All take class scores: logits, or log-probabilities, whose softmax is the same."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pixda.data.classes import IGNORE
+from pixda.losses.likelihood import surprise
 
 
-def cross_entropy(log_probs: Tensor, labels: Tensor) -> Tensor:
+def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     """Mean of ``-log p_i[y_i]`` over valid pixels; zero, with a gradient of zero, where none is valid.
 
     Args:
-        log_probs: float ``B x C x H x W``, each <= 0.
+        scores: float ``B x C x H x W``, logits or log-probabilities.
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
 
     Returns:
         A scalar >= 0.
     """
-    return _mean_over_valid(per_pixel_cross_entropy(log_probs, labels), labels)
+    return averaged(surprise(scores, labels), labels)
 
 
-def focal(log_probs: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Tensor:
+def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Tensor:
     """Focal loss ``mean_i -a[y_i] (1 - p_i)^gamma log p_i`` over valid pixels; PixDA eq. 1.
 
     Departures: the mean is over valid pixels, as the released code takes it, where the paper divides by all
@@ -30,7 +31,7 @@ def focal(log_probs: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Ten
     gradient, and log-probabilities need no such guard.
 
     Args:
-        log_probs: float ``B x C x H x W``, each <= 0.
+        scores: float ``B x C x H x W``, logits or log-probabilities.
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
         gamma: focusing power >= 0; 0 leaves weighted cross entropy.
         alpha: float ``C``, one weight a class; see :func:`class_weights`.
@@ -38,11 +39,30 @@ def focal(log_probs: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Ten
     Returns:
         A scalar >= 0; zero, with a gradient of zero, where no pixel is valid.
     """
-    surprise = per_pixel_cross_entropy(log_probs, labels)  # -log p_i, 0 at ignored pixels
+    return focused(surprise(scores, labels), labels, gamma, alpha)
+
+
+def focused(surprises: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Tensor:
+    """:func:`focal` from each pixel's ``-log p_i``, float ``B x H x W``, zero at ignored pixels."""
     weight = alpha[labels.clamp_max(alpha.shape[0] - 1)]
-    # -expm1(-x) = 1 - p without cancellation near p = 1; the clamp keeps the slope of a gamma < 1 finite there.
-    doubt = (-torch.expm1(-surprise)).clamp_min(1e-12)
-    return _mean_over_valid(weight * doubt**gamma * surprise, labels)
+    return averaged(_Focus.apply(surprises, weight, gamma), labels)  # type: ignore[no-untyped-call]
+
+
+class _Focus(torch.autograd.Function):
+    """``a (1 - p)^gamma x`` with ``x = -log p``; its slope, ``a (1 - p)^(gamma - 1) (1 - p + gamma p x)``, is kept."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, gamma: float) -> Tensor:
+        # -expm1(-x) = 1 - p without cancellation near p = 1; the clamp keeps the slope of a gamma < 1 finite there.
+        doubt = x.neg().expm1_().neg_().clamp_min_(1e-12)
+        weighted = weight if gamma == 1 else doubt.pow(gamma - 1).mul_(weight)
+        ctx.save_for_backward((1 - doubt).mul_(x).mul_(gamma).add_(doubt).mul_(weighted))
+        return doubt.mul_(weighted).mul_(x)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (own,) = ctx.saved_tensors
+        return own * slope, None, None
 
 
 def class_weights(classes: int, default: float, exceptions: Mapping[int, float], device: torch.device) -> Tensor:
@@ -53,11 +73,6 @@ def class_weights(classes: int, default: float, exceptions: Mapping[int, float],
     return weights.to(device)
 
 
-def per_pixel_cross_entropy(log_probs: Tensor, labels: Tensor) -> Tensor:
-    """``-log p_i[y_i]`` at each pixel, ``B x H x W``, zero at ignored pixels."""
-    return F.nll_loss(log_probs, labels, ignore_index=IGNORE, reduction="none")
-
-
-def _mean_over_valid(values: Tensor, labels: Tensor) -> Tensor:
+def averaged(values: Tensor, labels: Tensor) -> Tensor:
     """Mean of values (zero at ignored pixels) over the valid pixels; zero where there is none."""
     return values.sum() / (labels != IGNORE).sum().clamp_min(1)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pixda.data.classes import IGNORE
-from pixda.losses.segmentation import per_pixel_cross_entropy
+from pixda.losses.likelihood import surprise
 
 
 def weighted_cross_entropy(log_probs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def weighted_cross_entropy(log_probs: Tensor, labels: Tensor, weights: Tensor) -
     Returns:
         A scalar >= 0; zero, with a gradient of zero, where no pixel is valid.
     """
-    return mean_over_valid(weights * per_pixel_cross_entropy(log_probs, labels), labels)
+    return mean_over_valid(weights * surprise(log_probs, labels), labels)
 
 
 def at_labels(logits: Tensor, labels: Tensor) -> Tensor:

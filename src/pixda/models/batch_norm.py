@@ -1,8 +1,9 @@
-"""Batch normalisation that can hold on to its stored statistics while the network trains."""
+"""Batch normalisation that can hold on to its stored statistics while the network trains, and is then no work."""
 
 from typing import Self
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -13,6 +14,33 @@ class BatchNorm(nn.BatchNorm2d):
         self.frozen_statistics = frozen_statistics
         self.train()
 
+    again = False
+    """Whether a forward pass repeats one whose statistics are counted already."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise B x channels x H x W."""
+        if self.again and self.training and self.running_mean is not None and self.running_var is not None:
+            copies = self.running_mean.clone(), self.running_var.clone()
+            return F.batch_norm(x, *copies, self.weight, self.bias, True, self.momentum or 0.0, self.eps)
+        return super().forward(x)
+
     def train(self, mode: bool = True) -> Self:
         """Enter training mode, unless the statistics are frozen."""
         return super().train(mode and not self.frozen_statistics)
+
+
+def convolved(conv: nn.Conv2d, norm: BatchNorm, x: Tensor) -> Tensor:
+    """``norm(conv(x))``, of a convolution without bias.
+
+    With stored statistics the norm is a scale and a shift of each channel: they go into the kernel, so that the
+    features are neither passed over again nor kept twice for the gradient. Scale and shift learn all the same.
+    """
+    if norm.training:
+        normalised: Tensor = norm(conv(x))
+        return normalised
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    kernel = conv.weight * scale.view(-1, 1, 1, 1)
+    shift = norm.bias - norm.running_mean * scale
+    return F.conv2d(x, kernel, shift, conv.stride, conv.padding, conv.dilation, conv.groups)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from pixda.errors import UserError
-from pixda.models.batch_norm import BatchNorm
+from pixda.models.batch_norm import BatchNorm, convolved
 
 # Of each stage: expansion, output channels, blocks, stride. In the classifier the 160-channel one has stride 2.
 STAGES = (
@@ -20,15 +20,24 @@ MIDDLE_BLOCK, MIDDLE_CHANNELS = 13, 96  # the last block before the stage whose 
 DILATED = 5  # the stage whose stride is given up; what follows it is dilated by 2 instead
 
 
-def _unit(
-    inputs: int, outputs: int, kernel: int, stride: int, dilation: int, groups: int, frozen: bool
-) -> nn.Sequential:
-    padding = dilation * (kernel // 2)
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False),
-        BatchNorm(outputs, frozen),
-        nn.ReLU6(inplace=True),
-    )
+class Unit(nn.Sequential):
+    """A convolution, its norm and a ReLU: B x inputs x H x W -> B x outputs x H/stride x W/stride."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int, dilation: int, groups: int, frozen: bool
+    ) -> None:
+        padding = dilation * (kernel // 2)
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False),
+            BatchNorm(outputs, frozen),
+            nn.ReLU6(inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x inputs x H x W -> B x outputs x H/stride x W/stride."""
+        conv, norm, relu = self
+        out: Tensor = relu(convolved(conv, norm, x))  # type: ignore[arg-type]
+        return out
 
 
 class InvertedResidual(nn.Module):
@@ -39,10 +48,10 @@ class InvertedResidual(nn.Module):
     ) -> None:
         super().__init__()
         hidden = inputs * expansion
-        widen = [] if expansion == 1 else [_unit(inputs, hidden, 1, 1, 1, 1, frozen_statistics)]
+        widen = [] if expansion == 1 else [Unit(inputs, hidden, 1, 1, 1, 1, frozen_statistics)]
         self.conv = nn.Sequential(
             *widen,
-            _unit(hidden, hidden, 3, stride, dilation, hidden, frozen_statistics),
+            Unit(hidden, hidden, 3, stride, dilation, hidden, frozen_statistics),
             nn.Conv2d(hidden, outputs, 1, bias=False),
             BatchNorm(outputs, frozen_statistics),
         )
@@ -50,7 +59,11 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """B x inputs x H x W -> B x outputs x H/stride x W/stride."""
-        out: Tensor = self.conv(x)
+        *units, conv, norm = self.conv
+        out = x
+        for unit in units:
+            out = unit(out)
+        out = convolved(conv, norm, out)
         return x + out if self.residual else out
 
 
@@ -69,7 +82,7 @@ class MobileNetV2(nn.Module):
         super().__init__()
         if not 0 <= frozen_blocks <= BLOCKS:
             raise UserError(f"frozen_blocks is {frozen_blocks}: MobileNet-v2 has 0 to {BLOCKS} blocks to freeze.")
-        blocks: list[nn.Module] = [_unit(3, 32, 3, 2, 1, 1, frozen_statistics or frozen_blocks > 0)]
+        blocks: list[nn.Module] = [Unit(3, 32, 3, 2, 1, 1, frozen_statistics or frozen_blocks > 0)]
         inputs = 32
         for stage, (expansion, outputs, count, stride) in enumerate(STAGES):
             for index in range(count):

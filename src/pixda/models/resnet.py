@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pixda.models.batch_norm import BatchNorm
+from pixda.models.recompute import recomputed
 
 RESNET50 = (3, 4, 6, 3)
 RESNET101 = (3, 4, 23, 3)
@@ -42,9 +43,11 @@ class Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """B x inputs x H x W -> B x 4*width x H/stride x W/stride."""
         shortcut = x if self.downsample is None else self.downsample(x)
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        out: Tensor = self.relu(self.bn3(self.conv3(x)) + shortcut)
+        # The two inner maps are not kept beside the norms' inputs: a sixth of the network's memory for 2 % of its time.
+        x = self.conv1(x)
+        x = recomputed(lambda x: self.conv2(self.relu(self.bn1(x))), [self.bn1], x)
+        x = recomputed(lambda x: self.conv3(self.relu(self.bn2(x))), [self.bn2], x)
+        out: Tensor = self.relu(self.bn3(x) + shortcut)
         return out
 
 

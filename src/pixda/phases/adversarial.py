@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from pixda.data.domains import Batch, Pair
 from pixda.errors import UserError
-from pixda.losses.adversarial import difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
+from pixda.losses.adversarial import fool_loss, pixadv_loss, pseudo_labels, rarity
+from pixda.losses.likelihood import surprise, surprise_and_map
 from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.segmenter import Segmenter
 from pixda.phases import settings
 from pixda.phases.judging import Judging, tell_apart
 from pixda.phases.map_size import check_map_size
-from pixda.phases.phase import Losses, Phase, Workplace
+from pixda.phases.phase import Losses, Phase, Workplace, upsample
 from pixda.phases.trainee import Trainee, critic_trainee
-from pixda.style import stylise
+from pixda.style import stylise_
 
 
 class Adversarial(Phase):
@@ -113,12 +114,12 @@ class Adversarial(Phase):
         source, target, unlabelled = pair.labelled_source(), pair.labelled_target(), pair.unlabelled
         # L_PixAdv is a mean over all target images: of two kinds, each has half of lambda.
         weight = self.alignment.weight / (1 if unlabelled is None else 2)
-        styled = stylise(source.images, target.images, self.style_beta)
+        styled = stylise_(source.images, target.images, self.style_beta)
 
         logits = self.segmenter(styled, more=True)
-        log_probs = self.log_probs(logits, source.masks)
-        on_source = self.segmentation(log_probs, source.masks)
-        source_map = self._map(logits, source.masks, log_probs).detach()
+        surprises, maps = self._read(logits, upsample(logits, source.masks.shape[-2:]), source.masks)
+        on_source = self.segmentation_from(surprises, source.masks)
+        source_map = maps.detach()
         self.segmenter.accumulate(on_source)
         losses = {"source": on_source.detach()}
 
@@ -144,45 +145,47 @@ class Adversarial(Phase):
     ) -> tuple[Tensor, Tensor, Losses]:
         """``L_seg + weight L_PixAdv`` with its graph, or ``weight L_PixAdv`` of pseudo-labels; the maps; the losses."""
         logits = self.segmenter(batch.images, more)
-        log_probs = self.log_probs(logits, batch.masks)
+        scores = upsample(logits, batch.masks.shape[-2:])
+        labels = batch.masks if labelled else pseudo_labels(scores)
+        surprises, maps = self._read(logits, scores, labels)
         terms: list[Tensor] = []
         losses: Losses = {}
         if labelled:
-            terms.append(self.segmentation(log_probs, batch.masks))
+            terms.append(self.segmentation_from(surprises, labels))
             losses["target"] = terms[0].detach()
-        maps = self._map(logits, batch.masks, log_probs)
         if self.aligner is not None:
-            known = (log_probs, batch.masks) if labelled else (log_probs.detach(), pseudo_labels(log_probs))
-            fooled = self._fool(self.aligner, maps, *known)
+            fooled = self._fool(self.aligner, maps, surprises if labelled else surprises.detach(), labels)
             terms.append(weight * fooled["adversarial"])
             losses |= {name: value.detach() for name, value in fooled.items()}
         return sum(terms[1:], terms[0]), maps.detach(), losses
 
-    def _fool(self, aligner: Trainee[Tensor], maps: Tensor, log_probs: Tensor, labels: Tensor) -> Losses:
+    def _fool(self, aligner: Trainee[Tensor], maps: Tensor, surprises: Tensor, labels: Tensor) -> Losses:
         """The segmenter's adversarial loss on target maps, with its graph, and the mean weight of a pixel in it."""
         judged = aligner.frozen(maps)
         if self.alignment.critic == "image":
             return {"adversarial": fool_loss(judged)}
-        weights = self._weights(log_probs, labels)
+        weights = self._weights(surprises, labels)
         return {"pixel_weight": weights.mean(), "adversarial": pixadv_loss(judged, weights)}
 
-    def _map(self, logits: Tensor, labels: Tensor, log_probs: Tensor | None = None) -> Tensor:
-        """What the critics see: the softmax map at the labels' size (paper), or at the logits' own.
+    def _read(self, logits: Tensor, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """What the losses read: ``-log p_i[y_i]`` of the logits raised to the labels' size, and the critics' maps."""
+        if self.alignment.critics_at == "logits":
+            return surprise(scores, labels), self._map(logits, labels)
+        return surprise_and_map(scores, labels)
 
-        ``log_probs`` are those at the labels' size, where the caller has them already.
-        """
+    def _map(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """What the critics see: the softmax map at the labels' size (paper), or at the logits' own."""
         if self.alignment.critics_at == "logits":
             return logits.float().softmax(1)
-        return (self.log_probs(logits, labels) if log_probs is None else log_probs).exp()
+        return upsample(logits, labels.shape[-2:]).softmax(1)
 
-    def _weights(self, log_probs: Tensor, labels: Tensor) -> Tensor:
-        """S B, eq. 4 and 5, or what an ablation leaves of it: ``B x H x W``."""
-        weights = torch.ones_like(labels, dtype=log_probs.dtype)
+    def _weights(self, surprises: Tensor, labels: Tensor) -> Tensor:
+        """S B, eq. 4 and 5, or what an ablation leaves of it: ``B x H x W``. S is the pixels' surprise."""
+        weights = torch.ones_like(surprises)
         if self.alignment.rarity:
             weights = weights * rarity(labels)
         if self.alignment.difficulty:
-            s = difficulty(log_probs, labels)
-            weights = weights * (s if self.alignment.difficulty_in_graph else s.detach())
+            weights = weights * (surprises if self.alignment.difficulty_in_graph else surprises.detach())
         return weights
 
     # ---- what must survive

@@ -50,9 +50,9 @@ class Distillation(Phase):
         with torch.no_grad(), self.place.fabric.autocast():
             teacher_logits = upsample(self.teacher(target.images), target.masks.shape[-2:])
 
-        log_probs = self.log_probs(self.segmenter(target.images), target.masks)
-        segmentation = self.segmentation(log_probs, target.masks)
-        kd = distillation_loss(log_probs, teacher_logits, self.distillation.temperature, self.distillation.over_classes)
+        scores = upsample(self.segmenter(target.images), target.masks.shape[-2:])
+        segmentation = self.segmentation(scores, target.masks)
+        kd = distillation_loss(scores, teacher_logits, self.distillation.temperature, self.distillation.over_classes)
         self.segmenter.descend(segmentation + self.distillation.weight * kd)
         return {"target": segmentation.detach(), "distillation": kd.detach()}
 

@@ -13,7 +13,7 @@ from pixda.phases import settings
 from pixda.phases.phase import Losses, Workplace
 from pixda.phases.trainee import Trainee, critic_trainee
 from pixda.selection import Rule, Threshold, Top, score, select, threshold
-from pixda.style import stylise
+from pixda.style import stylise_
 
 Maps = Callable[[Tensor, Tensor], Tensor]
 """From a segmenter's logits and the labels they belong to, to the maps that critics see."""
@@ -103,7 +103,7 @@ class Judging:
         """Score this process's part of these images, whole, each in the style of a target image drawn at random."""
         done = 0
         for source, target in self.place.domains.whole_pairs(names, self.batch, self.phase, epoch):
-            styled = stylise(source.images, target.images, self.style_beta)
+            styled = stylise_(source.images, target.images, self.style_beta)
             with self.place.fabric.autocast():
                 logits = self.place.segmenter(styled)
             yield source.names, score(judge.frozen(maps(logits, source.masks)))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pixda import distributed
 from pixda.data.domains import Domains, Pair
-from pixda.losses.segmentation import class_weights, cross_entropy, focal
+from pixda.losses.likelihood import surprise
+from pixda.losses.segmentation import averaged, class_weights, focused
 from pixda.models.segmenter import Segmenter
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 from pixda.phases.trainee import Trainee, segmenter_trainee
@@ -121,7 +122,7 @@ class Phase(ABC):
 
     @abstractmethod
     def step(self, pair: Pair) -> Losses:
-        """Learn from one pair."""
+        """Learn from one pair, whose images the phase may overwrite."""
 
     def state_dict(self) -> dict[str, Any]:
         """What must survive beside the trainees."""
@@ -138,12 +139,19 @@ class Phase(ABC):
         """Log-probabilities at the labels' size, float32: ``B x C x h x w`` -> ``B x C x H x W``."""
         return upsample(logits, labels.shape[-2:]).log_softmax(1)
 
-    def segmentation(self, log_probs: Tensor, labels: Tensor) -> Tensor:
-        """The segmentation loss, eq. 1 or cross entropy; its mean over all processes is that of the whole batch."""
+    def segmentation(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """The segmentation loss, eq. 1 or cross entropy, of logits or log-probabilities at the labels' size.
+
+        Its mean over all processes is that of the whole batch.
+        """
+        return self.segmentation_from(surprise(scores, labels), labels)
+
+    def segmentation_from(self, surprises: Tensor, labels: Tensor) -> Tensor:
+        """The same from each pixel's ``-log p_i[y_i]``, where a phase has use for it beside the loss."""
         if self.loss.kind == "focal":
-            loss = focal(log_probs, labels, self.loss.gamma, self._alpha)
+            loss = focused(surprises, labels, self.loss.gamma, self._alpha)
         else:
-            loss = cross_entropy(log_probs, labels)
+            loss = averaged(surprises, labels)
         return loss * self.share(labels)
 
     def share(self, labels: Tensor) -> Tensor | float:
@@ -153,4 +161,5 @@ class Phase(ABC):
 
 def upsample(logits: Tensor, size: tuple[int, ...]) -> Tensor:
     """Bilinear, corners aligned, in float32: how this method brings logits to an image's size everywhere."""
-    return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=True)
+    # Channels first: the losses take the map apart along its lines, and the coarse map is quickly turned over.
+    return F.interpolate(logits.float().contiguous(), size=size, mode="bilinear", align_corners=True)

@@ -6,7 +6,7 @@ from typing import Literal
 from torch import Tensor
 
 from pixda.data.domains import Batch, Pair
-from pixda.phases.phase import Losses, Phase
+from pixda.phases.phase import Losses, Phase, upsample
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 from pixda.phases.trainee import Trainee
 from pixda.style import stylise
@@ -60,8 +60,8 @@ class Supervised(Phase):
         batches: dict[str, Batch] = {domain: batch for domain, batch in present.items() if batch is not None}
         for domain, batch in batches.items():
             more = domain != list(batches)[-1]
-            log_probs = self.log_probs(self.segmenter(batch.images, more), batch.masks)
-            loss = self.segmentation(log_probs, batch.masks)
+            scores = upsample(self.segmenter(batch.images, more), batch.masks.shape[-2:])
+            loss = self.segmentation(scores, batch.masks)
             if more:
                 self.segmenter.accumulate(loss)
             else:

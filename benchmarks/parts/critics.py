@@ -1,0 +1,82 @@
+"""The critics in one step: the segmenter's gradient through the one it must fool, and each one's own."""
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.part import Forms, Part, near, near_as_a_whole
+from benchmarks.plain import losses as plain
+from benchmarks.setting import CLASSES, Setting
+from pixda.losses.adversarial import critic_loss, pixadv_loss
+from pixda.models.critics import ImageCritic, PixelCritic
+
+
+def _maps(setting: Setting, seed: int) -> Tensor:
+    logits = torch.randn(setting.critics_batch, CLASSES, *setting.shape, generator=setting.generator(seed)) * 2
+    return logits.softmax(1).to(setting.device)
+
+
+def _pixel(setting: Setting) -> Forms:
+    critic, source, target = PixelCritic(CLASSES).to(setting.device), _maps(setting, 1), _maps(setting, 2)
+    twin = PixelCritic(CLASSES).to(setting.device, memory_format=torch.channels_last)
+    twin.load_state_dict(critic.state_dict())
+    weights = torch.rand(setting.critics_batch, *setting.shape, generator=setting.generator(3)).to(setting.device)
+
+    def of_plain(critic: nn.Module = critic, s: Tensor = source, t: Tensor = target, w: Tensor = weights) -> Tensor:
+        maps = t.detach().requires_grad_()
+        critic.zero_grad()
+        critic.requires_grad_(False)
+        fooled = nn.functional.binary_cross_entropy_with_logits(
+            judged := critic(maps), torch.zeros_like(judged), reduction="none"
+        )
+        (w * fooled.squeeze(1)).mean().backward()
+        critic.requires_grad_(True)
+        plain.critic_half(critic(s), 0.0).backward()
+        plain.critic_half(critic(t), 1.0).backward()
+        assert maps.grad is not None
+        return maps.grad
+
+    def of_product() -> Tensor:
+        maps = target.detach().requires_grad_()
+        twin.zero_grad()
+        twin.requires_grad_(False)
+        pixadv_loss(twin(maps), weights).backward()
+        twin.requires_grad_(True)
+        of_source, of_target = twin(torch.cat([source, target])).tensor_split(2)
+        critic_loss(of_source, of_target).backward()
+        assert maps.grad is not None
+        return maps.grad
+
+    def check() -> str:
+        exact_critic = PixelCritic(CLASSES).to(setting.device).double()
+        exact_critic.load_state_dict(critic.state_dict())
+        exact = of_plain(exact_critic, source.double(), target.double(), weights.double())
+        return near_as_a_whole(of_product(), exact, 1e-3)
+
+    return Forms(of_plain, of_product, check)
+
+
+def _image(setting: Setting) -> Forms:
+    critic, source, target = ImageCritic(CLASSES).to(setting.device), _maps(setting, 1), _maps(setting, 2)
+    twin = ImageCritic(CLASSES).to(setting.device, memory_format=torch.channels_last)
+    twin.load_state_dict(critic.state_dict())
+
+    def of_plain() -> Tensor:
+        critic.zero_grad()
+        halves = [plain.critic_half(critic(maps), label) for maps, label in ((source, 0.0), (target, 1.0))]
+        for half in halves:
+            half.backward()
+        return (halves[0] + halves[1]).detach()
+
+    def of_product() -> Tensor:
+        twin.zero_grad()
+        loss = critic_loss(*twin(torch.cat([source, target])).tensor_split(2))
+        loss.backward()
+        return loss.detach()
+
+    return Forms(of_plain, of_product, lambda: near(of_product(), of_plain(), rtol=1e-5))
+
+
+PARTS = [
+    Part("pixel_critic", "pixel critic, its three uses", _pixel, at_least=1.7),
+    Part("image_critic", "image critic, forward and backward", _image),
+]

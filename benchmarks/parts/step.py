@@ -1,0 +1,73 @@
+"""One whole step of adaptation, batch 1: three networks, their losses, their optimisers."""
+
+from pathlib import Path
+
+import torch
+
+from benchmarks.part import Forms, Part
+from benchmarks.parts.networks import fabric, plain_network, segmenter
+from benchmarks.plain.step import PlainStep
+from benchmarks.setting import CLASSES, Setting
+from pixda.data.dataset import Frame
+from pixda.data.domains import Pair
+from pixda.data.sources import Sources
+from pixda.models.critics import ImageCritic, PixelCritic
+from pixda.phases.adversarial import Adversarial
+from pixda.phases.phase import Workplace
+from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+
+
+class _InName:
+    """A source of which a phase sees no more than the names."""
+
+    title = "made-up"
+
+    def __init__(self, names: list[str]) -> None:
+        self.frames = [Frame(name, "all", Path(name), None) for name in names]
+
+
+class _Streams:
+    """What a phase asks of its streams before its first step."""
+
+    world = 1
+
+    def __init__(self, names: list[str]) -> None:
+        self.source_names = names
+        self.sources = Sources([_InName(names)])  # type: ignore[list-item]
+
+
+def product_step(setting: Setting, pair: Pair) -> Adversarial:
+    """The phase of the product, ready for :meth:`step`."""
+    torch.manual_seed(1)
+    phase = Adversarial(
+        "adapt", 100, 1, SegmenterOptimiser(), SegmentationLoss(), CriticOptimiser(), Alignment(), Selection(), 0.01
+    )
+    streams = _Streams(pair.labelled_source().names)
+    place = Workplace(fabric(setting), streams, segmenter(setting).train(), None)  # type: ignore[arg-type]
+    phase.prepare(place, None)
+    return phase
+
+
+def plain_step(setting: Setting) -> PlainStep:
+    """The same weights in the plain form."""
+    torch.manual_seed(1)
+    aligner, judge = PixelCritic(CLASSES), ImageCritic(CLASSES)
+    alpha = torch.full((CLASSES,), 0.25, device=setting.device)
+    return PlainStep(plain_network(setting).train(), aligner.to(setting.device), judge.to(setting.device), alpha)
+
+
+def _step(setting: Setting) -> Forms:
+    pair = setting.pair(1)
+    slow, fast = plain_step(setting), product_step(setting, pair)
+
+    def check() -> str:
+        """The losses of the first step, before any weight has moved."""
+        exact, values = slow(pair), {name: float(value) for name, value in fast.step(pair).items()}
+        off = {name: abs(values[name] / value - 1) for name, value in exact.items()}
+        assert max(off.values()) < 1e-3, off
+        return f"{max(off.values()):.0e} of a loss"
+
+    return Forms(lambda: slow(pair), lambda: fast.step(pair), check)
+
+
+PARTS = [Part("step", "the whole step, batch 1", _step, at_least=1.4)]
