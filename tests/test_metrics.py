@@ -67,3 +67,17 @@ def test_scores_survive_their_file(cityscapes, tmp_path):
     matrix.scores().save(tmp_path / "scores.json", split="val", frames=1)
     assert Scores.load(tmp_path / "scores.json") == matrix.scores()
     assert json.loads((tmp_path / "scores.json").read_text())["split"] == "val"
+
+
+def test_many_images_at_once_and_views_of_them_are_counted_pixel_by_pixel(cityscapes):
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(0, 20, (3, 30, 40), generator=generator).masked_fill_(torch.rand(3, 30, 40) < 0.1, 255)
+    labels[labels == 19] = 255
+    predicted = torch.randint(0, 19, (3, 30, 40), generator=generator)
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(predicted.permute(2, 0, 1), labels.permute(2, 0, 1))
+    expected = torch.zeros(19, 19, dtype=torch.int64)
+    for p, y in zip(predicted.flatten().tolist(), labels.flatten().tolist(), strict=True):
+        if y != 255:
+            expected[y, p] += 1
+    assert torch.equal(matrix.counts, expected)

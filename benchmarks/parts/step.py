@@ -17,7 +17,7 @@ from pixda.phases.phase import Workplace
 from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 
 
-class _InName:
+class InName:
     """A source of which a phase sees no more than the names."""
 
     title = "made-up"
@@ -25,15 +25,18 @@ class _InName:
     def __init__(self, names: list[str]) -> None:
         self.frames = [Frame(name, "all", Path(name), None) for name in names]
 
+    def __len__(self) -> int:
+        return len(self.frames)
 
-class _Streams:
+
+class Streams:
     """What a phase asks of its streams before its first step."""
 
     world = 1
 
     def __init__(self, names: list[str]) -> None:
         self.source_names = names
-        self.sources = Sources([_InName(names)])  # type: ignore[list-item]
+        self.sources = Sources([InName(names)])  # type: ignore[list-item]
 
 
 def product_step(setting: Setting, pair: Pair) -> Adversarial:
@@ -42,7 +45,7 @@ def product_step(setting: Setting, pair: Pair) -> Adversarial:
     phase = Adversarial(
         "adapt", 100, 1, SegmenterOptimiser(), SegmentationLoss(), CriticOptimiser(), Alignment(), Selection(), 0.01
     )
-    streams = _Streams(pair.labelled_source().names)
+    streams = Streams(pair.labelled_source().names)
     place = Workplace(fabric(setting), streams, segmenter(setting).train(), None)  # type: ignore[arg-type]
     phase.prepare(place, None)
     return phase
