@@ -36,7 +36,9 @@ class Unit(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """B x inputs x H x W -> B x outputs x H/stride x W/stride."""
         conv, norm, relu = self
-        out: Tensor = relu(convolved(conv, norm, x))  # type: ignore[arg-type]
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, BatchNorm)
+        out: Tensor = relu(convolved(conv, norm, x))
         return out
 
 

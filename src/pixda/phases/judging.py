@@ -58,7 +58,9 @@ class Judging:
             rows = [row for row, frame in enumerate(names) if self.sources.source_of(frame) == number]
             if rows:
                 own = source_maps if len(rows) == len(names) else source_maps[rows]
-                losses |= tell_apart(name, judge, own, target_maps)
+                # One batch for both domains: the critics have no statistics that could mix.
+                of_both = judge(torch.cat([own, *target_maps])).float()
+                losses |= tell_apart(name, judge, *of_both.tensor_split([len(own)]))
         return losses
 
     @torch.no_grad()
@@ -115,11 +117,8 @@ class Judging:
         self.kept, self.selected_for = state["kept"], state["selected_for"]
 
 
-def tell_apart(name: str, critic: Trainee[Tensor], source_maps: Tensor, target_maps: Sequence[Tensor]) -> Losses:
-    """One step of a critic (eq. 2 or 7): its loss, and its accuracy as the mean over the two domains."""
-    # One batch for both domains: the critics have no statistics that could mix, and processes stay in step.
-    on_both = critic(torch.cat([source_maps, *target_maps])).float()
-    of_source, of_target = on_both.tensor_split([len(source_maps)])
+def tell_apart(name: str, critic: Trainee[Tensor], of_source: Tensor, of_target: Tensor) -> Losses:
+    """One step of a critic from its logits (eq. 2 or 7): its loss, and its accuracy as the mean over the domains."""
     loss = critic_loss(of_source, of_target)
     critic.descend(loss)
     accuracy = ((of_source < 0).float().mean() + (of_target > 0).float().mean()) / 2

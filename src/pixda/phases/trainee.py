@@ -1,6 +1,6 @@
 """A trainee: a network, its optimiser and its schedule. Nothing else in the package steps an optimiser."""
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -57,6 +57,16 @@ class Trainee(Generic[Output]):
             for parameter in parameters:
                 parameter.requires_grad_(True)
 
+    def judged(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's output from one forward pass, twice: as a judge's, and as a learner's.
+
+        Of the first, gradients reach the input and never the parameters; of the second, the parameters and never the
+        input. Both are to the last bit those of two passes. The first must be used before the second frees the graph.
+        """
+        own_images = images.detach().requires_grad_()
+        own = self._network(own_images)
+        return _Judgement.apply(images, _Seen(own_images, own)), own  # type: ignore[no-untyped-call]
+
     def accumulate(self, loss: Tensor) -> None:
         """Add the gradient of ``loss`` to what the next :meth:`descend` uses, and free its graph."""
         self._fabric.backward(loss)
@@ -88,6 +98,27 @@ class Trainee(Generic[Output]):
         self.module.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.steps = state["steps"]
+
+
+class _Seen(NamedTuple):
+    """A forward pass that is a learner's: hidden from autograd, which would otherwise run through it."""
+
+    images: Tensor
+    own: Tensor
+
+
+class _Judgement(torch.autograd.Function):
+    """What a network said of its input, with a gradient for that input."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, seen: _Seen) -> Tensor:
+        ctx.seen = seen
+        return seen.own.detach()
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        images, own = ctx.seen
+        return torch.autograd.grad(own, images, slope, retain_graph=True)[0], None
 
 
 def segmenter_trainee(fabric: Fabric, segmenter: Segmenter, settings: SegmenterOptimiser) -> Trainee[Tensor]:
