@@ -41,12 +41,12 @@ class Streams:
 
 def product_step(setting: Setting, pair: Pair, precision: Precision = "32-true") -> Adversarial:
     """The phase of the product, ready for :meth:`step`."""
-    torch.manual_seed(1)
     phase = Adversarial(
         "adapt", 100, 1, SegmenterOptimiser(), SegmentationLoss(), CriticOptimiser(), Alignment(), Selection(), 0.01
     )
     streams = Streams(pair.labelled_source().names)
     place = Workplace(fabric(setting, precision), streams, segmenter(setting).train(), None)  # type: ignore[arg-type]
+    torch.manual_seed(1)  # the critics' first weights, as in the plain form
     phase.prepare(place, None)
     return phase
 

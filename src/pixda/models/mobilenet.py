@@ -65,6 +65,8 @@ class InvertedResidual(nn.Module):
         out = x
         for unit in units:
             out = unit(out)
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, BatchNorm)
         out = convolved(conv, norm, out)
         return x + out if self.residual else out
 
