@@ -29,6 +29,7 @@ def main() -> None:
     if unknown := [name for name in names if name not in PARTS]:
         parser.error(f"there is no part {', '.join(unknown)}; choose from {', '.join(PARTS)}")
     device = torch.device(given.device)
+    names = [name for name in names if device.type == "cuda" or not PARTS[name].cuda_only]
     if device.type == "cuda" and not torch.cuda.is_available():
         parser.error("no CUDA device is visible here")
     torch.set_num_threads(given.threads)

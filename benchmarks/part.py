@@ -32,6 +32,8 @@ class Part:
     """Times as fast as the plain form."""
     at_most: float | None = None
     """Times as long as the other form, where that is only a piece of this one."""
+    cuda_only: bool = False
+    """Not worth measuring on a CPU: bf16 is emulated there and several times slower."""
 
     def reached(self, ratio: float) -> bool:
         """Whether a ratio of times, plain over product, meets the goal."""

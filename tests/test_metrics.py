@@ -82,3 +82,17 @@ def test_scores_of_before_the_confusion_matrix_was_kept_still_load(cityscapes, t
     assert Scores.load(path) == replace(matrix.scores(), confusion=None)
     Scores.load(path).save(path)
     assert "confusion" not in json.loads(path.read_text())
+
+
+def test_many_images_at_once_and_views_of_them_are_counted_pixel_by_pixel(cityscapes):
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(0, 20, (3, 30, 40), generator=generator).masked_fill_(torch.rand(3, 30, 40) < 0.1, 255)
+    labels[labels == 19] = 255
+    predicted = torch.randint(0, 19, (3, 30, 40), generator=generator)
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(predicted.permute(2, 0, 1), labels.permute(2, 0, 1))
+    expected = torch.zeros(19, 19, dtype=torch.int64)
+    for p, y in zip(predicted.flatten().tolist(), labels.flatten().tolist(), strict=True):
+        if y != 255:
+            expected[y, p] += 1
+    assert torch.equal(matrix.counts, expected)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixda.style import stylise, window
+from pixda.style import stylise, stylise_, window
 
 
 def literal(source: np.ndarray, target: np.ndarray, beta: float) -> np.ndarray:
@@ -60,3 +60,13 @@ def test_the_window_of_the_papers_size():
 def test_images_of_two_sizes_are_refused():
     with pytest.raises(ValueError, match="one shape"):
         stylise(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 9))
+
+
+def test_in_place_the_source_becomes_the_result_and_otherwise_stays():
+    torch.manual_seed(0)
+    source, target = torch.rand(2, 2, 3, 40, 60) * 255
+    before = source.clone()
+    result = stylise(source, target, 0.1)
+    assert torch.equal(source, before)
+    assert stylise_(source, target, 0.1) is source
+    assert torch.equal(source, result)

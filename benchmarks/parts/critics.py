@@ -4,10 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.part import Forms, Part, near, near_as_a_whole
+from benchmarks.parts.networks import fabric
 from benchmarks.plain import losses as plain
 from benchmarks.setting import CLASSES, Setting
 from pixda.losses.adversarial import critic_loss, pixadv_loss
 from pixda.models.critics import ImageCritic, PixelCritic
+from pixda.phases.settings import CriticOptimiser, SegmenterOptimiser
+from pixda.phases.trainee import critic_trainee
 
 
 def _maps(setting: Setting, seed: int) -> Tensor:
@@ -19,6 +22,7 @@ def _pixel(setting: Setting) -> Forms:
     critic, source, target = PixelCritic(CLASSES).to(setting.device), _maps(setting, 1), _maps(setting, 2)
     twin = PixelCritic(CLASSES).to(setting.device, memory_format=torch.channels_last)
     twin.load_state_dict(critic.state_dict())
+    trainee = critic_trainee(fabric(setting), twin, CriticOptimiser(), SegmenterOptimiser())
     weights = torch.rand(setting.critics_batch, *setting.shape, generator=setting.generator(3)).to(setting.device)
 
     def of_plain(critic: nn.Module = critic, s: Tensor = source, t: Tensor = target, w: Tensor = weights) -> Tensor:
@@ -38,11 +42,9 @@ def _pixel(setting: Setting) -> Forms:
     def of_product() -> Tensor:
         maps = target.detach().requires_grad_()
         twin.zero_grad()
-        twin.requires_grad_(False)
-        pixadv_loss(twin(maps), weights).backward()
-        twin.requires_grad_(True)
-        of_source, of_target = twin(torch.cat([source, target])).tensor_split(2)
-        critic_loss(of_source, of_target).backward()
+        judged, of_target = trainee.judged(maps)
+        pixadv_loss(judged, weights).backward()
+        trainee.accumulate(critic_loss(trainee(source), of_target))
         assert maps.grad is not None
         return maps.grad
 

@@ -1,5 +1,7 @@
 """DeepLab-v2: a step, a selection score, a scored frame."""
 
+from typing import Literal
+
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -16,6 +18,8 @@ from pixda.phases.phase import upsample
 from pixda.selection import score
 from pixda.style import stylise
 
+Precision = Literal["32-true", "bf16-mixed"]
+
 
 def segmenter(setting: Setting) -> Segmenter:
     """The same random weights every time, in the layout that training gives them."""
@@ -30,9 +34,9 @@ def plain_network(setting: Setting) -> PlainDeepLab:
     return PlainDeepLab(build_segmenter(setting.network, setting.classes)).to(setting.device)  # type: ignore[arg-type]
 
 
-def fabric(setting: Setting) -> Fabric:
-    """One device in float32."""
-    return Fabric(accelerator="cpu" if setting.device.type == "cpu" else "cuda", devices=1)
+def fabric(setting: Setting, precision: Precision = "32-true") -> Fabric:
+    """One device."""
+    return Fabric(accelerator="cpu" if setting.device.type == "cpu" else "cuda", devices=1, precision=precision)
 
 
 def _deeplab(setting: Setting) -> Forms:

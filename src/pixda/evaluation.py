@@ -65,7 +65,7 @@ def likeliest(logits: Tensor, size: tuple[int, ...]) -> Tensor:
     done = 0
     for line, count in enumerate(torch.bincount(above).tolist()):
         next_line = min(line + 1, lines.shape[1] - 1)
-        for share in between[done : done + count].split(8):
+        for share in torch.split(between[done : done + count], 8):
             scores = torch.lerp(lines[:, line, None], lines[:, next_line, None], share)
             result[done : done + len(share)] = _argmax(scores)
             done += len(share)

@@ -167,7 +167,7 @@ def _histogram(labels: Tensor, predicted: Tensor, count: int) -> Tensor:
     """Pixels by (label, prediction), both uint8; int64 ``count x count``. Labels from ``count`` on are left out."""
     total = torch.zeros(count, count, dtype=torch.int64)
     # OpenCV counts bytes many times as fast as a sum over 64-bit cells, in float32: exact below 2^24 pixels at once.
-    for pixels in zip(labels.flatten().split(2**23), predicted.flatten().split(2**23), strict=True):
+    for pixels in zip(*(torch.split(one.flatten(), 2**23) for one in (labels, predicted)), strict=True):
         planes = [one.numpy()[None] for one in pixels]
         counted = cv2.calcHist(planes, [0, 1], None, [count, count], [0, count, 0, count])
         total += torch.from_numpy(counted).long()

@@ -6,6 +6,7 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.optim import SGD
 
+from pixda.models.critics import PixelCritic
 from pixda.phases.settings import SegmenterOptimiser
 from pixda.phases.trainee import Trainee, poly
 
@@ -75,3 +76,21 @@ def test_a_reloaded_trainee_goes_on_to_the_last_bit():
         again.descend(again(x).square().sum())
     assert torch.equal(straight.module.weight, again.module.weight)
     assert again.steps == 6
+
+
+def test_one_pass_judges_and_learns_as_two_would_to_the_last_bit():
+    torch.manual_seed(0)
+    network = PixelCritic(3)
+    critic = Trainee(Fabric(accelerator="cpu"), network, SGD(network.parameters(), 0.1), SegmenterOptimiser())
+    maps = torch.rand(2, 3, 9, 11).softmax(1).requires_grad_()
+
+    def losses(as_judge, as_learner):
+        (slope,) = torch.autograd.grad((as_judge.sigmoid() ** 2).sum(), maps)
+        critic.accumulate(as_learner.sigmoid().log().mean())
+        gradients = [slope, *(p.grad.clone() for p in network.parameters())]
+        network.zero_grad()
+        return gradients
+
+    twice = losses(critic.frozen(maps), critic(maps.detach()))
+    once = losses(*critic.judged(maps))
+    assert all(torch.equal(a, b) for a, b in zip(once, twice, strict=True))

@@ -82,7 +82,7 @@ class _Surprise(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
         scores, labels = ctx.saved_tensors
         gradient = torch.empty_like(scores, memory_format=torch.contiguous_format)
         for place in _places(scores):
@@ -105,7 +105,7 @@ class _SurpriseAndMap(torch.autograd.Function):
         return result, maps
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor | None, of_maps: Tensor | None) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor | None, of_maps: Tensor | None) -> tuple[Tensor, None]:
         maps, labels = ctx.saved_tensors
         if slope is None:
             slope = torch.zeros(labels.shape, dtype=maps.dtype, device=maps.device)
@@ -135,7 +135,7 @@ class _CrossEntropyOfMaps(torch.autograd.Function):
         return -torch.stack(parts).sum()
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
         scores, teacher = ctx.saved_tensors
         gradient = torch.empty_like(scores, memory_format=torch.contiguous_format)
         for place in _places(scores):

@@ -60,7 +60,7 @@ class _Focus(torch.autograd.Function):
         return doubt.mul_(weighted).mul_(x)
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
         (own,) = ctx.saved_tensors
         return own * slope, None, None
 

@@ -43,4 +43,4 @@ def convolved(conv: nn.Conv2d, norm: BatchNorm, x: Tensor) -> Tensor:
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     kernel = conv.weight * scale.view(-1, 1, 1, 1)
     shift = norm.bias - norm.running_mean * scale
-    return F.conv2d(x, kernel, shift, conv.stride, conv.padding, conv.dilation, conv.groups)  # type: ignore[arg-type]
+    return F.conv2d(x, kernel, shift, conv.stride, conv.padding, conv.dilation, conv.groups)

@@ -36,7 +36,9 @@ class Unit(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """B x inputs x H x W -> B x outputs x H/stride x W/stride."""
         conv, norm, relu = self
-        out: Tensor = relu(convolved(conv, norm, x))  # type: ignore[arg-type]
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, BatchNorm)
+        out: Tensor = relu(convolved(conv, norm, x))
         return out
 
 
@@ -63,6 +65,8 @@ class InvertedResidual(nn.Module):
         out = x
         for unit in units:
             out = unit(out)
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, BatchNorm)
         out = convolved(conv, norm, out)
         return x + out if self.residual else out
 

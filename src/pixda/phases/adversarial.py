@@ -124,26 +124,32 @@ class Adversarial(Phase):
         losses = {"source": on_source.detach()}
 
         also_unlabelled = self.aligner is not None and unlabelled is not None
-        objective, target_map, on_target = self._on_target(target, self.target_labels, weight, more=also_unlabelled)
-        target_maps = [target_map]
+        objective, target_map, of_target, on_target = self._on_target(
+            target, self.target_labels, weight, more=also_unlabelled
+        )
+        target_maps, judged = [target_map], [of_target]
         losses |= on_target
         if self.aligner is not None and unlabelled is not None:
             self.segmenter.accumulate(objective)
-            objective, target_map, on_unlabelled = self._on_target(unlabelled, False, weight)
+            objective, target_map, of_target, on_unlabelled = self._on_target(unlabelled, False, weight)
             target_maps.append(target_map)
+            judged.append(of_target)
             losses |= {f"unlabelled_{name}": value for name, value in on_unlabelled.items()}
         self.segmenter.descend(objective)
 
         if self.aligner is not None:
-            losses |= tell_apart("aligner", self.aligner, source_map, target_maps)
+            losses |= tell_apart("aligner", self.aligner, self.aligner(source_map).float(), torch.cat(judged).float())
         if self.judging is not None:
             losses |= self.judging.learn(source.names, source_map, target_maps)
         return losses
 
     def _on_target(
         self, batch: Batch, labelled: bool, weight: float, more: bool = False
-    ) -> tuple[Tensor, Tensor, Losses]:
-        """``L_seg + weight L_PixAdv`` with its graph, or ``weight L_PixAdv`` of pseudo-labels; the maps; the losses."""
+    ) -> tuple[Tensor, Tensor, Tensor, Losses]:
+        """``L_seg + weight L_PixAdv`` or, of pseudo-labels, ``weight L_PixAdv``; the maps; the critic's logits; losses.
+
+        The objective has the segmenter's graph, the logits have the critic's, from the one pass that both share.
+        """
         logits = self.segmenter(batch.images, more)
         scores = upsample(logits, batch.masks.shape[-2:])
         labels = batch.masks if labelled else pseudo_labels(scores)
@@ -153,15 +159,16 @@ class Adversarial(Phase):
         if labelled:
             terms.append(self.segmentation_from(surprises, labels))
             losses["target"] = terms[0].detach()
+        own = maps.detach()  # of no use where there is no critic
         if self.aligner is not None:
-            fooled = self._fool(self.aligner, maps, surprises if labelled else surprises.detach(), labels)
+            judged, own = self.aligner.judged(maps)
+            fooled = self._fool(judged.float(), surprises if labelled else surprises.detach(), labels)
             terms.append(weight * fooled["adversarial"])
             losses |= {name: value.detach() for name, value in fooled.items()}
-        return sum(terms[1:], terms[0]), maps.detach(), losses
+        return sum(terms[1:], terms[0]), maps.detach(), own, losses
 
-    def _fool(self, aligner: Trainee[Tensor], maps: Tensor, surprises: Tensor, labels: Tensor) -> Losses:
+    def _fool(self, judged: Tensor, surprises: Tensor, labels: Tensor) -> Losses:
         """The segmenter's adversarial loss on target maps, with its graph, and the mean weight of a pixel in it."""
-        judged = aligner.frozen(maps)
         if self.alignment.critic == "image":
             return {"adversarial": fool_loss(judged)}
         weights = self._weights(surprises, labels)

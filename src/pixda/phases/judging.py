@@ -66,7 +66,9 @@ class Judging:
                 # Processes step together: one that has no image of the source gives another, which counts for nothing.
                 own = source_maps if len(rows) == len(names) else source_maps[rows or [0]]
                 share = len(rows) * self.place.fabric.world_size / self.takes[number]
-                losses |= tell_apart(name, judge, own, target_maps, share)
+                # One batch for both domains: the critics have no statistics that could mix.
+                of_source, of_target = judge(torch.cat([own, *target_maps])).float().tensor_split([len(own)])
+                losses |= tell_apart(name, judge, of_source, of_target, share)
         return losses
 
     @torch.no_grad()
@@ -135,16 +137,11 @@ class Judging:
         self.selected_for = state["selected_for"]
 
 
-def tell_apart(
-    name: str, critic: Trainee[Tensor], source_maps: Tensor, target_maps: Sequence[Tensor], share: float = 1.0
-) -> Losses:
-    """One step of a critic (eq. 2 or 7): its loss, and its accuracy as the mean over the two domains.
+def tell_apart(name: str, critic: Trainee[Tensor], of_source: Tensor, of_target: Tensor, share: float = 1.0) -> Losses:
+    """One step of a critic from its logits (eq. 2 or 7): its loss, and its accuracy as the mean over the domains.
 
     ``share``: by how much the mean over this process's source maps counts among those of all processes.
     """
-    # One batch for both domains: the critics have no statistics that could mix, and processes stay in step.
-    on_both = critic(torch.cat([source_maps, *target_maps])).float()
-    of_source, of_target = on_both.tensor_split([len(source_maps)])
     loss = critic_loss(of_source, of_target, share)
     critic.descend(loss)
     accuracy = (share * (of_source < 0).float().mean() + (of_target > 0).float().mean()) / 2

@@ -1,7 +1,7 @@
 """A trainee: a network, its optimiser and its schedule. Nothing else in the package steps an optimiser."""
 
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -72,6 +72,17 @@ class Trainee(Generic[Output]):
             for parameter in parameters:
                 parameter.requires_grad_(True)
 
+    def judged(self: "Trainee[Tensor]", images: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's output from one forward pass, twice: as a judge's, and as a learner's.
+
+        Of the first, gradients reach the input and never the parameters; of the second, the parameters and never the
+        input. Both are to the last bit those of two passes. The first must be used before the second frees the graph,
+        and another pass must follow before the next step.
+        """
+        own_images = images.detach().requires_grad_()
+        own = self(own_images, more=True)
+        return _Judgement.apply(images, _Seen(own_images, own)), own  # type: ignore[no-untyped-call]
+
     def accumulate(self, loss: Tensor) -> None:
         """Add the gradient of ``loss`` to what the next :meth:`descend` uses, and free its graph."""
         self._fabric.backward(loss)
@@ -136,6 +147,27 @@ class Trainee(Generic[Output]):
 
 def _finite(tensors: Iterable[Tensor]) -> bool:
     return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
+
+
+class _Seen(NamedTuple):
+    """A forward pass that is a learner's: hidden from autograd, which would otherwise run through it."""
+
+    images: Tensor
+    own: Tensor
+
+
+class _Judgement(torch.autograd.Function):
+    """What a network said of its input, with a gradient for that input."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, seen: _Seen) -> Tensor:
+        ctx.seen = seen
+        return seen.own.detach()
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        images, own = ctx.seen
+        return torch.autograd.grad(own, images, slope, retain_graph=True)[0], None
 
 
 def segmenter_trainee(fabric: Fabric, segmenter: Segmenter, settings: SegmenterOptimiser) -> Trainee[Tensor]:

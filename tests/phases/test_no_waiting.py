@@ -1,0 +1,52 @@
+"""On a GPU the host only queues work: nothing in a step may read a value back, or each step waits for the device."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pixda.phases.adversarial import Adversarial
+from pixda.phases.settings import Alignment, CriticOptimiser, Selection
+from pixda.phases.supervised import Supervised
+
+READING = {
+    torch.ops.aten._local_scalar_dense.default,  # .item(), float(), bool() of a tensor
+    torch.ops.aten.nonzero.default,
+    torch.ops.aten.masked_select.default,
+    torch.ops.aten._unique2.default,
+    torch.ops.aten.bincount.default,
+}
+
+
+class NothingRead(TorchDispatchMode):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func not in READING, f"{func} waits for the device"
+        if func is torch.ops.aten.index.Tensor:
+            assert not any(one is not None and one.dtype == torch.bool for one in args[1]), "a mask as an index waits"
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("critics_at", ["image", "logits"])
+def test_a_step_of_adaptation_reads_nothing_back(place, trio, sgd, focal, critics_at, monkeypatch):
+    # The judge needs maps of 32 pixels or more, which the logits of so small an image are not.
+    rules = Selection(enabled=critics_at == "image")
+    phase = Adversarial("adapt", 10, 2, sgd, focal, CriticOptimiser(), Alignment(critics_at=critics_at), rules, 0.01)
+    _step_unread(phase, place, trio, monkeypatch)
+
+
+def test_a_supervised_step_reads_nothing_back(place, pair, sgd, focal, monkeypatch):
+    _step_unread(Supervised("joint", "both", 10, 2, sgd, focal, 0.01), place, pair, monkeypatch)
+
+
+def _step_unread(phase, place, pair, monkeypatch):
+    phase.prepare(place, None)
+    for trainee in phase.trainees().values():
+        # Adam keeps its count of steps on the host, and reads it there.
+        monkeypatch.setattr(trainee._optimiser, "step", lambda *_: None)
+    with NothingRead():
+        losses = phase.step(pair)
+    assert all(value.isfinite() for value in losses.values())
+
+
+def test_the_watch_sees_a_value_that_is_read():
+    with NothingRead(), pytest.raises(AssertionError, match="waits for the device"):
+        float(torch.ones(1).sum())
