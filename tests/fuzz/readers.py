@@ -26,6 +26,7 @@ from pixda.data import check
 from pixda.data.classes import ClassSet
 from pixda.data.files import read_channels, read_colours, read_ids
 from pixda.data.shots import read_manifest, write_manifest
+from pixda.errors import UserError
 from pixda.metrics import Scores
 from pixda.models import build_segmenter
 from pixda.models.weights import read_tensors
@@ -189,8 +190,18 @@ def readers(folder: Path) -> list[Reader]:
 
     def read_mask(path: Path) -> None:
         # Each is a reader of its own; only one of them may take a given file.
+        refused = []
         for read in (read_ids, read_colours, read_channels):
-            _quietly(read, path)
+            try:
+                read(path)
+            except UserError as error:
+                refused.append(error)
+        if len(refused) == 3:
+            raise refused[0]
+
+    def read_kept(path: Path) -> None:
+        if check._read(path) is None:
+            raise UserError("The check is made again.")
 
     def read_config(path: Path) -> None:
         words = ["--config", str(path)]
@@ -221,7 +232,7 @@ def readers(folder: Path) -> list[Reader]:
         Reader("configs (YAML)", "c.yaml", _values(CONFIG, "yaml"), read_config),
         Reader("grids (YAML)", "c.yaml", _values(GRID, "yaml"), read_grid),
         Reader("shots.json", "s.json", _values(json.loads((folder / "good.json").read_text()), "json"), read_manifest),
-        Reader("kept checks", "k.json", _values(kept, "json"), check._read),
+        Reader("kept checks", "k.json", _values(kept, "json"), read_kept),
         Reader("scores.json", "s.json", _values(scores, "json"), Scores.load),
         Reader("model.json", "model.json", _values(card, "json"), read_card),
         Reader("model.safetensors", "model.safetensors", _any(lambda: [weights, save(tensors)]), read_weights),
@@ -229,12 +240,3 @@ def readers(folder: Path) -> list[Reader]:
         Reader("weights (.pth)", "w.pth", _any(lambda: torch_files), read_tensors),
         Reader("weights (.safetensors)", "w.safetensors", _any(lambda: [save(tensors), weights]), read_tensors),
     ]
-
-
-def _quietly(read: Callable[[Path], object], path: Path) -> None:
-    from pixda.errors import UserError
-
-    try:
-        read(path)
-    except UserError:
-        return
