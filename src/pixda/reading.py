@@ -114,9 +114,11 @@ def read_json(path: Path, what: str) -> Any:
         ) from error
 
 
-def one_line(error: Exception) -> str:
-    """The text of an error without line breaks, not longer than a sentence."""
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+def one_line(error: Exception, most: int = 200) -> str:
+    """The text of an error without line breaks and its last full stop, cut where a sentence should have ended."""
+    text = " ".join(str(error).split())
+    shown = text if len(text) <= most else f"{text[:most]} ..."
+    return shown.removesuffix(".") or type(error).__name__
 
 
 def _text(path: Path, what: str, most: int) -> str:

@@ -66,5 +66,10 @@ def latex_text(text: str) -> str:
     return _one_line(text, _LATEX)
 
 
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control signs, which no page shows, and those that turn the direction of what follows."""
+
+
 def _one_line(text: str, signs: dict[str, str]) -> str:
-    return "".join(signs.get(sign, sign) for sign in re.sub(r"\s+", " ", text).strip())
+    plain = _UNSEEN.sub("", re.sub(r"\s+", " ", text)).strip()
+    return "".join(signs.get(sign, sign) for sign in plain)

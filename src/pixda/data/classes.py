@@ -58,7 +58,7 @@ class ClassSet:
         try:
             return cls(**read_class_file(values))
         except ValueError as error:
-            raise UserError(f"Class set {path}: {error}") from error
+            raise UserError(f"Class set {path}: {one_line(error, 600)}.") from error
 
     @property
     def schemes(self) -> list[str]:

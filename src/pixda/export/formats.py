@@ -1,6 +1,7 @@
 """The formats: how a file is written, and how it is run again for the comparison."""
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ class Kind(NamedTuple):
 
 
 def _check_onnx() -> None:
+    # On import it would note the machine in the home folder, and tell its maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

@@ -10,7 +10,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from pixda.errors import UserError
 
 _LARGEST = 1 << 20
-_SPARE = 1 << 20  # elements: what a network makes and drops while it is put together
+_SPARE = 1 << 18  # elements: what a network makes and drops while it is put together
 
 
 @contextmanager
