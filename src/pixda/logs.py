@@ -28,10 +28,14 @@ class Logs:
         if not path.exists():
             return
         with path.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-        path.unlink()
-        for row in rows:
-            self._append(phase, row)
+            lines = [line for line in file if line.endswith("\n")]  # a full disk may have cut the last one
+        if not lines:
+            path.unlink()
+            return
+        kept = [row for row in lines[1:] if int(row.split(",", 1)[0]) <= step]
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("".join([lines[0], *kept]), newline="")
+        temporary.replace(path)  # at once: killed here, the log is the old one or the new one
 
     def losses(self, phase: str, epoch: int, step: int, values: Mapping[str, float]) -> None:
         """One row: the mean of each loss since the row before."""
