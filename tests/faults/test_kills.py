@@ -63,11 +63,21 @@ def test_fifty_kills_at_random_moments_end_in_the_same_bits(tmp_path):
     command = words(root, out, "--resume=true", *more)
     for number in range(50):
         logged = {name: len(steps_logged(out / f"logs/{name}.csv")) for name in ("pretrain", "adapt", "distil")}
-        phases[[name for name, rows in logged.items() if rows or name == "pretrain"][-1]] += 1
-        # At the latest when a few checkpoints are written: a line of it is one of about ten.
-        latest = {"save_checkpoint": moments.randint(1, 30)}
-        if number % 2:
-            places = ["Supervised.step", "Adversarial.step", "Judging._scored", "_save", "Logs.rewind", "Run._fetched"]
+        phase = [name for name, rows in logged.items() if rows or name == "pretrain"][-1]
+        phases[phase] += 1
+        if number % 4 == 1 and phase == "adapt":  # in the next selection, or right after the last one's phase
+            killed_at({"Judging._scored": moments.randint(1, 20), "Distillation.step": 1}, where, command)
+        elif number % 2:
+            places = [
+                "Supervised.step",
+                "Adversarial.step",
+                "Distillation.step",
+                "_save",
+                "Logs.rewind",
+                "Run._fetched",
+            ]
+            # At the latest when a few checkpoints are written: a line of it is one of about ten.
+            latest = {"save_checkpoint": moments.randint(1, 30)}
             killed_at({moments.choice(places): moments.randint(1, 40), **latest}, where, command)
         else:
             process = start(root, out, *more)
