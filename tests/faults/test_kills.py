@@ -27,11 +27,13 @@ def unbroken(tmp_path_factory):
 @pytest.mark.parametrize(
     "places",
     [
-        {"Judging._scored": 9},  # some images are scored, others are not
-        {"_save": 30},  # torch is writing the archive
-        {"save_checkpoint": 23},  # the third checkpoint is written and has not taken the place of the second
+        # Some images are scored, others are not.
+        pytest.param({"Judging._scored": 9}, id="in-selection"),
+        # torch is writing the archive.
+        pytest.param({"_save": 30}, id="in-checkpoint-writing"),
+        # The third checkpoint is written and has not taken the place of the second.
+        pytest.param({"save_checkpoint": 23}, id="before-the-checkpoint-is-in-place", marks=pytest.mark.slow),
     ],
-    ids=["in-selection", "in-checkpoint-writing", "before-the-checkpoint-is-in-place"],
 )
 def test_killed_where_it_hurts_the_run_ends_in_the_same_bits(unbroken, tmp_path, places):
     root, whole = unbroken
