@@ -65,12 +65,16 @@ class Logs:
         if not path.exists():
             return
         with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        path.unlink()
-        for row in rows:
-            self._known[phase] = int(row["step"])
-            if int(row["step"]) <= step:
-                self._append(phase, row)
+            lines = [line for line in file if line.endswith("\n")]  # a full disk may have cut the last one
+        if not lines:
+            path.unlink()
+            return
+        steps = [int(line.split(",", 1)[0]) for line in lines[1:]]
+        self._known[phase] = max(steps, default=0)
+        kept = [line for line, of in zip(lines[1:], steps, strict=True) if of <= step]
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("".join([lines[0], *kept]), newline="")
+        temporary.replace(path)  # at once: killed here, the log is the old one or the new one
 
     def losses(self, phase: str, epoch: int, step: int, total: int, values: Mapping[str, float]) -> None:
         """One row: the mean of each loss since the row before. ``total``: steps of the whole run so far."""

@@ -83,7 +83,9 @@ class Run:
     """Steps left out because their gradients were not finite."""
 
     def __post_init__(self) -> None:
-        self._given = {"classes": self.segmenter.classes.to_dict(), "frames": self.domains.contents()}
+        classes = self.segmenter.classes.to_dict()
+        classes["names"] = {str(index): name for index, name in enumerate(classes["names"])}  # compared one by one
+        self._given = {"classes": classes, "frames": self.domains.contents()}
         self._stop = Stop()
         self._saved: tuple[str, int] | None = None  # phase and step that the checkpoint is of
         self.journal = RunJournal(self.display, self.logs, self._between)

@@ -27,11 +27,13 @@ def unbroken(tmp_path_factory):
 @pytest.mark.parametrize(
     "places",
     [
-        {"Judging._scored": 9},  # some images are scored, others are not
-        {"_save": 30},  # torch is writing the archive
-        {"save_checkpoint": 23},  # the third checkpoint is written and has not taken the place of the second
+        # Some images are scored, others are not.
+        pytest.param({"Judging._scored": 9}, id="in-selection"),
+        # torch is writing the archive.
+        pytest.param({"_save": 30}, id="in-checkpoint-writing"),
+        # The third checkpoint is written and has not taken the place of the second.
+        pytest.param({"save_checkpoint": 23}, id="before-the-checkpoint-is-in-place", marks=pytest.mark.slow),
     ],
-    ids=["in-selection", "in-checkpoint-writing", "before-the-checkpoint-is-in-place"],
 )
 def test_killed_where_it_hurts_the_run_ends_in_the_same_bits(unbroken, tmp_path, places):
     root, whole = unbroken
@@ -63,11 +65,21 @@ def test_fifty_kills_at_random_moments_end_in_the_same_bits(tmp_path):
     command = words(root, out, "--resume=true", *more)
     for number in range(50):
         logged = {name: len(steps_logged(out / f"logs/{name}.csv")) for name in ("pretrain", "adapt", "distil")}
-        phases[[name for name, rows in logged.items() if rows or name == "pretrain"][-1]] += 1
-        # At the latest when a few checkpoints are written: a line of it is one of about ten.
-        latest = {"save_checkpoint": moments.randint(1, 30)}
-        if number % 2:
-            places = ["Supervised.step", "Adversarial.step", "Judging._scored", "_save", "Logs.rewind", "Run._fetched"]
+        phase = [name for name, rows in logged.items() if rows or name == "pretrain"][-1]
+        phases[phase] += 1
+        if number % 4 == 1 and phase == "adapt":  # in the next selection, or right after the last one's phase
+            killed_at({"Judging._scored": moments.randint(1, 20), "Distillation.step": 1}, where, command)
+        elif number % 2:
+            places = [
+                "Supervised.step",
+                "Adversarial.step",
+                "Distillation.step",
+                "_save",
+                "Logs.rewind",
+                "Run._fetched",
+            ]
+            # At the latest when a few checkpoints are written: a line of it is one of about ten.
+            latest = {"save_checkpoint": moments.randint(1, 30)}
             killed_at({moments.choice(places): moments.randint(1, 40), **latest}, where, command)
         else:
             process = start(root, out, *more)

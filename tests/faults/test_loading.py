@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import shutil
 import signal
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from injuries import stopped, when_logged
@@ -15,6 +17,7 @@ from runs import two_domains, words
 from pixda.__main__ import main
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
+from pixda.data.files import packed_mask
 from pixda.data.folder import Folder
 from pixda.data.loading import Unreadable
 from pixda.errors import UserError
@@ -155,6 +158,17 @@ def test_an_unreadable_image_does_not_stay_in_a_selection(tmp_path):
     with (out / "logs/selection_1.csv").open() as file:
         names = [row["name"] for row in csv.DictReader(file)]
     assert sorted(names) == [f"{number:03d}" for number in range(10) if number != 4]
+
+
+def test_an_image_that_could_not_be_read_when_pseudo_labels_were_made_counts_as_unreadable(streams):
+    _, make = streams
+    target = make(0).target
+    masks = {frame.name: packed_mask(np.zeros((48, 64), np.uint8)) for frame in list(target.frames)[1:]}
+    domains = replace(make(1), target=target.with_masks(masks))
+    names = [name for pair in domains.target_only(5, 2, "p", 0, 0) for name in pair.target.names]
+    assert set(names) == set(masks)
+    (said,) = domains.unreadable.files
+    assert "has no pseudo-labels" in said
 
 
 def test_a_loader_process_that_is_killed_is_named_and_nothing_is_lost(tmp_path, capsys):

@@ -176,6 +176,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
             if raw is not None:
                 raw = np.asarray(Image.fromarray(raw).resize(self.size, Image.Resampling.NEAREST))
         if self.given_masks is not None:
+            if frame.name not in self.given_masks:
+                raise UserError(f"{frame.image} has no pseudo-labels: it could not be read when they were made.")
             mask = unpacked_mask(self.given_masks[frame.name])
         elif raw is None:
             mask = np.full((image.height, image.width), IGNORE, np.uint8)
