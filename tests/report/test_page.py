@@ -143,7 +143,7 @@ def test_a_comparison_is_shown_with_its_tables_and_one_run_in_pictures(runs, tmp
     shutil.copytree(runs, folder / "runs")
     assert main(["report", str(folder)]) == 0
     read = Reader((folder / "report/report.html").read_text())
-    assert read.sections.index("tables1") < read.sections.index("data")
+    assert read.sections.index("tables1") < read.sections.index("result")
     assert read.texts[read.texts.index("PixDA report") + 2] == "PixDA"
 
 

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -175,17 +176,17 @@ def picture_grid(
     wide, high = width * across + 0.3, height * len(rows)
     figure = Figure(figsize=(wide, high))
     # Placed by hand: a layout that is solved for takes seconds for so many cells.
-    edges = {"left": 0.3 / wide, "right": 1, "bottom": 0, "top": 1 - 0.2 / high}
+    edges = {"left": 0.3 / wide, "right": 1, "bottom": 0, "top": 1 - 0.42 / high}
     cells = figure.subplots(len(rows), across, squeeze=False, gridspec_kw={**edges, "wspace": 0.03, "hspace": 0.16})
     for line, ((side, pictures), row) in enumerate(zip(rows.items(), cells, strict=True)):
         for axes in row:
             axes.set(xticks=[], yticks=[])
             axes.set_frame_on(False)
-        row[0].set_ylabel(side, fontsize=7, parse_math=False, wrap=True)
+        row[0].set_ylabel(fill(side, 28), fontsize=7, parse_math=False)
         for column, (axes, one) in enumerate(zip(row, pictures, strict=False)):
             axes.imshow(np.asarray(one.picture.convert("RGB")), interpolation="nearest")
             if heads:
-                axes.set_title(heads[column] if line == 0 else "", fontsize=8, parse_math=False)
+                axes.set_title(fill(heads[column], 28) if line == 0 else "", fontsize=8, parse_math=False)
             else:
                 axes.set_title(one.text.rpartition(": ")[2][:40], fontsize=7, parse_math=False)
             for box in (boxes or {}).get(side, ()):

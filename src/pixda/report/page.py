@@ -53,7 +53,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
     except OSError as error:
         raise UserError(f"The report cannot be written to {out}: {error.strerror}; choose another --out.") from error
     runs = named(given if len(given) > 1 else [*given, *neighbours(given[0])])
-    material = open_material(given[0], out.parent / ".checks")
+    material = open_material(given[0], given[0].folder.absolute().parent / ".checks")  # where training keeps it, too
     if len(given) > 1:
         studies.append(study_of(runs, material.shares, out / "tables"))
     page = out / "report.html"
@@ -80,6 +80,7 @@ def _page(
         "run": run,
         "runs": runs,
         "colours": COLOURS,
+        "learns": METHODS[run.training.method].learns_from_shots,
         "about": " ".join((METHODS[run.training.method].__doc__ or "").split("\n\n")[0].split()),
         "headline": headline(runs, rare) if run.finished else [],
         "class_lines": sections.classes(_few(runs), rare, figures) if run.finished else [],

@@ -121,7 +121,8 @@ def one_task(runs: Sequence[RunFolder]) -> None:
 
 def _task(run: RunFolder) -> str:
     target = run.training.experiment.target
-    return f"{target.dataset} in {target.root}, {run.scored.get('split')}, classes {', '.join(run.classes.names)}"
+    root = target.root.expanduser().absolute()
+    return f"{target.dataset} in {root}, {run.scored.get('split')}, classes {', '.join(run.classes.names)}"
 
 
 def _json(path: Path) -> Any:
