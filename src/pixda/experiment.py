@@ -13,7 +13,6 @@ from lightning_fabric import Fabric
 
 from pixda import __version__
 from pixda.checkpoint import load_model, model_hash, save_model
-from pixda.code import code_hash
 from pixda.config import Experiment, Machine, plain
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
@@ -32,6 +31,7 @@ from pixda.models import build_segmenter, load_weights
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase
 from pixda.progress import Display
+from pixda.provenance import code_hash
 from pixda.training import Run
 
 
