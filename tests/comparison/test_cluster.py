@@ -108,7 +108,7 @@ def start(grid, two_nodes):
     yield begin
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def joint(out):
