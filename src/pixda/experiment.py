@@ -10,7 +10,6 @@ import yaml
 from lightning_fabric import Fabric
 
 from pixda import __version__, distributed
-from pixda.code import code_hash
 from pixda.config import Experiment, Machine, plain
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
@@ -36,6 +35,7 @@ from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import synchronise
 from pixda.phases.phase import Phase
 from pixda.progress import Display
+from pixda.provenance import code_hash
 from pixda.samples import Samples
 from pixda.training import Run
 

@@ -12,9 +12,10 @@ from comparison.grids import models, small_grid, wait_until, write_grid
 from runs import two_domains
 
 from pixda.__main__ import main
-from pixda.code import code_hash
 from pixda.comparison.on_node import Scene, fault, run
+from pixda.provenance import code_hash
 
+PATIENCE = 600  # seconds, for a machine that does other things
 ROOM = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}
 
 
@@ -94,9 +95,20 @@ def unbroken(grid, tmp_path_factory):
     return out
 
 
-def start(grid, out, cluster):
-    command = [sys.executable, "-m", "pixda", "compare", str(grid), f"--out={out}", f"--ray={cluster.address}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+@pytest.fixture
+def start(grid, two_nodes):
+    """Starts comparisons in processes of their own, and leaves none behind."""
+    started = []
+
+    def begin(out):
+        command = [sys.executable, "-m", "pixda", "compare", str(grid), f"--out={out}", f"--ray={two_nodes.address}"]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 def joint(out):
@@ -109,9 +121,9 @@ def trains(out):
 
 
 @pytest.mark.slow
-def test_a_cell_whose_node_dies_goes_on_on_the_other_and_ends_as_an_unbroken_one(two_nodes, grid, unbroken, tmp_path):
+def test_a_cell_whose_node_dies_goes_on_on_the_other_and_ends_as_an_unbroken_one(two_nodes, start, unbroken, tmp_path):
     out = tmp_path / "out"
-    process = start(grid, out, two_nodes)
+    process = start(out)
     # Two cells train at a time, one on each node: the node of whichever is on the other one is lost.
     on_it = []
 
@@ -120,9 +132,9 @@ def test_a_cell_whose_node_dies_goes_on_on_the_other_and_ends_as_an_unbroken_one
         on_it[:] = [folder for folder in folders if two_nodes.runs_on_the_other(folder)]
         return bool(on_it) or process.poll() is not None
 
-    wait_until(some_cell_trains_there)
+    wait_until(some_cell_trains_there, PATIENCE)
     two_nodes.lose_the_other()
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     assert "goes on elsewhere" in said
     (cell,) = on_it
@@ -136,10 +148,10 @@ def test_a_cell_whose_node_dies_goes_on_on_the_other_and_ends_as_an_unbroken_one
 
 
 @pytest.mark.slow
-def test_a_comparison_killed_and_started_again_goes_on(two_nodes, grid, unbroken, tmp_path, capsys):
+def test_a_comparison_killed_and_started_again_goes_on(two_nodes, start, grid, unbroken, tmp_path, capsys):
     out = tmp_path / "out"
-    process = start(grid, out, two_nodes)
-    wait_until(lambda: trains(out))
+    process = start(out)
+    wait_until(lambda: trains(out), PATIENCE)
     process.kill()
     process.communicate()
     # At once: what was running may not have ended yet, and nothing is to be begun twice.
@@ -150,12 +162,12 @@ def test_a_comparison_killed_and_started_again_goes_on(two_nodes, grid, unbroken
 
 
 @pytest.mark.slow
-def test_ctrl_c_lets_the_cells_save_what_they_have(two_nodes, grid, tmp_path):
+def test_ctrl_c_lets_the_cells_save_what_they_have(start, tmp_path):
     out = tmp_path / "out"
-    process = start(grid, out, two_nodes)
-    wait_until(lambda: trains(out))
+    process = start(out)
+    wait_until(lambda: trains(out), PATIENCE)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert said.strip().splitlines()[-1].startswith("pixda: Stopped by SIGINT")
     assert "Stopped by SIGTERM at step" in (joint(out) / "log.txt").read_text()

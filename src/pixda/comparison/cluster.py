@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from pixda.code import code_hash
 from pixda.comparison import on_node
 from pixda.comparison.jobs import Job
 from pixda.comparison.on_node import Scene
 from pixda.comparison.pool import End
 from pixda.errors import UserError
+from pixda.provenance import code_hash
 from pixda.terminal import console
 
 _SEEN_WITHIN = 60.0  # seconds in which a file that another node wrote is seen here: NFS remembers what was not there

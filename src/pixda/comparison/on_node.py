@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixda.code import code_hash
+from pixda.provenance import code_hash
 
 _LOOK_EVERY = 0.2  # seconds
 
