@@ -1,11 +1,10 @@
 """The contract of every dataset: pairs of image and mask files become samples of one size and class set."""
 
 import copy
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self, overload
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -15,18 +14,10 @@ from torch.utils.data import Dataset
 
 from pixda.data.classes import IGNORE, UNKNOWN, ClassSet
 from pixda.data.files import read_image, unpacked_mask
+from pixda.data.frames import Frame, Frames
 from pixda.errors import UserError
 
 _NAMED_CODES = 12
-
-
-class Frame(NamedTuple):
-    """One picture on disk; `mask` is None where a dataset has images only."""
-
-    name: str
-    city: str
-    image: Path
-    mask: Path | None
 
 
 class Sample(NamedTuple):
@@ -38,43 +29,6 @@ class Sample(NamedTuple):
     """uint8, H x W, class indices; 255 = ignore (everywhere, where the frame has no mask)."""
     name: str
     city: str
-
-
-class Frames(Sequence[Frame]):
-    """Many frames in little memory: byte arrays instead of objects, which forked workers would each copy."""
-
-    def __init__(self, root: Path, frames: Sequence[Frame]) -> None:
-        def short(path: Path | None) -> bytes:
-            if path is None:
-                return b""
-            return os.fsencode(path.relative_to(root) if path.is_relative_to(root) else path.absolute())
-
-        self.root = root
-        self._columns = [
-            np.array([os.fsencode(frame.name) for frame in frames], np.bytes_),
-            np.array([os.fsencode(frame.city) for frame in frames], np.bytes_),
-            np.array([short(frame.image) for frame in frames], np.bytes_),
-            np.array([short(frame.mask) for frame in frames], np.bytes_),
-        ]
-
-    def __len__(self) -> int:
-        return len(self._columns[0])
-
-    @overload
-    def __getitem__(self, index: int) -> Frame: ...
-    @overload
-    def __getitem__(self, index: slice) -> "Frames": ...
-    def __getitem__(self, index: int | slice) -> "Frame | Frames":
-        if isinstance(index, slice):
-            return self.take(range(len(self))[index])
-        name, city, image, mask = (os.fsdecode(column[index]) for column in self._columns)
-        return Frame(name, city, self.root / image, self.root / mask if mask else None)
-
-    def take(self, indices: Sequence[int]) -> "Frames":
-        """Return the frames at `indices`, in that order; repeats are kept."""
-        taken = copy.copy(self)
-        taken._columns = [column[list(indices)] for column in self._columns]
-        return taken
 
 
 class SegmentationDataset(Dataset[Sample], ABC):
@@ -110,7 +64,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
             raise UserError(f"{self.title} has no split '{split}': choose from {', '.join(self.splits)}.")
         self.labels = classes.labels(self.scheme)
         """How the masks are read."""
-        self.frames: Sequence[Frame] = Frames(self.root, sorted(self.find()))
+        self.frames = Frames(self.root, sorted(self.find()))
         """Sorted by name; a `subset` keeps the order it was given."""
         if not self.frames:
             raise UserError(self.unpaired[0]) if self.unpaired else self.layout_error()
@@ -140,13 +94,13 @@ class SegmentationDataset(Dataset[Sample], ABC):
         if not names:
             raise UserError(f"{self.title} in {self.root}: an empty list of frames was asked for.")
         chosen = copy.copy(self)
-        chosen.frames = Frames(self.root, self.frames).take([places[name] for name in names])
+        chosen.frames = self.frames.take([places[name] for name in names])
         return chosen
 
     def without_masks(self) -> Self:
         """Return this dataset with its masks out of sight: every sample's mask is 255 everywhere."""
         blind = copy.copy(self)
-        blind.frames = Frames(self.root, [frame._replace(mask=None) for frame in self.frames])
+        blind.frames = self.frames.without_masks()
         return blind
 
     def with_masks(self, masks: Mapping[str, bytes]) -> Self:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from pixda.data.dataset import Sample, SegmentationDataset
-from pixda.data.drawing import Draw, Drawn, InMemory, collate
+from pixda.data.drawing import Drawn, Draws, InMemory, collate
 from pixda.data.sources import Sources
 from pixda.errors import UserError
 
@@ -66,7 +66,6 @@ class Domains:
         unlabelled: target images without masks, at the same size; None in a run without.
         more_sources: further labelled sources, at the same size, that share every source batch with the first.
         sources: all of them behind one numbering.
-        source_names: of every source frame; see :class:`~pixda.data.sources.Sources`.
     """
 
     source: SegmentationDataset
@@ -81,22 +80,26 @@ class Domains:
     unlabelled: SegmentationDataset | None = None
     more_sources: Sequence[SegmentationDataset] = ()
     sources: Sources = field(init=False)
-    source_names: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.sources = Sources([self.source, *self.more_sources])
-        self.source_names = self.sources.names
         # A handful of frames is asked for again and again: decoded once.
         self._shots = InMemory(self.target)
 
+    @property
+    def source_names(self) -> list[str]:
+        """Names of all source frames; see :class:`~pixda.data.sources.Sources`."""
+        return self.sources.names
+
     def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
         """One pass over these source images, the last short batch left out."""
-        for images in self._load(self.sources, self._pass_over(names, batch, phase, epoch)[skip:]):
+        for images in self._load(self.sources, self._pass_over(names, batch, phase, epoch).after(skip)):
             yield Pair(images, None)
 
     def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
         """``steps`` batches of shots, every shot drawn once before any is drawn again."""
-        for images in self._load(self._shots, self._repeat(self.target, "target", steps, batch, phase, epoch)[skip:]):
+        draws = self._repeat(self.target, "target", steps, batch, phase, epoch)
+        for images in self._load(self._shots, draws.after(skip)):
             yield Pair(None, images)
 
     def pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
@@ -107,10 +110,10 @@ class Domains:
         """
         source = self._pass_over(names, batch, phase, epoch)
         target = self._repeat(self.target, "target", len(source), batch, phase, epoch)
-        loaded = [self._load(self.sources, source[skip:]), self._load(self._shots, target[skip:])]
+        loaded = [self._load(self.sources, source.after(skip)), self._load(self._shots, target.after(skip))]
         if self.unlabelled is not None:
             unlabelled = self._repeat(self.unlabelled, "unlabelled", len(source), batch, phase, epoch)
-            loaded.append(self._load(self.unlabelled, unlabelled[skip:]))
+            loaded.append(self._load(self.unlabelled, unlabelled.after(skip)))
         for batches in zip(*loaded, strict=True):
             yield Pair(*batches)
 
@@ -124,80 +127,71 @@ class Domains:
         count = of_source + of_target
         mixed = self._share(rng.permutation(count), count // (batch * self.world), batch, rng)
         shots = self._repeat(self.target, "target", len(mixed), batch, phase, epoch)
-        beside = [
-            [
-                shot if image.place < of_source else Draw(image.place - of_source, image.seed)
-                for image, shot in zip(images, drawn, strict=True)
-            ]
-            for images, drawn in zip(mixed, shots, strict=True)
-        ]
+        from_source = mixed.places < of_source
+        beside = Draws(
+            np.where(from_source, shots.places, mixed.places - of_source),
+            np.where(from_source, shots.seeds, mixed.seeds),
+            batch,
+        )
         both = ConcatDataset[Sample]([self.sources, self._shots])
-        yield from map(Pair, self._load(both, mixed[skip:]), self._load(self._shots, beside[skip:]))
+        yield from map(Pair, self._load(both, mixed.after(skip)), self._load(self._shots, beside.after(skip)))
 
     def whole_pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Iterator[tuple[Batch, Batch]]:
         """Each of these source images once, whole and in order, beside a target image drawn at random."""
         rng = self._rng(phase, epoch, "whole")
-        source = [Draw(self.sources.place(name), -1) for name in names]
-        target = [Draw(int(index), -1) for index in rng.integers(len(self.target.frames), size=len(source))]
-        cut = range(0, len(source), batch)
-        yield from zip(
-            self._load(self.sources, [source[i : i + batch] for i in cut]),
-            self._load(self._shots, [target[i : i + batch] for i in cut]),
-            strict=True,
-        )
+        source = Draws.whole(self.sources.places(names), batch)
+        target = Draws.whole(rng.integers(len(self.target.frames), size=len(names)), batch)
+        yield from zip(self._load(self.sources, source), self._load(self._shots, target), strict=True)
 
     def whole(self, stream: Literal["target", "unlabelled"], batch: int) -> Iterator[Batch]:
         """Every target image of a stream once, whole and in order, the last short batch too; none without a stream."""
         dataset = self.target if stream == "target" else self.unlabelled
         if dataset is not None:
-            draws = [Draw(index, -1) for index in range(len(dataset))]
-            yield from self._load(dataset, [draws[i : i + batch] for i in range(0, len(draws), batch)])
+            yield from self._load(dataset, Draws.whole(np.arange(len(dataset)), batch))
 
     # ---- which images, in which order
 
     def _rng(self, phase: str, epoch: int, stream: str) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(phase.encode()), epoch, zlib.crc32(stream.encode())])
 
-    def _pass_over(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> list[list[Draw]]:
+    def _pass_over(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Draws:
         """Batches of all sources; as many as it takes to draw each image of the one that takes longest once."""
         shares = self.sources.shares(names, batch, self.world)
         steps = max((len(share.frames) // (share.take * self.world) for share in shares), default=0)
         # The first source draws as a lone one does.
         streams = ["source" if share.source == 0 else f"source {share.source}" for share in shares]
-        parts = [
-            self._rounds(share.frames, stream, steps, share.take, phase, epoch)
-            for share, stream in zip(shares, streams, strict=True)
-        ]
-        return [[draw for part in step for draw in part] for step in zip(*parts, strict=True)]
+        return Draws.beside(
+            [
+                self._rounds(share.frames, stream, steps, share.take, phase, epoch)
+                for share, stream in zip(shares, streams, strict=True)
+            ]
+        )
 
     def _repeat(
         self, dataset: SegmentationDataset, stream: str, steps: int, batch: int, phase: str, epoch: int
-    ) -> list[list[Draw]]:
-        return self._rounds(range(len(dataset)), stream, steps, batch, phase, epoch)
+    ) -> Draws:
+        return self._rounds(np.arange(len(dataset)), stream, steps, batch, phase, epoch)
 
-    def _rounds(
-        self, places: Sequence[int], stream: str, steps: int, batch: int, phase: str, epoch: int
-    ) -> list[list[Draw]]:
+    def _rounds(self, places: np.ndarray, stream: str, steps: int, batch: int, phase: str, epoch: int) -> Draws:
         """``steps`` batches of these, in rounds: every one once before any again."""
         rng = self._rng(phase, epoch, stream)
         rounds = -(-steps * batch * self.world // len(places))
         indices = np.concatenate([rng.permutation(places) for _ in range(rounds)] or [np.arange(0)])
         return self._share(indices, steps, batch, rng)
 
-    def _share(self, indices: np.ndarray, steps: int, batch: int, rng: np.random.Generator) -> list[list[Draw]]:
+    def _share(self, indices: np.ndarray, steps: int, batch: int, rng: np.random.Generator) -> Draws:
         """This process's batches of the global ones."""
         indices = indices[: steps * batch * self.world]
         seeds = rng.integers(2**62, size=len(indices))
         shape = (steps, self.world, batch)
-        mine = zip(indices.reshape(shape)[:, self.rank], seeds.reshape(shape)[:, self.rank], strict=True)
-        return [[Draw(int(i), int(s)) for i, s in zip(*pair, strict=True)] for pair in mine]
+        return Draws(indices.reshape(shape)[:, self.rank].ravel(), seeds.reshape(shape)[:, self.rank].ravel(), batch)
 
     # ---- loading them
 
-    def _load(self, dataset: Dataset[Sample], batches: list[list[Draw]]) -> Iterator[Batch]:
+    def _load(self, dataset: Dataset[Sample], draws: Draws) -> Iterator[Batch]:
         loader: DataLoader[Sample | UserError] = DataLoader(
             Drawn(dataset, self.crop, self.flip),
-            batch_sampler=batches,
+            batch_sampler=draws,
             num_workers=self.workers,
             collate_fn=collate,
             pin_memory=self.device.type == "cuda",

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from pixda.data.classes import UNKNOWN
-from pixda.data.dataset import Frame, SegmentationDataset, unequal_sizes
+from pixda.data.dataset import SegmentationDataset, unequal_sizes
 from pixda.data.files import read_image
+from pixda.data.frames import Frame
 from pixda.data.labels import Counts
 from pixda.errors import UserError
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pixda.data.dataset import Frame
+from pixda.data.frames import Frame
 from pixda.errors import UserError
 
 _LISTS = Path(__file__).with_name("lists")
