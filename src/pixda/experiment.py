@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from pixda import __version__
 from pixda.checkpoint import load_model, save_model
 from pixda.config import Experiment, Machine, plain
+from pixda.data.cache import Cache
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
@@ -92,7 +93,7 @@ def _run(
     else:
         test = open_dataset(experiment.target, classes).subset(held_out)
     domains = open_domains(experiment, method, classes, fabric)
-    check_data(domains, test, out.parent / ".checks")
+    check_data(domains, test, out.parent / ".checks", experiment.machine.cache)
 
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
@@ -250,13 +251,14 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
     return domains
 
 
-def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None:
+def check_data(domains: Domains, test: SegmentationDataset, known: Path, cache: Path | None = None) -> None:
     """Decode every file once, and see that no picture is both learned from and scored.
 
     Args:
         domains: what is learned from.
         test: what is scored.
         known: folder that remembers what was found in order.
+        cache: folder that the samples of what is learned from are kept in, and read from by the streams; or None.
     """
     scored = check(test, known)
     scored.raise_if_bad()
@@ -264,8 +266,11 @@ def check_data(domains: Domains, test: SegmentationDataset, known: Path) -> None
     for dataset in (*domains.sources.datasets, domains.target, domains.unlabelled):
         if dataset is None:
             continue
-        report = check(dataset, known)
+        samples = None if cache is None else Cache(cache, dataset)
+        report = check(dataset, known, samples=samples)
         report.raise_if_bad()
+        if samples is not None:
+            dataset.stored = samples.stored()
         shared = [name for name, digest in report.digests.items() if digest in names]
         if shared:
             raise UserError(

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from pixda.data.classes import IGNORE, UNKNOWN, ClassSet
 from pixda.data.files import read_image, unpacked_mask
 from pixda.data.frames import Frame, Frames
+from pixda.data.stored import Stored
 from pixda.errors import UserError
 
 _NAMED_CODES = 12
@@ -46,6 +47,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
     """Splits there are; empty where the user names them."""
     given_masks: Mapping[str, bytes] | None = None
     """Masks that stand in for the files': see `with_masks`."""
+    stored: Stored | None = None
+    """Samples decoded before, of the frames' own files, that are read instead of these; see `pixda.data.cache`."""
 
     def __init__(
         self,
@@ -94,7 +97,10 @@ class SegmentationDataset(Dataset[Sample], ABC):
         if not names:
             raise UserError(f"{self.title} in {self.root}: an empty list of frames was asked for.")
         chosen = copy.copy(self)
-        chosen.frames = self.frames.take([places[name] for name in names])
+        indices = [places[name] for name in names]
+        chosen.frames = self.frames.take(indices)
+        if self.stored is not None:
+            chosen.stored = self.stored.take(indices)
         return chosen
 
     def without_masks(self) -> Self:
@@ -119,19 +125,29 @@ class SegmentationDataset(Dataset[Sample], ABC):
         return self.load(index)
 
     def load(self, index: int) -> Sample:
-        """Decode one frame at the dataset's size: image bicubic, mask nearest, raw ids to class indices.
+        """Give one frame at the dataset's size, from its files or as it was stored.
 
         Raises UserError naming the file: undecodable, of unequal size, or with an id outside the class set.
         """
         frame = self.frames[index]
-        image, raw = self.decode(frame)
+        image, mask = self.decoded(frame) if self.stored is None else self.stored[index]
+        if self.given_masks is not None:
+            mask = torch.from_numpy(unpacked_mask(self.given_masks[frame.name]))
+        elif frame.mask is None:
+            mask = torch.full(image.shape[1:], IGNORE, dtype=torch.uint8)
+        return Sample(image, mask, frame.name, frame.city)
+
+    def decoded(self, frame: Frame) -> tuple[Tensor, Tensor]:
+        """Image and mask of a sample, from the frame's files; without a mask, all of it is ignored."""
+        return self.resized(frame, *self.decode(frame))
+
+    def resized(self, frame: Frame, image: Image.Image, raw: np.ndarray | None) -> tuple[Tensor, Tensor]:
+        """Image and mask of a sample: image bicubic, mask nearest, raw ids to class indices."""
         if self.size is not None and image.size != self.size:
             image = image.resize(self.size, Image.Resampling.BICUBIC)
             if raw is not None:
                 raw = np.asarray(Image.fromarray(raw).resize(self.size, Image.Resampling.NEAREST))
-        if self.given_masks is not None:
-            mask = unpacked_mask(self.given_masks[frame.name])
-        elif raw is None:
+        if raw is None:
             mask = np.full((image.height, image.width), IGNORE, np.uint8)
         else:
             mask = self.labels.decode(raw)
@@ -139,8 +155,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
                 codes = self.labels.count(raw).codes
                 unknown = codes[self.labels.classes_of(codes) == UNKNOWN]
                 raise UserError(f"{frame.mask} holds {self.unknown_ids(unknown.tolist())}")
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-        return Sample(pixels, torch.from_numpy(mask), frame.name, frame.city)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous(), torch.from_numpy(mask)
 
     def decode(self, frame: Frame) -> tuple[Image.Image, np.ndarray | None]:
         """Return one frame as stored: RGB image and raw mask (see `read_mask`; None without one)."""

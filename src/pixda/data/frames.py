@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -53,6 +53,12 @@ class Frames(Sequence[Frame]):
         """The names as bytes (`os.fsencode`), one element a frame."""
         return self._columns[0]
 
+    def states(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield of each frame where its files are (below the root), and what changes when one of them does."""
+        root = os.fsencode(self.root)
+        for image, mask in zip(self._columns[2].tolist(), self._columns[3].tolist(), strict=True):
+            yield b"%b\n%b" % (image, mask), b"%b\n%b" % (_state(root, image), _state(root, mask))
+
     @property
     def nbytes(self) -> int:
         """Memory of all frames, in bytes."""
@@ -69,3 +75,13 @@ class Frames(Sequence[Frame]):
         blind = copy.copy(self)
         blind._columns = [*self._columns[:3], np.zeros(len(self), np.bytes_)]
         return blind
+
+
+def _state(root: bytes, path: bytes) -> bytes:
+    """Size and time of change; empty for no file: decoding, not this, complains about one that is gone."""
+    try:
+        # Not by Path, which would take longer than all the rest of a start with many frames.
+        state = os.stat(os.path.join(root, path)) if path else None  # noqa: PTH116, PTH118
+    except OSError:
+        return b""
+    return b"" if state is None else b"%d %d" % (state.st_size, state.st_mtime_ns)
