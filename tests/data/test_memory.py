@@ -57,7 +57,7 @@ def test_the_draws_of_an_epoch_are_arrays(opened):
 
 @pytest.mark.slow
 def test_ten_thousand_frames_are_ready_at_once_the_second_time(tmp_path, cityscapes19):
-    """Found, known to be in order, in the cache, and the first batch drawn: CPU seconds, which a busy machine leaves."""
+    """Found, known to be in order, in the cache, and the first batch drawn: in CPU seconds."""
     trees.gta5(tmp_path / "gta5", [1])
     for number in range(2, 10_001):
         for side in ("images", "labels"):
