@@ -30,6 +30,7 @@ from pixda.methods import METHODS, build, departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
 from pixda.models import build_segmenter, load_weights
+from pixda.models.in_parts import may_go_in_parts
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase
 from pixda.progress import Display
@@ -87,13 +88,17 @@ def _run(
 
     classes = ClassSet.load(experiment.classes)
     segmenter, first_weights = first_segmenter(experiment, classes)
+    segmenter.at_a_time = images_at_a_time(experiment.machine, segmenter)
     phases = phases_to_train(experiment, method, segmenter)
     if held_out is None:
         test = open_test(experiment.target, classes)
     else:
         test = open_dataset(experiment.target, classes).subset(held_out)
     domains = open_domains(experiment, method, classes, fabric)
-    check_data(domains, test, out.parent / ".checks", experiment.machine.cache)
+    cache = experiment.machine.cache
+    check_data(domains, test, out.parent / ".checks", cache)
+    if cache is not None:
+        read_cached(domains, cache)
 
     out.mkdir(parents=True, exist_ok=True)
     if not resume:
@@ -191,6 +196,22 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
     return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
 
 
+def images_at_a_time(machine: Machine, segmenter: Segmenter) -> int | None:
+    """The setting of that name. Raises UserError where parts of a batch would be normalised otherwise than it all."""
+    number = machine.images_at_a_time
+    if number is None:
+        return None
+    if number < 1:
+        raise UserError(f"--machine.images_at_a_time is {number}; it has to be 1 or more.")
+    if not may_go_in_parts(segmenter):
+        raise UserError(
+            "This network normalises by the statistics of the batch, and parts of a batch have others: leave "
+            "--machine.images_at_a_time out, or keep the stored statistics with "
+            "--network.options '{frozen_statistics: true}'."
+        )
+    return number
+
+
 def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter) -> list[Phase]:
     """The method's phases, less the pretraining where a finished model replaces it; what does not fit is refused."""
     if experiment.unlabelled is not None and not method.learns_from_unlabelled():
@@ -258,19 +279,15 @@ def check_data(domains: Domains, test: SegmentationDataset, known: Path, cache: 
         domains: what is learned from.
         test: what is scored.
         known: folder that remembers what was found in order.
-        cache: folder that the samples of what is learned from are kept in, and read from by the streams; or None.
+        cache: folder that gets the samples of what is learned from, or None.
     """
     scored = check(test, known)
     scored.raise_if_bad()
     names = {digest: name for name, digest in scored.digests.items()}
-    for dataset in (*domains.sources.datasets, domains.target, domains.unlabelled):
-        if dataset is None:
-            continue
+    for dataset in domains.datasets():
         samples = None if cache is None else Cache(cache, dataset)
         report = check(dataset, known, samples=samples)
         report.raise_if_bad()
-        if samples is not None:
-            dataset.stored = samples.stored()
         shared = [name for name, digest in report.digests.items() if digest in names]
         if shared:
             raise UserError(
@@ -278,6 +295,12 @@ def check_data(domains: Domains, test: SegmentationDataset, known: Path, cache: 
                 f"scored too, first '{shared[0]}' (as '{names[report.digests[shared[0]]]}'): take them out of one of "
                 "the two, or the score means nothing."
             )
+
+
+def read_cached(domains: Domains, cache: Path) -> None:
+    """Let the streams read the samples that :func:`check_data` has put into the cache."""
+    for dataset in domains.datasets():
+        dataset.stored = Cache(cache, dataset).stored()
 
 
 def code_hash() -> str:

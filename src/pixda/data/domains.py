@@ -91,6 +91,11 @@ class Domains:
         """Names of all source frames; see :class:`~pixda.data.sources.Sources`."""
         return self.sources.names
 
+    def datasets(self) -> list[SegmentationDataset]:
+        """All that is learned from."""
+        unlabelled = [] if self.unlabelled is None else [self.unlabelled]
+        return [*self.sources.datasets, self.target, *unlabelled]
+
     def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
         """One pass over these source images, the last short batch left out."""
         for images in self._load(self.sources, self._pass_over(names, batch, phase, epoch).after(skip)):
