@@ -22,8 +22,8 @@ def print_plan(memories: Sequence[Memory], plans: Sequence[Plan], batch: int, ca
         cards.add_row(f"{plan.gigabytes:g} GB", str(plan.largest), _how(plan))
     screen.print(cards)
     screen.print(
-        f"A card keeps {FREE_SHARE:.0%} and {_size(int(FREE))} for CUDA and for gaps. Sizes are of tensors, counted on the "
-        "step itself.",
+        f"A card keeps {FREE_SHARE:.0%} and {_size(int(FREE))} for CUDA and for gaps. Sizes are of tensors, counted "
+        "on the step itself.",
         soft_wrap=True,
     )
     (chosen,) = (plan for plan in plans if plan.gigabytes == card)
@@ -44,7 +44,7 @@ def _todo(plan: Plan, memories: Sequence[Memory]) -> str:
     if any(memory.inside is None for memory in memories):
         return (
             "it does not fit. Batch norm on batch statistics keeps a batch together: with --network.options "
-            "'{frozen_statistics: true}' it could go through in parts; or lower --recipe.crop, --size or --recipe.batch."
+            "'{frozen_statistics: true}' it could go in parts; or lower --recipe.crop, --size or --recipe.batch."
         )
     return "it does not fit, not even one image at a time: lower --recipe.crop or --size."
 
