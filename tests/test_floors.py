@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "pixda"
 
 # From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
 FLOORS = [
-    {"errors", "terminal", "memory", "pace", "provenance"},
+    {"errors", "terminal", "peak", "pace", "provenance"},
     {"reading"},
     {"data", "lock", "faults", "view", "loggers"},
     {"style", "models", "losses", "sheet", "distributed"},
@@ -21,8 +21,8 @@ FLOORS = [
     {"logs"},
     {"evaluation"},
     {"samples", "journal"},
-    {"training"},
-    {"experiment"},
+    {"training", "preparation", "memory"},
+    {"experiment", "planning"},
     {"validation"},
     {"predict", "comparison"},
     {"report"},

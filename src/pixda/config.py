@@ -38,6 +38,10 @@ class Machine:
     """CPU threads of a process; null leaves it to torch."""
     workers: int = 2
     """Loader processes of each stream; 0 loads in the training process."""
+    images_at_a_time: int | None = None
+    """Images of a batch that are in the segmenter at a time: less memory, one more forward pass; null: all of them."""
+    cache: Path | None = None
+    """Folder for a cache of decoded samples, 4 bytes a pixel (2 MB a frame of 1024 x 512); null: decode every time."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,11 @@ from lightning_fabric import Fabric
 
 from pixda import __version__, distributed
 from pixda.config import Experiment, Machine, plain
-from pixda.data.check import check
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
-from pixda.data.loading import Unreadable
-from pixda.data.open import open_dataset, open_shots, open_test, open_unlabelled
+from pixda.data.open import open_dataset, open_test
 from pixda.data.shots import write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
@@ -26,14 +24,21 @@ from pixda.lock import hold
 from pixda.loggers import check_installed
 from pixda.logs import Logs
 from pixda.machine import begin_processes, describe_machine, make_fabric, together
-from pixda.methods import METHODS, build, departures
+from pixda.methods import departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
 from pixda.model_files import load_model, model_hash, save_model
-from pixda.models import build_segmenter, load_weights
 from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import synchronise
 from pixda.phases.phase import Phase
+from pixda.preparation import (
+    check_data,
+    first_segmenter,
+    images_at_a_time,
+    open_domains,
+    phases_to_train,
+    read_cached,
+)
 from pixda.progress import Display
 from pixda.provenance import code_hash
 from pixda.samples import Samples
@@ -96,15 +101,19 @@ def _run(
     def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset, Domains]:
         classes = ClassSet.load(experiment.classes)
         segmenter, first_weights = first_segmenter(experiment, classes)
+        segmenter.at_a_time = images_at_a_time(experiment.machine, segmenter)
         phases = phases_to_train(experiment, method, segmenter, fabric.world_size)
         if held_out is None:
             test = open_test(experiment.target, classes)
         else:
             test = open_dataset(experiment.target, classes).subset(held_out)
         domains = open_domains(experiment, method, classes, fabric)
+        cache = experiment.machine.cache
         if fabric.is_global_zero:
             # What turns unreadable while a run is on is skipped as that run wishes; a new one begins with whole data.
-            check_data(domains, test, out.parent / ".checks", experiment.skip_unreadable if resume else 0)
+            check_data(domains, test, out.parent / ".checks", experiment.skip_unreadable if resume else 0, cache)
+        if cache is not None:
+            read_cached(domains, cache)
         return segmenter, first_weights, phases, test, domains
 
     def begin() -> None:
@@ -209,116 +218,3 @@ def _score(
     if out is not None and fabric.is_global_zero:
         scores.save(out, split=dataset.split, frames=len(dataset), network_size=size)
     return scores
-
-
-def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmenter, str]:
-    """The network that training starts from, and one line on where its weights come from."""
-    if experiment.start_from is not None:
-        segmenter, made = load_model(experiment.start_from)
-        if segmenter.classes.names != classes.names:
-            raise UserError(
-                f"The model in {experiment.start_from} was made for the classes of '{segmenter.classes.name}', "
-                f"this run is for '{classes.name}'; start from a model of the same classes."
-            )
-        return (
-            segmenter,
-            f"starts from {experiment.start_from} ({made['method']}, {sum(made['steps'].values())} steps)",
-        )
-    network = experiment.network
-    segmenter = build_segmenter(network.architecture, classes, **network.options)
-    if network.weights is None:
-        return segmenter, f"{network.architecture} starts from {segmenter.origin}"
-    return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
-
-
-def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter, processes: int = 1) -> list[Phase]:
-    """The method's phases, less the pretraining where a finished model replaces it; what does not fit is refused."""
-    if experiment.unlabelled is not None and not method.learns_from_unlabelled():
-        able = [name for name in METHODS if build(name).learns_from_unlabelled()]
-        raise UserError(
-            f"Nothing in this run would learn from the images without labels in {experiment.unlabelled.root}: "
-            f"leave --unlabelled out, or choose a method that does ({', '.join(able)}; pixda with its critic only)."
-        )
-    method.check(experiment.unlabelled is not None)
-    phases = method.phases()
-    if experiment.start_from is not None:
-        phases = phases[1:]
-    if not phases:
-        raise UserError(
-            "Nothing is left to train: the method's only phase is the pretraining that start_from replaces."
-        )
-    sources = len(experiment.sources())
-    if method.batch < sources:
-        raise UserError(
-            f"A batch of {method.batch} is too small for {sources} sources: raise --recipe.batch to {sources}, or more."
-        )
-    if method.batch % processes:
-        raise UserError(
-            f"A batch of {method.batch} cannot be divided evenly among {processes} processes: set --recipe.batch to "
-            f"{-(-method.batch // processes) * processes}, or take another number of processes (--machine.devices)."
-        )
-    width, height = experiment.size
-    shown = method.crop or experiment.size
-    if shown[0] > width or shown[1] > height:
-        raise UserError(
-            f"A crop of {shown[0]} x {shown[1]} does not fit into images of {width} x {height} (width x height): "
-            "lower --recipe.crop, or set it to null."
-        )
-    own = experiment.machine.batch_statistics == "own"
-    segmenter.check(shown, experiment.size, method.batch // processes if own else method.batch)
-    for phase in phases:
-        phase.check(segmenter, shown)
-    return phases
-
-
-def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabric: Fabric) -> Domains:
-    """The streams of batches: which data, at which size, with the method's crops and flips."""
-    # The sources last: they may have to be rendered, and a wrong path of another stream must not wait for that.
-    labelled = method.reads_target_labels()
-    shots = open_shots(experiment.target, classes, experiment.size, experiment.seed, labelled=labelled)
-    unlabelled = None
-    if experiment.unlabelled is not None:
-        unlabelled = open_unlabelled(experiment.unlabelled, classes, experiment.size)
-    source, *more = [open_dataset(one, classes, experiment.size) for one in experiment.sources()]
-    domains = Domains(
-        source,
-        shots,
-        experiment.seed,
-        fabric.device,
-        method.crop,
-        method.flip,
-        experiment.machine.workers,
-        fabric.global_rank,
-        fabric.world_size,
-        unlabelled,
-        more,
-        Unreadable(experiment.skip_unreadable),
-    )
-    domains.sources.check(method.batch)
-    return domains
-
-
-def check_data(domains: Domains, test: SegmentationDataset, known: Path, allowed: int = 0) -> None:
-    """Decode every file once, and see that no picture is both learned from and scored.
-
-    Args:
-        domains: what is learned from.
-        test: what is scored.
-        known: folder that remembers what was found in order.
-        allowed: problems of what is learned from that are let through.
-    """
-    scored = check(test, known)
-    scored.raise_if_bad()
-    names = {digest: name for name, digest in scored.digests.items()}
-    for dataset in (*domains.sources.datasets, domains.target, domains.unlabelled):
-        if dataset is None:
-            continue
-        report = check(dataset, known)
-        report.raise_if_bad(allowed)
-        shared = [name for name, digest in report.digests.items() if digest in names]
-        if shared:
-            raise UserError(
-                f"{len(shared)} pictures of {dataset.root}, split '{dataset.split}', are to be learned from and are "
-                f"scored too, first '{shared[0]}' (as '{names[report.digests[shared[0]]]}'): take them out of one of "
-                "the two, or the score means nothing."
-            )

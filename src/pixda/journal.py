@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pixda.logs import Logs
-from pixda.memory import peak
+from pixda.peak import peak
 from pixda.progress import Display
 from pixda.selection import Selected
 

@@ -1,19 +1,153 @@
-"""How much memory the process has taken."""
+"""How much memory a training step takes: measured on the step itself, with tensors that have sizes and no contents."""
 
-import sys
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-_GIB = 2**30
+from pixda.data.domains import Batch, Pair
+from pixda.data.sources import Share
+from pixda.models.in_parts import may_go_in_parts
+from pixda.models.segmenter import Segmenter
+from pixda.phases.phase import Phase, Workplace
 
 
-def peak(device: torch.device) -> str:
-    """The most that was in use at one time, on the GPU or else in the process: ``3.1 GiB``; empty if unknown."""
-    if device.type == "cuda":
-        return f"{torch.cuda.max_memory_allocated(device) / _GIB:.1f} GiB"
-    if sys.platform == "win32":
-        return ""
-    import resource  # not on Windows
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a phase's step: weights, gradients, optimiser states and all that lives at its fullest moment.
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _GIB:.1f} GiB"
+    What libraries take beside the tensors (a CUDA context, workspaces, gaps between blocks) is not in it.
+    """
+
+    phase: str
+    fixed: int
+    """Whatever the batch: weights, gradients, optimiser states."""
+    image: int
+    """Of each image of the batch."""
+    inside: int | None
+    """What of that is the segmenter's, and is there for the images in it at a time alone; None: all go at once."""
+
+    def of(self, batch: int, at_a_time: int | None = None) -> int:
+        """A step with this batch, and so many images in the segmenter at a time (None: all)."""
+        waiting = 0 if at_a_time is None else max(0, batch - at_a_time)
+        return self.fixed + batch * self.image - waiting * (self.inside or 0)
+
+
+class Imagined:
+    """Streams of batches that have a size and no pictures: what phases ask of Domains."""
+
+    world = 1
+
+    def __init__(self, crop: tuple[int, int], unlabelled: bool) -> None:
+        self.crop, self.unlabelled = crop, unlabelled
+        self.sources = self
+        self.several, self.datasets, self.titles = False, [self], ["source"]
+        self.source_names = ["frame"]
+
+    def source_of(self, frame: int | str) -> int:
+        """There is one source."""
+        return 0
+
+    def shares(self, names: Sequence[str], batch: int) -> list[Share]:
+        """All of a batch is from it."""
+        return [Share(0, np.zeros(1, np.int64), batch)]
+
+    def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+        """One batch of source images."""
+        yield Pair(self._batch(batch), None)
+
+    def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+        """One batch of shots."""
+        yield Pair(None, self._batch(batch))
+
+    def pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+        """One batch of each stream."""
+        yield Pair(self._batch(batch), self._batch(batch), self._batch(batch) if self.unlabelled else None)
+
+    def concatenated(self, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+        """One batch of source and shots as one set, and the shots beside it."""
+        yield Pair(self._batch(batch), self._batch(batch))
+
+    def _batch(self, batch: int) -> Batch:
+        width, height = self.crop
+        masks = torch.zeros((batch, height, width), dtype=torch.long)
+        return Batch(torch.zeros((batch, 3, height, width)), masks, ["frame"] * batch)
+
+
+def measure(phases: Sequence[Phase], segmenter: Segmenter, fabric: Fabric, streams: Imagined) -> list[Memory]:
+    """The memory of every phase's step. Nothing is computed; the segmenter keeps its weights."""
+    # A further round of the phase before has the same networks on the same batches.
+    phases = [phase for phase in phases if getattr(phase, "after", None) is None]
+    place = Workplace(fabric, streams, segmenter, journal=None)  # type: ignore[arg-type]
+    whole = _peaks(phases, place, (1, 2), None)
+    in_parts = _peaks(phases, place, (2,), 1) if may_go_in_parts(segmenter) else {}
+    found = []
+    for phase, (one, two) in whole.items():
+        inside = two - in_parts[phase][0] if in_parts else None
+        found.append(Memory(phase, 2 * one - two, two - one, inside))
+    return found
+
+
+def _peaks(
+    phases: Sequence[Phase], place: Workplace, batches: Sequence[int], at_a_time: int | None
+) -> dict[str, list[int]]:
+    """The most that lives in a step of every phase, for each of these batches."""
+    found: dict[str, list[int]] = {}
+    segmenter = place.segmenter
+    segmenter.at_a_time = at_a_time
+    for phase in phases:
+        phase.prepare(place, None)
+        networks = [trainee.module for trainee in phase.trainees().values()]
+        networks += [part for part in vars(phase).values() if isinstance(part, nn.Module)]  # a teacher
+        weights = {id(t): t for network in networks for t in (*network.parameters(), *network.buffers())}
+        mode, living = FakeTensorMode(allow_non_fake_inputs=True), _Living()
+        held = [mode.from_tensor(tensor) for tensor in weights.values()]
+        with mode, living:
+            living.add(held)
+            found[phase.name] = []
+            for batch in batches:
+                phase.batch = batch
+                before = living.most = living.now
+                phase.step(next(phase.batches(0, 0)))
+                # What stays is the optimisers' states, which the first step makes when its fullest moment is over.
+                found[phase.name].append(living.most + living.now - before)
+    place.segmenter = segmenter
+    segmenter.at_a_time = None
+    return found
+
+
+class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of all tensors that live, and the most that ever did."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.most = 0
+        self._known: dict[int, Any] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        self.add(tensor for tensor in tree_leaves(made) if isinstance(tensor, Tensor))
+        return made
+
+    def add(self, tensors: Iterable[Tensor]) -> None:
+        """Count these tensors' memory, each block once, until it is let go."""
+        for tensor in tensors:
+            storage = tensor.untyped_storage()
+            if storage._cdata not in self._known:
+                size = storage.nbytes()
+                self.now += size
+                self.most = max(self.most, self.now)
+                self._known[storage._cdata] = weakref.ref(storage, partial(self._gone, storage._cdata, size))
+
+    def _gone(self, block: int, size: int, _: object) -> None:
+        self.now -= size
+        del self._known[block]

@@ -11,6 +11,7 @@ import trees
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from pixda.data.cache import Cache
 from pixda.data.check import check
 from pixda.data.classes import IGNORE
 from pixda.data.dataset import Sample, SegmentationDataset
@@ -73,6 +74,16 @@ class DatasetContract:
         assert isinstance(batch, Sample)
         assert batch.image.shape == (2, 3, trees.SIZE[1], trees.SIZE[0])
         assert list(batch.name) == [name for name, _ in self.frames[:2]]
+
+    def test_cached_samples_are_those_of_the_files(self, root: Path, tmp_path: Path) -> None:
+        plain, cached = self.open(root, size=(24, 18)), self.open(root, size=(24, 18))
+        cache = Cache(tmp_path / "cache", cached)
+        check(cached, progress=False, samples=cache).raise_if_bad()
+        cached.stored = cache.stored()
+        for one, two in zip(plain, pickle.loads(pickle.dumps(cached)), strict=True):
+            assert torch.equal(one.image, two.image)
+            assert torch.equal(one.mask, two.mask)
+            assert one[2:] == two[2:]
 
     def test_travels_to_a_spawned_worker(self, root: Path) -> None:
         dataset = self.open(root)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pixda.data.coverage import cover
-from pixda.data.dataset import Frame
+from pixda.data.frames import Frame
 from pixda.data.shots import (
     draw,
     draw_total,

@@ -8,8 +8,8 @@ import torch
 from lightning_fabric import Fabric
 
 from pixda.data.classes import ClassSet
-from pixda.data.dataset import Frame
 from pixda.data.domains import Batch, Pair
+from pixda.data.frames import Frame, Frames
 from pixda.data.sources import Sources
 from pixda.models import build_segmenter
 from pixda.phases.phase import Workplace
@@ -46,7 +46,8 @@ class InName:
     """A source of which the phases see no more than the names."""
 
     def __init__(self, title, names):
-        self.title, self.frames = title, [Frame(name, "all", Path(name), None) for name in names]
+        self.title = title
+        self.frames = Frames(Path(), [Frame(name, "all", Path(name), None) for name in names])
 
 
 @dataclass

@@ -7,6 +7,7 @@ from pixda.commands.compare import compare
 from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
 from pixda.commands.export import export
+from pixda.commands.plan import plan
 from pixda.commands.predict import predict
 from pixda.commands.report import report
 from pixda.commands.serve import serve
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "demo": demo,
     "check": check,
     "shots": shots,
+    "plan": plan,
     "train": train,
     "validate": validate,
     "compare": compare,

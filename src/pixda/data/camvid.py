@@ -1,7 +1,8 @@
 """CamVid (Brostow et al., 2008): drives through Cambridge, in the 11-class form of SegNet."""
 
-from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.dataset import SegmentationDataset
 from pixda.data.files import IMAGE_SUFFIXES, find_files
+from pixda.data.frames import Frame
 
 
 class CamVid(SegmentationDataset):

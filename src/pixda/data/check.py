@@ -4,9 +4,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,17 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from pixda.data.cache import Cache
 from pixda.data.classes import IGNORE
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.findings import Strange, copies, told
-from pixda.data.look import Look, look_at
+from pixda.data.look import look_at
+from pixda.data.parallel import in_order
 from pixda.errors import UserError
 from pixda.reading import read_json
 from pixda.terminal import console
 
-_CACHE_FORM = 2  # raise it when the report's fields or the checks change
+_CACHE_FORM = 3  # raise it when the report's fields or the checks change
 _MUCH_IGNORED = 0.5
 
 
@@ -75,23 +75,28 @@ def check(
     cache: Path | None = None,
     progress: bool = True,
     threads: int | None = None,
+    samples: Cache | None = None,
 ) -> Report:
     """Decode every pair as stored, compare sizes, and count the pixels of every label id.
 
     With `cache`, a folder, a report without problems is kept there and returned at once as long as no file
     (name, size, time of change) and no label id has changed. `threads`: by default one for each processor.
+    `samples` gets the samples that it misses, of frames that are in order: no file is decoded twice for them.
     """
     kept = cache / f"check-{_key(dataset)}.json" if cache is not None else None
-    report = _read(kept) if kept is not None else None
-    if report is None:
-        report = _checked(dataset, progress, threads or os.cpu_count() or 1)
-        # Bad news is not kept: its cause may go (a right to read, a full disk) without a file being changed.
-        if kept is not None and not report.problems:
-            _write(kept, report)
+    with samples.filling() if samples is not None and samples.missing else nullcontext():
+        report = _read(kept) if kept is not None else None
+        if report is None:
+            report = _checked(dataset, progress, threads, samples)
+            # Bad news is not kept: its cause may go (a right to read, a full disk) without a file being changed.
+            if kept is not None and not report.problems:
+                _write(kept, report)
+        elif samples is not None:
+            samples.fill(threads)
     return report
 
 
-def _checked(dataset: SegmentationDataset, progress: bool, threads: int) -> Report:
+def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, samples: Cache | None) -> Report:
     labels = dataset.labels
     total: Counter[int] = Counter()
     strange = Strange(dataset)
@@ -100,11 +105,16 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int) -> Repo
     blank: list[str] = []
     constant: list[str] = []
     digests: dict[str, str] = {}
-    title = f"Checking {dataset.title} {dataset.split}"
+    wanted = set() if samples is None else set(samples.missing)
+    title = f"Checking{' and caching' if wanted else ''} {dataset.title} {dataset.split}"
     screen = console()
     quiet = not (progress and screen.is_terminal)
-    with closing(_looks(dataset, threads)) as looks:
-        for look in track(looks, title, len(dataset), console=screen, transient=True, disable=quiet):
+    looking = in_order(lambda at: look_at(dataset, dataset.frames[at], at in wanted), range(len(dataset)), threads)
+    with closing(looking) as looks:
+        shown = track(looks, title, len(dataset), console=screen, transient=True, disable=quiet)
+        for index, look in enumerate(shown):
+            if samples is not None and look.sample is not None:
+                samples.add(index, *look.sample)
             problems += look.problems
             for kind, counter in zip((look.image, look.mask), kinds, strict=True):
                 counter.update([] if kind is None else [kind])
@@ -147,29 +157,15 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int) -> Repo
     )
 
 
-def _looks(dataset: SegmentationDataset, threads: int) -> Generator[Look, None, None]:
-    """Yield what is found in every frame, in order. Decoders let other threads run, so threads are enough."""
-    # Closing the map, as an interrupt does, drops the frames that wait: leaving is quick.
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(lambda frame: look_at(dataset, frame), dataset.frames)
-
-
 def _key(dataset: SegmentationDataset) -> str:
-    digest = hashlib.sha256(f"{_CACHE_FORM}\n{dataset.title}\n{dataset.classes.names}\n".encode())
+    facts = f"{_CACHE_FORM}\n{dataset.title}\n{dataset.root.absolute()}\n{dataset.classes.names}\n"
+    digest = hashlib.sha256(os.fsencode(facts))
     labels = dataset.labels
     digest.update(f"{labels.scheme} {labels.coloured}".encode())
     digest.update(labels.codes.tobytes() + labels.classes_of(labels.codes).tobytes())
-    for frame in dataset.frames:
-        digest.update(os.fsencode(f"{frame.name}\n{_state(frame.image)}\n{_state(frame.mask)}\n"))
+    for name, files in zip(dataset.frames.names.tolist(), dataset.frames.states(), strict=True):
+        digest.update(b"\n".join((name, *files, b"")))
     return digest.hexdigest()[:32]
-
-
-def _state(path: Path | None) -> str:
-    """Return what changes when a file does; decoding, not this, complains about a file that is gone."""
-    if path is None or not path.exists():
-        return ""
-    state = path.stat()
-    return f"{path}\n{state.st_size}\n{state.st_mtime_ns}"
 
 
 def _read(path: Path) -> Report | None:

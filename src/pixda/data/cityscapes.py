@@ -1,7 +1,8 @@
 """Cityscapes (Cordts et al., CVPR 2016): street scenes of 50 European cities, fine annotations."""
 
-from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.dataset import SegmentationDataset
 from pixda.data.files import find_files_by_city
+from pixda.data.frames import Frame
 
 
 class Cityscapes(SegmentationDataset):

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from rich.progress import track
 
-from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.dataset import SegmentationDataset
+from pixda.data.frames import Frame
 from pixda.data.shots import rank
 from pixda.errors import UserError
 from pixda.terminal import console

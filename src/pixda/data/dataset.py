@@ -1,11 +1,10 @@
 """The contract of every dataset: pairs of image and mask files become samples of one size and class set."""
 
 import copy
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self, overload
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -15,18 +14,11 @@ from torch.utils.data import Dataset
 
 from pixda.data.classes import IGNORE, UNKNOWN, ClassSet
 from pixda.data.files import read_image, unpacked_mask
+from pixda.data.frames import Frame, Frames
+from pixda.data.stored import Stored
 from pixda.errors import UserError
 
 _NAMED_CODES = 12
-
-
-class Frame(NamedTuple):
-    """One picture on disk; `mask` is None where a dataset has images only."""
-
-    name: str
-    city: str
-    image: Path
-    mask: Path | None
 
 
 class Sample(NamedTuple):
@@ -38,43 +30,6 @@ class Sample(NamedTuple):
     """uint8, H x W, class indices; 255 = ignore (everywhere, where the frame has no mask)."""
     name: str
     city: str
-
-
-class Frames(Sequence[Frame]):
-    """Many frames in little memory: byte arrays instead of objects, which forked workers would each copy."""
-
-    def __init__(self, root: Path, frames: Sequence[Frame]) -> None:
-        def short(path: Path | None) -> bytes:
-            if path is None:
-                return b""
-            return os.fsencode(path.relative_to(root) if path.is_relative_to(root) else path.absolute())
-
-        self.root = root
-        self._columns = [
-            np.array([os.fsencode(frame.name) for frame in frames], np.bytes_),
-            np.array([os.fsencode(frame.city) for frame in frames], np.bytes_),
-            np.array([short(frame.image) for frame in frames], np.bytes_),
-            np.array([short(frame.mask) for frame in frames], np.bytes_),
-        ]
-
-    def __len__(self) -> int:
-        return len(self._columns[0])
-
-    @overload
-    def __getitem__(self, index: int) -> Frame: ...
-    @overload
-    def __getitem__(self, index: slice) -> "Frames": ...
-    def __getitem__(self, index: int | slice) -> "Frame | Frames":
-        if isinstance(index, slice):
-            return self.take(range(len(self))[index])
-        name, city, image, mask = (os.fsdecode(column[index]) for column in self._columns)
-        return Frame(name, city, self.root / image, self.root / mask if mask else None)
-
-    def take(self, indices: Sequence[int]) -> "Frames":
-        """Return the frames at `indices`, in that order; repeats are kept."""
-        taken = copy.copy(self)
-        taken._columns = [column[list(indices)] for column in self._columns]
-        return taken
 
 
 class SegmentationDataset(Dataset[Sample], ABC):
@@ -92,6 +47,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
     """Splits there are; empty where the user names them."""
     given_masks: Mapping[str, bytes] | None = None
     """Masks that stand in for the files': see `with_masks`."""
+    stored: Stored | None = None
+    """Samples decoded before, of the frames' own files, that are read instead of these; see `pixda.data.cache`."""
 
     def __init__(
         self,
@@ -110,7 +67,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
             raise UserError(f"{self.title} has no split '{split}': choose from {', '.join(self.splits)}.")
         self.labels = classes.labels(self.scheme)
         """How the masks are read."""
-        self.frames: Sequence[Frame] = Frames(self.root, sorted(self.find()))
+        self.frames = Frames(self.root, sorted(self.find()))
         """Sorted by name; a `subset` keeps the order it was given."""
         if not self.frames:
             raise UserError(self.unpaired[0]) if self.unpaired else self.layout_error()
@@ -140,13 +97,16 @@ class SegmentationDataset(Dataset[Sample], ABC):
         if not names:
             raise UserError(f"{self.title} in {self.root}: an empty list of frames was asked for.")
         chosen = copy.copy(self)
-        chosen.frames = Frames(self.root, self.frames).take([places[name] for name in names])
+        indices = [places[name] for name in names]
+        chosen.frames = self.frames.take(indices)
+        if self.stored is not None:
+            chosen.stored = self.stored.take(indices)
         return chosen
 
     def without_masks(self) -> Self:
         """Return this dataset with its masks out of sight: every sample's mask is 255 everywhere."""
         blind = copy.copy(self)
-        blind.frames = Frames(self.root, [frame._replace(mask=None) for frame in self.frames])
+        blind.frames = self.frames.without_masks()
         return blind
 
     def with_masks(self, masks: Mapping[str, bytes]) -> Self:
@@ -165,21 +125,31 @@ class SegmentationDataset(Dataset[Sample], ABC):
         return self.load(index)
 
     def load(self, index: int) -> Sample:
-        """Decode one frame at the dataset's size: image bicubic, mask nearest, raw ids to class indices.
+        """Give one frame at the dataset's size, from its files or as it was stored.
 
         Raises UserError naming the file: undecodable, of unequal size, or with an id outside the class set.
         """
         frame = self.frames[index]
-        image, raw = self.decode(frame)
+        image, mask = self.decoded(frame) if self.stored is None else self.stored[index]
+        if self.given_masks is not None:
+            if frame.name not in self.given_masks:
+                raise UserError(f"{frame.image} has no pseudo-labels: it could not be read when they were made.")
+            mask = torch.from_numpy(unpacked_mask(self.given_masks[frame.name]))
+        elif frame.mask is None:
+            mask = torch.full(image.shape[1:], IGNORE, dtype=torch.uint8)
+        return Sample(image, mask, frame.name, frame.city)
+
+    def decoded(self, frame: Frame) -> tuple[Tensor, Tensor]:
+        """Image and mask of a sample, from the frame's files; without a mask, all of it is ignored."""
+        return self.resized(frame, *self.decode(frame))
+
+    def resized(self, frame: Frame, image: Image.Image, raw: np.ndarray | None) -> tuple[Tensor, Tensor]:
+        """Image and mask of a sample: image bicubic, mask nearest, raw ids to class indices."""
         if self.size is not None and image.size != self.size:
             image = image.resize(self.size, Image.Resampling.BICUBIC)
             if raw is not None:
                 raw = np.asarray(Image.fromarray(raw).resize(self.size, Image.Resampling.NEAREST))
-        if self.given_masks is not None:
-            if frame.name not in self.given_masks:
-                raise UserError(f"{frame.image} has no pseudo-labels: it could not be read when they were made.")
-            mask = unpacked_mask(self.given_masks[frame.name])
-        elif raw is None:
+        if raw is None:
             mask = np.full((image.height, image.width), IGNORE, np.uint8)
         else:
             mask = self.labels.decode(raw)
@@ -187,8 +157,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
                 codes = self.labels.count(raw).codes
                 unknown = codes[self.labels.classes_of(codes) == UNKNOWN]
                 raise UserError(f"{frame.mask} holds {self.unknown_ids(unknown.tolist())}")
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-        return Sample(pixels, torch.from_numpy(mask), frame.name, frame.city)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous(), torch.from_numpy(mask)
 
     def decode(self, frame: Frame) -> tuple[Image.Image, np.ndarray | None]:
         """Return one frame as stored: RGB image and raw mask (see `read_mask`; None without one)."""

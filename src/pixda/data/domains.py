@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from pixda.data.dataset import Sample, SegmentationDataset
-from pixda.data.drawing import Draw, Drawn, InMemory, collate
+from pixda.data.drawing import Drawn, Draws, InMemory, collate
 from pixda.data.loading import Unreadable, complete, each
 from pixda.data.sources import Sources
 from pixda.errors import UserError
@@ -76,7 +76,6 @@ class Domains:
         more_sources: further labelled sources, at the same size, that share every source batch with the first.
         unreadable: the files that turned unreadable, and how many may.
         sources: all of them behind one numbering.
-        source_names: of every source frame; see :class:`~pixda.data.sources.Sources`.
     """
 
     source: SegmentationDataset
@@ -92,13 +91,21 @@ class Domains:
     more_sources: Sequence[SegmentationDataset] = ()
     unreadable: Unreadable = field(default_factory=Unreadable)
     sources: Sources = field(init=False)
-    source_names: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.sources = Sources([self.source, *self.more_sources])
-        self.source_names = self.sources.names
         # A handful of frames is asked for again and again: decoded once.
         self._shots = InMemory(self.target)
+
+    @property
+    def source_names(self) -> list[str]:
+        """Names of all source frames; see :class:`~pixda.data.sources.Sources`."""
+        return self.sources.names
+
+    def datasets(self) -> list[SegmentationDataset]:
+        """All that is learned from."""
+        unlabelled = [] if self.unlabelled is None else [self.unlabelled]
+        return [*self.sources.datasets, self.target, *unlabelled]
 
     def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
         """One pass over these source images, the last short batch left out."""
@@ -135,13 +142,12 @@ class Domains:
         count = of_source + of_target
         mixed = self._cut(rng.permutation(count), count // batch, batch, rng)
         shots = self._repeat(self.target, "target", len(mixed), batch, phase, epoch)
-        beside = [
-            [
-                shot if image.place < of_source else Draw(image.place - of_source, image.seed)
-                for image, shot in zip(images, drawn, strict=True)
-            ]
-            for images, drawn in zip(mixed, shots, strict=True)
-        ]
+        from_source = mixed.places < of_source
+        beside = Draws(
+            np.where(from_source, shots.places, mixed.places - of_source),
+            np.where(from_source, shots.seeds, mixed.seeds),
+            batch,
+        )
         both = ConcatDataset[Sample]([self.sources, self._shots])
         yield from map(Pair, self._load(both, mixed, skip), self._load(self._shots, beside, skip))
 
@@ -151,14 +157,9 @@ class Domains:
         Processes share them: each has a part.
         """
         rng = self._rng(phase, epoch, "whole")
-        source = [Draw(self.sources.place(name), -1) for name in names]
-        target = [Draw(int(index), -1) for index in rng.integers(len(self.target.frames), size=len(source))]
-        cut = range(0, len(source), batch)
-        yield from zip(
-            self._load(self.sources, [source[i : i + batch] for i in cut]),
-            self._load(self._shots, [target[i : i + batch] for i in cut]),
-            strict=True,
-        )
+        source = Draws.whole(self.sources.places(names), batch)
+        target = Draws.whole(rng.integers(len(self.target.frames), size=len(names)), batch)
+        yield from zip(self._load(self.sources, source), self._load(self._shots, target), strict=True)
 
     def whole(self, stream: Literal["target", "unlabelled"], batch: int) -> Iterator[Batch]:
         """Every target image of a stream once, whole and in order, the last short batch too; none without a stream.
@@ -167,8 +168,7 @@ class Domains:
         """
         dataset = self.target if stream == "target" else self.unlabelled
         if dataset is not None:
-            draws = [Draw(index, -1) for index in range(len(dataset))]
-            yield from self._load(dataset, [draws[i : i + batch] for i in range(0, len(draws), batch)])
+            yield from self._load(dataset, Draws.whole(np.arange(len(dataset)), batch))
 
     # ---- what is in them
 
@@ -199,48 +199,44 @@ class Domains:
     def _rng(self, phase: str, epoch: int, stream: str) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(phase.encode()), epoch, zlib.crc32(stream.encode())])
 
-    def _pass_over(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> list[list[Draw]]:
+    def _pass_over(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Draws:
         """Batches of all sources; as many as it takes to draw each image of the one that takes longest once."""
         shares = self.sources.shares(names, batch)
         steps = max((len(share.frames) // share.take for share in shares), default=0)
         # The first source draws as a lone one does.
         streams = ["source" if share.source == 0 else f"source {share.source}" for share in shares]
-        parts = [
-            self._rounds(share.frames, stream, steps, share.take, phase, epoch)
-            for share, stream in zip(shares, streams, strict=True)
-        ]
-        return [[draw for part in step for draw in part] for step in zip(*parts, strict=True)]
+        return Draws.beside(
+            [
+                self._rounds(share.frames, stream, steps, share.take, phase, epoch)
+                for share, stream in zip(shares, streams, strict=True)
+            ]
+        )
 
     def _repeat(
         self, dataset: SegmentationDataset, stream: str, steps: int, batch: int, phase: str, epoch: int
-    ) -> list[list[Draw]]:
-        return self._rounds(range(len(dataset)), stream, steps, batch, phase, epoch)
+    ) -> Draws:
+        return self._rounds(np.arange(len(dataset)), stream, steps, batch, phase, epoch)
 
-    def _rounds(
-        self, places: Sequence[int], stream: str, steps: int, batch: int, phase: str, epoch: int
-    ) -> list[list[Draw]]:
+    def _rounds(self, places: np.ndarray, stream: str, steps: int, batch: int, phase: str, epoch: int) -> Draws:
         """``steps`` batches of these, in rounds: every one once before any again."""
         rng = self._rng(phase, epoch, stream)
         rounds = -(-steps * batch // len(places))
         indices = np.concatenate([rng.permutation(places) for _ in range(rounds)] or [np.arange(0)])
         return self._cut(indices, steps, batch, rng)
 
-    def _cut(self, indices: np.ndarray, steps: int, batch: int, rng: np.random.Generator) -> list[list[Draw]]:
+    def _cut(self, indices: np.ndarray, steps: int, batch: int, rng: np.random.Generator) -> Draws:
         """Batches of these, each image with the seed of its crop."""
         indices = indices[: steps * batch]
-        seeds = rng.integers(2**62, size=len(indices))
-        draws = [Draw(int(index), int(seed)) for index, seed in zip(indices, seeds, strict=True)]
-        return [draws[i : i + batch] for i in range(0, len(draws), batch)]
+        return Draws(indices, rng.integers(2**62, size=len(indices)), batch)
 
     # ---- loading them
 
-    def _load(self, dataset: Dataset[Sample], batches: list[list[Draw]], skip: int = 0) -> Iterator[Batch]:
-        # Of a short last batch, some processes have none.
-        mine = [part for batch in batches if (part := batch[self.rank :: self.world])]
+    def _load(self, dataset: Dataset[Sample], draws: Draws, skip: int = 0) -> Iterator[Batch]:
+        mine = draws.part(self.rank, self.world)
         drawn = Drawn(dataset, self.crop, self.flip)
         loader: DataLoader[Sample | UserError] = DataLoader(
             drawn,
-            batch_sampler=mine[skip:],
+            batch_sampler=mine.after(skip),
             num_workers=self.workers,
             collate_fn=collate,
             pin_memory=self.device.type == "cuda",
@@ -249,7 +245,7 @@ class Domains:
         )
         for number, loaded in enumerate(each(loader), skip):
             if isinstance(loaded, list):
-                loaded = collate(complete(loaded, drawn, mine, number, self.unreadable))
+                loaded = collate(complete(loaded, drawn, list(mine), number, self.unreadable))
             assert not isinstance(loaded, list)
             images, masks, names = loaded
             yield Batch(

@@ -1,11 +1,12 @@
 """One image to load, and how a loader goes about it: the crop, the flip, and errors that reach the user whole."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.data.transforms import flip, random_crop
@@ -17,6 +18,50 @@ class Draw(NamedTuple):
 
     place: int
     seed: int
+
+
+class Draws(Sampler[list[Draw]]):
+    """Batches of draws, the last one perhaps short: two arrays, and a batch's objects only while it is loaded.
+
+    Args:
+        places: int64, of all batches one after the other.
+        seeds: int64, as many.
+        batch: images of one batch.
+    """
+
+    def __init__(self, places: np.ndarray, seeds: np.ndarray, batch: int) -> None:
+        self.places, self.seeds, self.batch = places, seeds, batch
+
+    @classmethod
+    def whole(cls, places: np.ndarray, batch: int) -> "Draws":
+        """Draws of whole, unmirrored images."""
+        return cls(places, np.full(len(places), -1), batch)
+
+    @classmethod
+    def beside(cls, parts: Sequence["Draws"]) -> "Draws":
+        """Batches that hold those of all parts, part after part; each part has as many full ones."""
+        steps = len(parts[0]) if parts else 0
+        places = [part.places.reshape(steps, part.batch) for part in parts] or [np.zeros((0, 1), np.int64)]
+        seeds = [part.seeds.reshape(steps, part.batch) for part in parts] or [np.zeros((0, 1), np.int64)]
+        batch = sum(part.shape[1] for part in places)
+        return cls(np.hstack(places).ravel(), np.hstack(seeds).ravel(), batch)
+
+    def after(self, skip: int) -> "Draws":
+        """The batches from number `skip` on."""
+        return Draws(self.places[skip * self.batch :], self.seeds[skip * self.batch :], self.batch)
+
+    def part(self, rank: int, world: int) -> "Draws":
+        """Of every batch each ``world``-th image, from number ``rank`` on; of a short last batch perhaps none."""
+        mine = np.arange(len(self.places)) % self.batch % world == rank
+        return Draws(self.places[mine], self.seeds[mine], len(range(rank, self.batch, world)))
+
+    def __len__(self) -> int:
+        return -(-len(self.places) // self.batch)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for start in range(0, len(self.places), self.batch):
+            cut = slice(start, start + self.batch)
+            yield list(map(Draw, self.places[cut].tolist(), self.seeds[cut].tolist()))
 
 
 Loaded = tuple[Tensor, Tensor, list[str]] | list["Sample | UserError"]

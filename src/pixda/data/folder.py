@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from pixda.data.classes import ClassSet
-from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.dataset import SegmentationDataset
 from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city
+from pixda.data.frames import Frame
 
 
 class Folder(SegmentationDataset):

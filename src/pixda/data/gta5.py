@@ -1,7 +1,8 @@
 """GTA5 (Richter et al., ECCV 2016): 24 966 frames of a computer game, with Cityscapes ids."""
 
-from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.dataset import SegmentationDataset
 from pixda.data.files import find_files
+from pixda.data.frames import Frame
 from pixda.data.shots import gta5_training_names
 
 

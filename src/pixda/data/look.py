@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from pixda.data.classes import UNKNOWN
-from pixda.data.dataset import Frame, SegmentationDataset, unequal_sizes
+from pixda.data.dataset import SegmentationDataset, unequal_sizes
 from pixda.data.files import FORMATS, read_image
+from pixda.data.frames import Frame
 from pixda.data.labels import Counts
 from pixda.errors import UserError
 
@@ -36,10 +38,15 @@ class Look(NamedTuple):
     """Hash of the image's size and pixels: equal pictures have equal ones, whatever their files are called."""
     blank: bool
     """Whether all pixels of the image are equal."""
+    sample: tuple[Tensor, Tensor] | None
+    """Image and mask at the dataset's size, where they were asked for and nothing is wrong."""
 
 
-def look_at(dataset: SegmentationDataset, frame: Frame) -> Look:
-    """Decode image and mask of one frame as stored; whatever is wrong is told in `problems`, nothing is raised."""
+def look_at(dataset: SegmentationDataset, frame: Frame, sample: bool = False) -> Look:
+    """Decode image and mask of one frame as stored; whatever is wrong is told in `problems`, nothing is raised.
+
+    `sample`: whether the frame's sample is wanted, too, now that its files are decoded.
+    """
     problems: list[str] = []
     image = raw = counts = unknown = digest = None
     unknown_pixels, blank = 0, False
@@ -66,6 +73,7 @@ def look_at(dataset: SegmentationDataset, frame: Frame) -> Look:
             problems.append(str(unequal_sizes(frame, image, raw)))
             counts = unknown = None
             unknown_pixels = 0
+    good = image is not None and not problems and not unknown_pixels
     return Look(
         frame,
         problems,
@@ -76,6 +84,7 @@ def look_at(dataset: SegmentationDataset, frame: Frame) -> Look:
         unknown_pixels,
         digest,
         blank,
+        dataset.resized(frame, image, raw) if sample and good and image is not None else None,
     )
 
 

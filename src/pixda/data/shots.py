@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pixda.data.dataset import Frame
+from pixda.data.frames import Frame
 from pixda.errors import UserError
 from pixda.reading import one_line, read_json
 

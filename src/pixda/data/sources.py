@@ -1,13 +1,16 @@
 """The labelled sources of a run behind one numbering, and how they share a batch."""
 
+import os
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from torch.utils.data import Dataset
 
-from pixda.data.dataset import Frame, Sample, SegmentationDataset
+from pixda.data.dataset import Sample, SegmentationDataset
+from pixda.data.frames import Frame
 from pixda.errors import UserError
 
 
@@ -16,7 +19,7 @@ class Share(NamedTuple):
 
     source: int
     """Place of the source among all."""
-    frames: list[int]
+    frames: np.ndarray
     """Its frames that take part, by their place in :class:`Sources`."""
     take: int
     """How many of them a batch takes."""
@@ -31,31 +34,36 @@ class Sources(Dataset[Sample]):
     Attributes:
         datasets: the sources, in the order given.
         titles: their names, lower case.
-        names: of all frames, source by source.
     """
 
     def __init__(self, datasets: Sequence[SegmentationDataset]) -> None:
         self.datasets = list(datasets)
         self.titles = _numbered([dataset.title.lower() for dataset in datasets])
-        self.names: list[str] = []
-        self._ends: list[int] = []
-        for dataset, title in zip(datasets, self.titles, strict=True):
-            prefix = f"{title}/" if self.several else ""
-            self.names += [prefix + frame.name for frame in dataset.frames]
-            self._ends.append(len(self.names))
-        self._places = {name: place for place, name in enumerate(self.names)}
+        self._ends: list[int] = np.cumsum([len(dataset.frames) for dataset in datasets]).tolist()
+        # Arrays, for every loader process would have to copy objects: the names, and where each one is among them.
+        columns = [dataset.frames.names for dataset in datasets]
+        if self.several:
+            prefixes = [os.fsencode(f"{title}/") for title in self.titles]
+            columns = [np.char.add(prefix, column) for prefix, column in zip(prefixes, columns, strict=True)]
+        self._names = np.concatenate(columns)
+        self._order = np.argsort(self._names, kind="stable")
 
     @property
     def several(self) -> bool:
         """Whether there is more than one."""
         return len(self.datasets) > 1
 
+    @property
+    def names(self) -> list[str]:
+        """Names of all frames, source by source."""
+        return [os.fsdecode(name) for name in self._names.tolist()]
+
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self._names)
 
     def __getitem__(self, place: int) -> Sample:
         source, inside = self._inside(place)
-        return self.datasets[source][inside]._replace(name=self.names[place])
+        return self.datasets[source][inside]._replace(name=os.fsdecode(self._names[place]))
 
     def __str__(self) -> str:
         """Each title with what it stands for."""
@@ -71,13 +79,17 @@ class Sources(Dataset[Sample]):
         source = self.source_of(place)
         return source, place - (self._ends[source - 1] if source else 0)
 
-    def place(self, name: str) -> int:
-        """The place of a frame by its name."""
-        return self._places[name]
+    def places(self, names: Sequence[str]) -> np.ndarray:
+        """The places of frames by their names, int64. Raises KeyError for a name that no frame has."""
+        wanted = np.array([os.fsencode(name) for name in names], np.bytes_)
+        found = self._order[np.searchsorted(self._names, wanted, sorter=self._order).clip(max=len(self) - 1)]
+        if (unknown := self._names[found] != wanted).any():
+            raise KeyError(names[int(unknown.argmax())])
+        return np.asarray(found)
 
     def source_of(self, frame: int | str) -> int:
         """Which source a frame is of, by its place or its name."""
-        place = self._places[frame] if isinstance(frame, str) else frame
+        place = int(self.places([frame])[0]) if isinstance(frame, str) else frame
         return bisect_right(self._ends, place)
 
     def shares(self, names: Sequence[str], batch: int) -> list[Share]:
@@ -86,11 +98,10 @@ class Sources(Dataset[Sample]):
         A source that has fewer of these frames than its share is left out, and the others share what it would have
         given.
         """
-        frames: list[list[int]] = [[] for _ in self.datasets]
-        for name in names:
-            place = self._places[name]
-            frames[self.source_of(place)].append(place)
-        present = [source for source, places in enumerate(frames) if places]
+        places = self.places(names)
+        sources = np.searchsorted(self._ends, places, side="right")
+        frames = [places[sources == source] for source in range(len(self.datasets))]
+        present = [source for source, places in enumerate(frames) if len(places)]
         while present:
             counts = _even(batch, len(present))
             shares = [Share(source, frames[source], count) for source, count in zip(present, counts, strict=True)]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.dataset import SegmentationDataset
 from pixda.data.files import find_files, read_channels
+from pixda.data.frames import Frame
 from pixda.errors import UserError
 
 

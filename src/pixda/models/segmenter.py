@@ -29,6 +29,9 @@ class Segmenter(nn.Module):
     they keep `backbone` (pretrained) and `head` (new) apart and honour these shapes.
     """
 
+    at_a_time: int | None = None
+    """Images that go through it at a time in training; None: the whole batch."""
+
     def __init__(self, backbone: nn.Module, head: nn.Module, classes: ClassSet, normalisation: str | Scale) -> None:
         super().__init__()
         self.classes = classes

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from pixda import distributed
+from pixda.models.in_parts import InParts
 from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import own_statistics
 from pixda.models.two_heads import TwoHeads, TwoLogits
@@ -30,14 +31,23 @@ class Trainee(Generic[Output]):
         network: the module to train.
         optimiser: over the network's trainable parameters; the rates it holds now are the schedule's start.
         schedule: whose horizon and power the decay has.
+        at_a_time: images that go through the network at a time; None: the whole batch.
     """
 
-    def __init__(self, fabric: Fabric, network: nn.Module, optimiser: Optimizer, schedule: SegmenterOptimiser) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        optimiser: Optimizer,
+        schedule: SegmenterOptimiser,
+        at_a_time: int | None = None,
+    ) -> None:
         if schedule.horizon is None:
             raise ValueError("a schedule needs its horizon: the method resolves null to its planned steps")
         self._fabric = fabric
         self.module = network
-        self._network, self._optimiser = fabric.setup(network, optimiser)
+        learning = network if at_a_time is None else InParts(network, at_a_time)
+        self._network, self._optimiser = fabric.setup(learning, optimiser)
         self._more = False
         self._first_rates = [group["lr"] for group in optimiser.param_groups]
         self._horizon, self._power = schedule.horizon, schedule.power
@@ -172,12 +182,12 @@ class _Judgement(torch.autograd.Function):
 
 def segmenter_trainee(fabric: Fabric, segmenter: Segmenter, settings: SegmenterOptimiser) -> Trainee[Tensor]:
     """The segmenter with its optimiser and schedule."""
-    return Trainee(fabric, *_with_optimiser(segmenter, settings), settings)
+    return Trainee(fabric, *_with_optimiser(segmenter, settings), settings, segmenter.at_a_time)
 
 
 def two_heads_trainee(fabric: Fabric, segmenter: Segmenter, settings: SegmenterOptimiser) -> Trainee[TwoLogits]:
     """The segmenter and a new auxiliary head, with one optimiser and schedule."""
-    return Trainee(fabric, *_with_optimiser(TwoHeads(segmenter), settings), settings)
+    return Trainee(fabric, *_with_optimiser(TwoHeads(segmenter), settings), settings, segmenter.at_a_time)
 
 
 def _with_optimiser(network: Segmenter | TwoHeads, settings: SegmenterOptimiser) -> tuple[nn.Module, Optimizer]:

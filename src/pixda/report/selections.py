@@ -62,8 +62,8 @@ def gallery(judgement: Judgement, sources: Sources, each: int = 4) -> Gallery:
     }
     pictures = {
         word: [
-            shown(sources[sources.place(name)].image, f"{name}, score {judgement.scores[name]:.2f}, {word}")
-            for name in names
+            shown(sources[int(place)].image, f"{name}, score {judgement.scores[name]:.2f}, {word}")
+            for name, place in zip(names, sources.places(names), strict=True)
         ]
         for word, names in rows.items()
         if names

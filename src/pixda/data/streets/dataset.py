@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from pixda.data.classes import ClassSet
-from pixda.data.dataset import Frame, SegmentationDataset
+from pixda.data.dataset import SegmentationDataset
+from pixda.data.frames import Frame
 from pixda.data.streets.basics import VERSION, Domain, WorldOptions
 from pixda.data.streets.writer import Job, write_frames, write_whole
 from pixda.errors import UserError

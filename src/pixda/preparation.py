@@ -1,0 +1,159 @@
+"""What a run is made of, opened and checked before anything is trained: network, phases, streams, data."""
+
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from pixda.config import Experiment, Machine
+from pixda.data.cache import Cache
+from pixda.data.check import check
+from pixda.data.classes import ClassSet
+from pixda.data.dataset import SegmentationDataset
+from pixda.data.domains import Domains
+from pixda.data.loading import Unreadable
+from pixda.data.open import open_dataset, open_shots, open_unlabelled
+from pixda.errors import UserError
+from pixda.methods import METHODS, build
+from pixda.methods.method import Method
+from pixda.model_files import load_model
+from pixda.models import build_segmenter, load_weights
+from pixda.models.in_parts import may_go_in_parts
+from pixda.models.segmenter import Segmenter
+from pixda.phases.phase import Phase
+
+
+def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmenter, str]:
+    """The network that training starts from, and one line on where its weights come from."""
+    if experiment.start_from is not None:
+        segmenter, made = load_model(experiment.start_from)
+        if segmenter.classes.names != classes.names:
+            raise UserError(
+                f"The model in {experiment.start_from} was made for the classes of '{segmenter.classes.name}', "
+                f"this run is for '{classes.name}'; start from a model of the same classes."
+            )
+        return (
+            segmenter,
+            f"starts from {experiment.start_from} ({made['method']}, {sum(made['steps'].values())} steps)",
+        )
+    network = experiment.network
+    segmenter = build_segmenter(network.architecture, classes, **network.options)
+    if network.weights is None:
+        return segmenter, f"{network.architecture} starts from {segmenter.origin}"
+    return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
+
+
+def images_at_a_time(machine: Machine, segmenter: Segmenter) -> int | None:
+    """The setting of that name. Raises UserError where parts of a batch would be normalised otherwise than it all."""
+    number = machine.images_at_a_time
+    if number is None:
+        return None
+    if number < 1:
+        raise UserError(f"--machine.images_at_a_time is {number}; it has to be 1 or more.")
+    if not may_go_in_parts(segmenter):
+        raise UserError(
+            "This network normalises by the statistics of the batch, and parts of a batch have others: leave "
+            "--machine.images_at_a_time out, or keep the stored statistics with "
+            "--network.options '{frozen_statistics: true}'."
+        )
+    return number
+
+
+def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter, processes: int = 1) -> list[Phase]:
+    """The method's phases, less the pretraining where a finished model replaces it; what does not fit is refused."""
+    if experiment.unlabelled is not None and not method.learns_from_unlabelled():
+        able = [name for name in METHODS if build(name).learns_from_unlabelled()]
+        raise UserError(
+            f"Nothing in this run would learn from the images without labels in {experiment.unlabelled.root}: "
+            f"leave --unlabelled out, or choose a method that does ({', '.join(able)}; pixda with its critic only)."
+        )
+    method.check(experiment.unlabelled is not None)
+    phases = method.phases()
+    if experiment.start_from is not None:
+        phases = phases[1:]
+    if not phases:
+        raise UserError(
+            "Nothing is left to train: the method's only phase is the pretraining that start_from replaces."
+        )
+    sources = len(experiment.sources())
+    if method.batch < sources:
+        raise UserError(
+            f"A batch of {method.batch} is too small for {sources} sources: raise --recipe.batch to {sources}, or more."
+        )
+    if method.batch % processes:
+        raise UserError(
+            f"A batch of {method.batch} cannot be divided evenly among {processes} processes: set --recipe.batch to "
+            f"{-(-method.batch // processes) * processes}, or take another number of processes (--machine.devices)."
+        )
+    width, height = experiment.size
+    shown = method.crop or experiment.size
+    if shown[0] > width or shown[1] > height:
+        raise UserError(
+            f"A crop of {shown[0]} x {shown[1]} does not fit into images of {width} x {height} (width x height): "
+            "lower --recipe.crop, or set it to null."
+        )
+    own = experiment.machine.batch_statistics == "own"
+    segmenter.check(shown, experiment.size, method.batch // processes if own else method.batch)
+    for phase in phases:
+        phase.check(segmenter, shown)
+    return phases
+
+
+def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabric: Fabric) -> Domains:
+    """The streams of batches: which data, at which size, with the method's crops and flips."""
+    # The sources last: they may have to be rendered, and a wrong path of another stream must not wait for that.
+    labelled = method.reads_target_labels()
+    shots = open_shots(experiment.target, classes, experiment.size, experiment.seed, labelled=labelled)
+    unlabelled = None
+    if experiment.unlabelled is not None:
+        unlabelled = open_unlabelled(experiment.unlabelled, classes, experiment.size)
+    source, *more = [open_dataset(one, classes, experiment.size) for one in experiment.sources()]
+    domains = Domains(
+        source,
+        shots,
+        experiment.seed,
+        fabric.device,
+        method.crop,
+        method.flip,
+        experiment.machine.workers,
+        fabric.global_rank,
+        fabric.world_size,
+        unlabelled,
+        more,
+        Unreadable(experiment.skip_unreadable),
+    )
+    domains.sources.check(method.batch)
+    return domains
+
+
+def check_data(
+    domains: Domains, test: SegmentationDataset, known: Path, allowed: int = 0, cache: Path | None = None
+) -> None:
+    """Decode every file once, and see that no picture is both learned from and scored.
+
+    Args:
+        domains: what is learned from.
+        test: what is scored.
+        known: folder that remembers what was found in order.
+        allowed: problems of what is learned from that are let through.
+        cache: folder that gets the samples of what is learned from, or None.
+    """
+    scored = check(test, known)
+    scored.raise_if_bad()
+    names = {digest: name for name, digest in scored.digests.items()}
+    for dataset in domains.datasets():
+        samples = None if cache is None else Cache(cache, dataset)
+        report = check(dataset, known, samples=samples)
+        report.raise_if_bad(allowed)
+        shared = [name for name, digest in report.digests.items() if digest in names]
+        if shared:
+            raise UserError(
+                f"{len(shared)} pictures of {dataset.root}, split '{dataset.split}', are to be learned from and are "
+                f"scored too, first '{shared[0]}' (as '{names[report.digests[shared[0]]]}'): take them out of one of "
+                "the two, or the score means nothing."
+            )
+
+
+def read_cached(domains: Domains, cache: Path) -> None:
+    """Let the streams read the samples that :func:`check_data` has put into the cache."""
+    for dataset in domains.datasets():
+        dataset.stored = Cache(cache, dataset).stored()
