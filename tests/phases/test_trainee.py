@@ -75,3 +75,10 @@ def test_a_reloaded_trainee_goes_on_to_the_last_bit():
         again.descend(again(x).square().sum())
     assert torch.equal(straight.module.weight, again.module.weight)
     assert again.steps == 6
+
+
+def test_a_step_after_a_pass_that_said_another_one_follows_is_a_mistake_of_the_phase():
+    """Of several processes, each would step down its own gradient."""
+    trainee = make()
+    with pytest.raises(ValueError, match="the last pass before a step"):
+        trainee.descend(trainee(torch.ones(1, 3), more=True).sum())
