@@ -94,3 +94,10 @@ def test_one_pass_judges_and_learns_as_two_would_to_the_last_bit():
     twice = losses(critic.frozen(maps), critic(maps.detach()))
     once = losses(*critic.judged(maps))
     assert all(torch.equal(a, b) for a, b in zip(once, twice, strict=True))
+
+
+def test_a_step_after_a_pass_that_said_another_one_follows_is_a_mistake_of_the_phase():
+    """Of several processes, each would step down its own gradient."""
+    trainee = make()
+    with pytest.raises(ValueError, match="the last pass before a step"):
+        trainee.descend(trainee(torch.ones(1, 3), more=True).sum())
