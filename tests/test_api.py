@@ -129,7 +129,7 @@ def test_a_notebook_gets_plain_lines(monkeypatch, capsys):
     screen = console(stderr=True)
     assert not screen.is_jupyter
     assert not screen.is_terminal
-    screen.print("[red]said[/red]")
+    screen.print("said", style="red")
     assert capsys.readouterr() == ("said\n", "")
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 from runs import account
 
 from pixda.__main__ import main
-from pixda.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from pixda.checkpoint import load_checkpoint, save_checkpoint
 from pixda.comparison.results import Cell, Comparison
 from pixda.comparison.tables import latex, markdown
 from pixda.data.classes import ClassSet
@@ -27,6 +27,7 @@ from pixda.data.files import read_channels, read_image
 from pixda.errors import UserError
 from pixda.export.card import card
 from pixda.export.frames import own_frames
+from pixda.model_files import load_model, save_model
 from pixda.models import build_segmenter
 from pixda.models.weights import read_tensors
 from pixda.options import read_training
@@ -169,7 +170,7 @@ class TestTorchFiles:
         path = tmp_path / "checkpoint.pt"
         torch.save({"config": {}, "x": Payload(tmp_path / "ran")}, path, _use_new_zipfile_serialization=zipped)
         with pytest.raises(UserError, match="cannot be read"):
-            load_checkpoint(path, {})
+            load_checkpoint(path, {}, {})
         with pytest.raises(UserError, match="cannot be read as plain tensors"):
             read_tensors(path)
         assert not (tmp_path / "ran").exists()
@@ -193,8 +194,8 @@ class TestTorchFiles:
         data = bytearray(path.read_bytes())
         data[data.index(torch.full((4,), 3.0).numpy().tobytes()) + 50] ^= 1
         path.write_bytes(data)
-        with pytest.raises(UserError, match="is not what was written"):
-            load_checkpoint(path, {})
+        with pytest.raises(UserError, match="is not that of its content"):
+            load_checkpoint(path, {}, {})
 
 
 class TestModels:

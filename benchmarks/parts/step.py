@@ -8,8 +8,8 @@ from benchmarks.part import Forms, Part
 from benchmarks.parts.networks import Precision, fabric, plain_network, segmenter
 from benchmarks.plain.step import PlainStep
 from benchmarks.setting import CLASSES, Setting
-from pixda.data.dataset import Frame
 from pixda.data.domains import Pair
+from pixda.data.frames import Frame, Frames
 from pixda.data.sources import Sources
 from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.phases.adversarial import Adversarial
@@ -23,7 +23,7 @@ class InName:
     title = "made-up"
 
     def __init__(self, names: list[str]) -> None:
-        self.frames = [Frame(name, "all", Path(name), None) for name in names]
+        self.frames = Frames(Path(), [Frame(name, "all", Path(name), None) for name in names])
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -4,6 +4,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,20 @@ _NAMED = 8  # differences
 
 LIMITS = ("skip_unreadable", "skip_not_finite")
 """Options that may be raised on the way: what was done under a lower limit is what a higher one would have done."""
+
+
+@dataclass
+class Position:
+    """Where a run stands."""
+
+    phase: int = 0
+    """Index of the phase."""
+    epoch: int = 0
+    """Epochs of the phase that are behind."""
+    batch: int = 0
+    """Batches of the epoch that are behind."""
+    step: int = 0
+    """Steps of the phase that are behind."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -77,6 +92,17 @@ def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -
             f"{'; '.join(changed[:_NAMED])}{more}. Go on with the old values, or choose another --out."
         )
     return state
+
+
+def position_in(state: dict[str, Any], phases: int) -> Position:
+    """Where a checkpoint of a run of so many phases stands. Raises what :func:`fitting` explains if that is nowhere."""
+    position = Position(**state["position"])
+    counts = [*asdict(position).values(), *state["steps_done"].values()]
+    if not all(type(count) is int and count >= 0 for count in counts) or position.phase >= phases:
+        raise ValueError("its position is outside the run")
+    if not isinstance(state["selections"], list):
+        raise TypeError("its selections are no list")
+    return position
 
 
 @contextmanager

@@ -45,7 +45,8 @@ class RunJournal:
         """Write down what a selection kept, and show it."""
         kept, of = len(result.kept), len(result.scores)
         if self._logs is not None:
-            self._logs.selection(result, self.total)
+            # Of the next step: who was told this one before a stop takes nothing more for it.
+            self._logs.selection(result, self.total + 1)
         source = {} if result.source is None else {"source": result.source}
         self.selections.append({"epoch": result.epoch, **source, **asdict(result.rule), "kept": kept, "of": of})
         self._show_kept()

@@ -56,7 +56,9 @@ class Display:
         self._told = time.monotonic()
         phase = f"{name}, phase {index + 1} of {len(self._phases)}"
         self._now = replace(self._now, phase=phase, done=done, steps=steps, pace="", losses={})
-        if self._live is None:
+        if self._live is not None:
+            self._live.refresh()  # a short phase may be over before the next one comes by itself
+        else:
             at = f", from step {done} on" if done else ""
             self.say(f"{name}: {steps} steps, phase {index + 1} of {len(self._phases)}{at}")
 

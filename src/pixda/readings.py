@@ -34,19 +34,22 @@ class _Seen(NamedTuple):
 class Readings:
     """Keeps the losses on their device until they are asked for: each reading makes the host wait for a GPU.
 
-    On a CPU, where there is nothing to wait for, every step is looked at as it is added. Of several processes all
-    read the mean, so that what is not finite in one of them stops them all.
+    Of several processes all read the mean, so that what is not finite in one of them stops them all.
+
+    Args:
+        fabric: the processes.
+        at_once: look at every step as it is added, which costs nothing where there is nothing to wait for (CPU).
     """
 
-    def __init__(self, fabric: Fabric) -> None:
-        self._fabric = fabric
+    def __init__(self, fabric: Fabric, at_once: bool) -> None:
+        self._fabric, self._at_once = fabric, at_once
         self._unread: list[_Seen] = []
         self._read: list[dict[str, float]] = []
 
     def add(self, step: int, pair: Pair, losses: Losses) -> None:
         """The losses of one step. Raises NotFinite where every step is looked at."""
         self._unread.append(_Seen(step, pair.without_pixels(), losses))
-        if self._fabric.device.type == "cpu":
+        if self._at_once:
             self.read()
 
     def read(self) -> None:

@@ -11,8 +11,10 @@ from lightning_fabric import Fabric
 
 from pixda import distributed
 from pixda.checkpoint import (
+    Position,
     fitting,
     load_checkpoint,
+    position_in,
     random_state,
     restore_random_state,
     save_checkpoint,
@@ -29,20 +31,6 @@ from pixda.progress import Display
 from pixda.readings import NotFinite, Readings
 from pixda.samples import Samples
 from pixda.stopping import Stop
-
-
-@dataclass
-class Position:
-    """Where a run stands."""
-
-    phase: int = 0
-    """Index of the phase."""
-    epoch: int = 0
-    """Epochs of the phase that are behind."""
-    batch: int = 0
-    """Batches of the epoch that are behind."""
-    step: int = 0
-    """Steps of the phase that are behind."""
 
 
 @dataclass
@@ -140,7 +128,7 @@ class Run:
                 carried = phase.segmenter
 
     def _run_phase(self, phase: Phase) -> None:
-        position, read = self.position, Readings(self.fabric)
+        position, read = self.position, Readings(self.fabric, at_once=self.fabric.device.type == "cpu")
         while position.step < phase.steps:
             for pair in self._fetched(phase, read):
                 losses = phase.step(pair)
@@ -295,12 +283,7 @@ class Run:
         return "the beginning" if self._saved is None else "step {1} of phase {0}".format(*self._saved)
 
     def _take_back(self, state: dict[str, Any]) -> None:
-        self.position = Position(**state["position"])
-        counts = [*asdict(self.position).values(), *state["steps_done"].values()]
-        if not all(type(count) is int and count >= 0 for count in counts) or self.position.phase >= len(self.phases):
-            raise ValueError("its position is outside the run")
-        if not isinstance(state["selections"], list):
-            raise TypeError("its selections are no list")
+        self.position = position_in(state, len(self.phases))
         self.steps_done, self.journal.selections = state["steps_done"], state["selections"]
         self.journal.total = sum(self.steps_done.values())
         # An older checkpoint does not have these.

@@ -5,9 +5,10 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
-from injuries import stopped, when_logged
+from injuries import stopped
 from runs import start, two_domains, wait_for, words
 
 from pixda.__main__ import main
@@ -78,12 +79,14 @@ def test_ctrl_c_in_the_middle_of_a_selection_does_not_wait_for_its_end(tmp_path,
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-def test_sigterm_before_training_says_how_to_begin_again(unbroken, tmp_path, capsys):
-    root, _ = unbroken
+def test_sigterm_before_training_says_how_to_begin_again(tmp_path):
     out = tmp_path / "run"
-    (tmp_path / "log.csv").write_text("step\n1\n")
-    with when_logged(tmp_path / "log.csv", 1, lambda: os.kill(os.getpid(), signal.SIGTERM)):
-        assert main(words(root, out, method="source_only")) == 130
-    said, command = capsys.readouterr().err.strip().splitlines()
+    given = words(two_domains(tmp_path, source=400), out, method="source_only")
+    process = subprocess.Popen([sys.executable, "-m", "pixda", *given], stderr=subprocess.PIPE, text=True)
+    while not out.exists():  # it is held from before the files are checked
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    said, command = process.communicate()[1].strip().splitlines()[-2:]
+    assert process.returncode == 130
     assert said == "pixda: stopped."
     assert command.endswith("--resume true")

@@ -20,7 +20,7 @@ from PIL import Image
 from runs import account
 from safetensors.torch import save
 
-from pixda.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from pixda.checkpoint import fitting, load_checkpoint, position_in, save_checkpoint
 from pixda.comparison.grid import Grid, plan
 from pixda.data import check
 from pixda.data.classes import ClassSet
@@ -28,11 +28,11 @@ from pixda.data.files import read_channels, read_colours, read_ids
 from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
 from pixda.metrics import Scores
+from pixda.model_files import load_model, save_model
 from pixda.models import build_segmenter
 from pixda.models.weights import read_tensors
 from pixda.options import as_training, make_parser, parse, read_configs, train_parser
 from pixda.predict.inputs import load_image
-from pixda.training import stored_position
 
 CLASSES = {
     "name": "two",
@@ -215,7 +215,9 @@ def readers(folder: Path) -> list[Reader]:
         plan(Grid(**{name: given[name] for name in Grid.__dataclass_fields__}))
 
     def read_state(path: Path) -> None:
-        stored_position(load_checkpoint(path, {"seed": 0}), 3, path)
+        state = load_checkpoint(path, {"seed": 0}, {})
+        with fitting(path):
+            position_in(state, 3)
 
     def read_card(path: Path) -> None:
         (path.parent / "model.safetensors").write_bytes(weights)

@@ -53,7 +53,7 @@ class Draws(Sampler[list[Draw]]):
     def part(self, rank: int, world: int) -> "Draws":
         """Of every batch each ``world``-th image, from number ``rank`` on; of a short last batch perhaps none."""
         mine = np.arange(len(self.places)) % self.batch % world == rank
-        return Draws(self.places[mine], self.seeds[mine], len(range(rank, self.batch, world)))
+        return Draws(self.places[mine], self.seeds[mine], max(1, len(range(rank, self.batch, world))))
 
     def __len__(self) -> int:
         return -(-len(self.places) // self.batch)

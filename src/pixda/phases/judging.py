@@ -97,7 +97,8 @@ class Judging:
         for some, values in self._scored(names, epoch, judge, maps):
             mine.update(zip(some, values.tolist(), strict=True))
         scores = {name: value for part in distributed.gathered(self.place.fabric, mine) for name, value in part.items()}
-        yield names, torch.tensor([scores[name] for name in names])
+        seen = [name for name in names if name in scores]  # nobody can say what the score of an unreadable image is
+        yield seen, torch.tensor([scores[name] for name in seen])
 
     def _scored(
         self, names: list[str], epoch: int, judge: Trainee[Tensor], maps: Maps
