@@ -13,6 +13,8 @@ from benchmarks.part import Forms, Part
 from benchmarks.parts.labels import known_codes
 from benchmarks.plain import data as plain
 from benchmarks.setting import Setting
+from pixda.data.cache import Cache
+from pixda.data.check import check as check_files
 from pixda.data.gta5 import GTA5
 
 
@@ -55,4 +57,31 @@ def _uncached(setting: Setting) -> Forms:
     return Forms(of_plain, of_product, check)
 
 
-PARTS = [Part("item", "a source frame from its PNG files", _uncached, at_least=1.25)]
+def _cached(setting: Setting) -> Forms:
+    root, image, mask = _frame(setting)
+    dataset = GTA5(root, "all", setting.classes, setting.size)
+    known = known_codes(dataset.labels)
+    cache = Cache(root / "cache", dataset)
+    check_files(dataset, samples=cache).raise_if_bad()
+    dataset.stored = cache.stored()
+
+    def of_plain() -> tuple[Tensor, Tensor]:
+        return plain.item(image, mask, setting.size, known)
+
+    def of_product() -> tuple[Tensor, Tensor]:
+        sample = dataset[0]
+        return sample.image, sample.mask
+
+    def check() -> str:
+        (pixels, labels), (exact, of_exact) = of_product(), of_plain()
+        assert (pixels == exact.flip(0)).all()
+        assert (labels == of_exact).all()
+        return "exact"
+
+    return Forms(of_plain, of_product, check)
+
+
+PARTS = [
+    Part("item", "a source frame from its PNG files", _uncached, at_least=1.25),
+    Part("cached_item", "a source frame from the cache", _cached, at_least=100),
+]
