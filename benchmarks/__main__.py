@@ -56,7 +56,7 @@ def main() -> None:
     if "step" in names:
         peaks = memory.peaks(setting, given.threads)
         report.write(page, machine, ceilings, measured, peaks)
-        print(f"{time.perf_counter() - began:5.0f} s  peak memory: {peaks}", flush=True)
+        print(f"{time.perf_counter() - began:5.0f} s  the whole step: {peaks}", flush=True)
     print(f"written: {page} and {page.with_suffix('.json').name}")
 
 

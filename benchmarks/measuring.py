@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.part import Part
 from benchmarks.setting import Setting
+from benchmarks.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,28 @@ class Measured:
 
 
 def measure(part: Part, setting: Setting, seconds: float) -> Measured:
-    """Check that the forms agree, then time them in turns for about so many seconds, three turns at least."""
-    forms = part.make(setting)
-    agreement = forms.check()
-    flops = _flops(forms.product)
+    """Check that the forms agree, then time them in turns for about so many seconds, three turns at least.
+
+    Each has a process of its own, the plain one with memory as the system gives it: how a run of the product takes
+    its memory is part of the product.
+    """
+    with Worker(part.name, "check", setting, as_in_a_run=False) as one:
+        found = one.answer()
     turns: list[tuple[float, float, float, float]] = []
-    began = time.perf_counter()
-    while len(turns) < 3 or (time.perf_counter() - began < seconds and len(turns) < 200):
-        turns.append((*_timed(forms.plain, setting), *_timed(forms.product, setting)))
+    with (
+        Worker(part.name, "plain", setting, as_in_a_run=part.at_most is not None) as plainly,
+        Worker(part.name, "product", setting, as_in_a_run=True) as fast,
+    ):
+        plainly.turn(), fast.turn()  # both are there
+        began = time.perf_counter()
+        while len(turns) < 3 or (time.perf_counter() - began < seconds and len(turns) < 200):
+            turns.append((*plainly.turn(), *fast.turn()))
     ratios = [plain / product for plain, _, product, _ in turns]
     ratio = statistics.median(ratios)
     low, _, high = statistics.quantiles(ratios, n=4)
     return Measured(
         title=part.title,
-        agreement=agreement,
+        agreement=found["agreement"],
         plain=statistics.median(turn[0] for turn in turns),
         product=statistics.median(turn[2] for turn in turns),
         ratio=ratio,
@@ -61,12 +70,12 @@ def measure(part: Part, setting: Setting, seconds: float) -> Measured:
         runs=len(turns),
         goal=_goal(part),
         reached=part.reached(ratio),
-        flops=flops,
-        traffic=forms.traffic,
+        flops=found["flops"],
+        traffic=found["traffic"],
     )
 
 
-def _timed(run: Callable[[], object], setting: Setting) -> tuple[float, float]:
+def timed(run: Callable[[], object], setting: Setting) -> tuple[float, float]:
     """Wall and processor seconds of one run."""
     if setting.device.type == "cuda":
         torch.cuda.synchronize(setting.device)
@@ -77,8 +86,8 @@ def _timed(run: Callable[[], object], setting: Setting) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - processor
 
 
-def _flops(run: Callable[[], object]) -> float:
-    """Counted while it runs, which warms it up, too."""
+def flops_of(run: Callable[[], object]) -> float:
+    """Floating-point operations of one run."""
     counter = FlopCounterMode(display=False)
     counter.mod_tracker = _InAll()  # type: ignore[assignment]
     with counter:

@@ -1,57 +1,75 @@
-"""Peak memory of one form of the whole step, in a process of its own: ``python -m benchmarks.memory FORM …``."""
+"""Peak memory and time of the whole step in each way to take it, in a process of its own."""
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from benchmarks.measuring import timed
 from benchmarks.parts.step import plain_step, product_step
 from benchmarks.setting import Setting
+from pixda.data.domains import Pair
+from pixda.machine import hold_memory
 
-FORMS = ("plain", "product")
+WAYS = {
+    "plain": "plain",
+    "product": "product",
+    "blocks again": "product, `--machine.recompute_blocks true`",
+    "not held": "product, `--machine.hold_memory false`",
+    "blocks again, not held": "product, with both",
+}
 
 
 @dataclass(frozen=True)
-class Peaks:
-    """GiB, of the whole process on a CPU, of torch's tensors on a GPU."""
+class Peak:
+    """Of one way to take the step."""
 
-    plain: float
-    product: float
+    gib: float
+    """Of the whole process on a CPU, of torch's tensors on a GPU."""
+    seconds: float
+    """Of its second step."""
 
 
-def peaks(setting: Setting, threads: int) -> Peaks:
-    """Two steps of each form in a child each: the second one holds the optimisers' state as well."""
-    values = []
-    for form in FORMS:
-        command = [sys.executable, "-m", "benchmarks.memory", form, str(setting.device), str(threads)]
-        command += [str(number) for number in setting.size]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        values.append(json.loads(done.stdout.splitlines()[-1]))
-    return Peaks(*values)
+def peaks(setting: Setting, threads: int) -> dict[str, Peak]:
+    """Two steps in each way in a process of its own: the second one holds the optimisers' state as well."""
+    found = {}
+    for way in WAYS:
+        command = [sys.executable, "-m", "benchmarks.memory", way, json.dumps(setting.as_json()), str(threads)]
+        environment = {**os.environ, "THP_MEM_ALLOC_ENABLE": "0"} if way == "plain" else os.environ
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        found[way] = Peak(**json.loads(done.stdout.splitlines()[-1]))
+    return found
 
 
 def main() -> None:
     """Take two steps and print the peak in GiB."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("form", choices=FORMS)
-    parser.add_argument("device", type=torch.device)
+    parser.add_argument("way", choices=WAYS)
+    parser.add_argument("setting", type=json.loads)
     parser.add_argument("threads", type=int)
-    parser.add_argument("size", type=int, nargs=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    setting = Setting(given.device, size=tuple(given.size))
+    setting = Setting.from_json(given.setting)
+    if given.way in ("product", "blocks again"):
+        hold_memory()
     pair = setting.pair(1)
-    step = plain_step(setting) if given.form == "plain" else product_step(setting, pair).step
-    for _ in range(2):
-        step(pair)
-    if given.device.type == "cuda":
-        print(torch.cuda.max_memory_allocated(given.device) / 2**30)
+    if given.way == "plain":
+        step: Callable[[Pair], object] = plain_step(setting)
     else:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        step = product_step(setting, pair, recompute=given.way.startswith("blocks again")).step
+    step(pair)
+    seconds, _ = timed(lambda: step(pair), setting)
+    if setting.device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(setting.device) / 2**30
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps({"gib": peak, "seconds": seconds}))
 
 
 if __name__ == "__main__":

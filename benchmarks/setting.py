@@ -1,6 +1,7 @@
 """What is measured on: sizes, device, and made-up frames that are like street frames where it matters."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,16 @@ class Setting:
     stored: tuple[int, int] = (1914, 1052)
     """Of a source frame on disk."""
     network: str = "deeplab_resnet101"
+
+    def as_json(self) -> dict[str, Any]:
+        """For another process."""
+        return {**asdict(self), "device": str(self.device)}
+
+    @staticmethod
+    def from_json(given: dict[str, Any]) -> "Setting":
+        """What :meth:`as_json` was made of."""
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        return Setting(**{**values, "device": torch.device(given["device"])})
 
     @property
     def shape(self) -> tuple[int, int]:

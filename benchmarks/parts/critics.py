@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from benchmarks.part import Forms, Part, near, near_as_a_whole
 from benchmarks.parts.networks import fabric
 from benchmarks.plain import losses as plain
+from benchmarks.plain.networks import pixel_critic
 from benchmarks.setting import CLASSES, Setting
 from pixda.losses.adversarial import critic_loss, pixadv_loss
 from pixda.models.critics import ImageCritic, PixelCritic
@@ -19,7 +20,7 @@ def _maps(setting: Setting, seed: int) -> Tensor:
 
 
 def _pixel(setting: Setting) -> Forms:
-    critic, source, target = PixelCritic(CLASSES).to(setting.device), _maps(setting, 1), _maps(setting, 2)
+    critic, source, target = pixel_critic(CLASSES).to(setting.device), _maps(setting, 1), _maps(setting, 2)
     twin = PixelCritic(CLASSES).to(setting.device, memory_format=torch.channels_last)
     twin.load_state_dict(critic.state_dict())
     trainee = critic_trainee(fabric(setting), twin, CriticOptimiser(), SegmenterOptimiser())

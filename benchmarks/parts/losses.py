@@ -11,7 +11,7 @@ from pixda.losses.adversarial import pixadv_loss, rarity
 from pixda.losses.distillation import distillation_loss
 from pixda.losses.likelihood import surprise_and_map
 from pixda.losses.segmentation import focal, focused
-from pixda.phases.phase import upsample
+from pixda.models.upsampling import upsample
 
 GAMMA, WEIGHT, TEMPERATURE = 2.0, 0.1, 0.5
 

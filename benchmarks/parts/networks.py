@@ -6,7 +6,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from benchmarks.part import Forms, Part, near
+from benchmarks.part import Forms, Part, near_as_a_whole
 from benchmarks.plain import metrics as plain
 from benchmarks.plain.networks import PlainDeepLab
 from benchmarks.setting import CLASSES, Setting
@@ -14,7 +14,7 @@ from pixda.evaluation import predict, resized
 from pixda.metrics import ConfusionMatrix
 from pixda.models import ImageCritic, build_segmenter
 from pixda.models.segmenter import Segmenter
-from pixda.phases.phase import upsample
+from pixda.models.upsampling import upsample
 from pixda.selection import score
 from pixda.style import stylise
 
@@ -49,7 +49,7 @@ def _deeplab(setting: Setting) -> Forms:
         logits.backward(slope)
         return logits.detach()
 
-    return Forms(lambda: run(slow), lambda: run(fast), lambda: near(run(fast), run(slow), atol=1e-3, rtol=1e-3))
+    return Forms(lambda: run(slow), lambda: run(fast), lambda: near_as_a_whole(run(fast), run(slow), 1e-3))
 
 
 def _selection(setting: Setting) -> Forms:

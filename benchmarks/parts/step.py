@@ -6,12 +6,13 @@ import torch
 
 from benchmarks.part import Forms, Part
 from benchmarks.parts.networks import Precision, fabric, plain_network, segmenter
+from benchmarks.plain.networks import pixel_critic
 from benchmarks.plain.step import PlainStep
 from benchmarks.setting import CLASSES, Setting
 from pixda.data.domains import Pair
 from pixda.data.frames import Frame, Frames
 from pixda.data.sources import Sources
-from pixda.models.critics import ImageCritic, PixelCritic
+from pixda.models.critics import ImageCritic
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.phase import Workplace
 from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
@@ -39,13 +40,18 @@ class Streams:
         self.sources = Sources([InName(names)])  # type: ignore[list-item]
 
 
-def product_step(setting: Setting, pair: Pair, precision: Precision = "32-true") -> Adversarial:
+def product_step(
+    setting: Setting, pair: Pair, precision: Precision = "32-true", recompute: bool = False
+) -> Adversarial:
     """The phase of the product, ready for :meth:`step`."""
     phase = Adversarial(
         "adapt", 100, 1, SegmenterOptimiser(), SegmentationLoss(), CriticOptimiser(), Alignment(), Selection(), 0.01
     )
     streams = Streams(pair.labelled_source().names)
-    place = Workplace(fabric(setting, precision), streams, segmenter(setting).train(), None)  # type: ignore[arg-type]
+    network = segmenter(setting).train()
+    if recompute:
+        network.recompute_blocks()
+    place = Workplace(fabric(setting, precision), streams, network, None)  # type: ignore[arg-type]
     torch.manual_seed(1)  # the critics' first weights, as in the plain form
     phase.prepare(place, None)
     return phase
@@ -54,14 +60,14 @@ def product_step(setting: Setting, pair: Pair, precision: Precision = "32-true")
 def plain_step(setting: Setting) -> PlainStep:
     """The same weights in the plain form."""
     torch.manual_seed(1)
-    aligner, judge = PixelCritic(CLASSES), ImageCritic(CLASSES)
+    aligner, judge = pixel_critic(CLASSES), ImageCritic(CLASSES)
     alpha = torch.full((CLASSES,), 0.25, device=setting.device)
     return PlainStep(plain_network(setting).train(), aligner.to(setting.device), judge.to(setting.device), alpha)
 
 
-def _step(setting: Setting, precision: Precision = "32-true") -> Forms:
+def _step(setting: Setting, precision: Precision = "32-true", recompute: bool = False) -> Forms:
     pair = setting.pair(1)
-    slow, fast = plain_step(setting), product_step(setting, pair, precision)
+    slow, fast = plain_step(setting), product_step(setting, pair, precision, recompute)
 
     def own() -> Pair:
         """A step of the product overwrites its source images."""
@@ -84,5 +90,6 @@ def _step(setting: Setting, precision: Precision = "32-true") -> Forms:
 
 PARTS = [
     Part("step", "the whole step, batch 1", _step, at_least=1.4),
+    Part("step_again", "the same with blocks computed again", lambda setting: _step(setting, recompute=True), 1.4),
     Part("step_bf16", "the whole step in bf16, batch 1", lambda setting: _step(setting, "bf16-mixed"), cuda_only=True),
 ]

@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixda.models.critics import PixelCritic
 from pixda.models.deeplab import DeepLabV2, DilatedSum
 from pixda.models.resnet import Bottleneck
 
@@ -26,6 +27,16 @@ class PlainDeepLab(nn.Module):
         for block in net.layer4:
             x = bottleneck(block, x)
         return raised(second, images), raised(self.segmenter.head(x), images)
+
+
+def pixel_critic(classes: int) -> PixelCritic:
+    """The pixel critic with a convolution for its last layer."""
+    critic = PixelCritic(classes)
+    last = critic.layers[-1]
+    plain = nn.utils.skip_init(nn.Conv2d, last.in_channels, last.out_channels, 1)  # draws no weights
+    plain.load_state_dict(last.state_dict())
+    critic.layers[-1] = plain
+    return critic
 
 
 def bottleneck(block: Bottleneck, x: Tensor) -> Tensor:

@@ -40,6 +40,10 @@ class Machine:
     """Loader processes of each stream; 0 loads in the training process."""
     images_at_a_time: int | None = None
     """Images of a batch that are in the segmenter at a time: less memory, one more forward pass; null: all of them."""
+    recompute_blocks: bool = False
+    """Compute the features of every block of the segmenter again in the backward pass: less memory, more time."""
+    hold_memory: bool = True
+    """On a CPU: keep memory that a step has done with for the next one; false takes less of it, and more time."""
     cache: Path | None = None
     """Folder for a cache of decoded samples, 4 bytes a pixel (2 MB a frame of 1024 x 512); null: decode every time."""
 

@@ -12,7 +12,7 @@ from pixda import distributed
 from pixda.data.dataset import SegmentationDataset
 from pixda.metrics import ConfusionMatrix
 from pixda.models.segmenter import Segmenter
-from pixda.phases.phase import upsample
+from pixda.models.upsampling import upsample
 
 
 def resized(image: Tensor, size: tuple[int, int] | None) -> Tensor:

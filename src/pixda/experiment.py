@@ -34,7 +34,7 @@ from pixda.phases.phase import Phase
 from pixda.preparation import (
     check_data,
     first_segmenter,
-    images_at_a_time,
+    fit_into_memory,
     open_domains,
     phases_to_train,
     read_cached,
@@ -101,7 +101,7 @@ def _run(
     def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset, Domains]:
         classes = ClassSet.load(experiment.classes)
         segmenter, first_weights = first_segmenter(experiment, classes)
-        segmenter.at_a_time = images_at_a_time(experiment.machine, segmenter)
+        fit_into_memory(experiment.machine, segmenter)
         phases = phases_to_train(experiment, method, segmenter, fabric.world_size)
         if held_out is None:
             test = open_test(experiment.target, classes)

@@ -1,6 +1,5 @@
 """Which cards a run fits on, and how many images at a time: the batch stays what the recipe says."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -27,33 +26,46 @@ class Plan(NamedTuple):
     """Largest batch that goes through at once; 0 where not even one image does."""
     fits: bool
     """Whether the recipe's batch fits, if need be in parts."""
+    recompute: bool
+    """For --machine.recompute_blocks."""
     at_a_time: int | None
     """For --machine.images_at_a_time; None where the whole batch goes through at once, or nothing helps."""
 
 
-def needs(experiment: Experiment, method: Method) -> list[Memory]:
-    """The memory of every phase of a run; its data need not be there, its pretrained weights do."""
+class Needs(NamedTuple):
+    """The memory of every phase of a run."""
+
+    kept: list[Memory]
+    """As the network is."""
+    again: list[Memory]
+    """With its blocks computed again in the backward pass; empty where it has none."""
+
+
+def needs(experiment: Experiment, method: Method) -> Needs:
+    """What a run takes; its data need not be there, its pretrained weights do."""
     fabric = make_fabric(experiment.machine)
     segmenter, _ = first_segmenter(experiment, ClassSet.load(experiment.classes))
     phases = phases_to_train(experiment, method, segmenter)
-    return measure(
-        phases, segmenter, fabric, Imagined(method.crop or experiment.size, experiment.unlabelled is not None)
-    )
+    streams = Imagined(method.crop or experiment.size, experiment.unlabelled is not None)
+    kept = measure(phases, segmenter, fabric, streams)
+    if not segmenter.blocks():
+        return Needs(kept, [])
+    segmenter.recompute_blocks()
+    return Needs(kept, measure(phases, segmenter, fabric, streams))
 
 
-def plan(memories: Sequence[Memory], batch: int, gigabytes: float) -> Plan:
-    """What a card of so many gigabytes allows."""
+def plan(found: Needs, batch: int, gigabytes: float) -> Plan:
+    """What a card of so many gigabytes allows: the first that fits of all at once, in parts, blocks again, and both."""
     room = gigabytes * 2**30 * (1 - FREE_SHARE) - FREE
-
-    def fits(images: int, at_a_time: int | None = None) -> bool:
-        return all(memory.of(images, at_a_time) <= room for memory in memories)
-
-    largest = max(0, min(int((room - memory.fixed) // memory.image) for memory in memories))
-    if fits(batch):
-        return Plan(gigabytes, largest, True, None)
-    parts = [count for count in range(batch - 1, 0, -1) if fits(batch, count)]
-    able = bool(parts) and all(memory.inside is not None for memory in memories)
-    return Plan(gigabytes, largest, able, parts[0] if able else None)
+    largest = max(0, min(int((room - memory.fixed) // memory.image) for memory in found.kept))
+    for memories in found:
+        parts: list[int | None] = [None]
+        if all(memory.inside is not None for memory in memories):
+            parts += range(batch - 1, 0, -1)
+        for at_a_time in parts if memories else []:
+            if all(memory.of(batch, at_a_time) <= room for memory in memories):
+                return Plan(gigabytes, largest, True, memories is found.again, at_a_time)
+    return Plan(gigabytes, largest, False, False, None)
 
 
 def card_here() -> float:

@@ -42,7 +42,14 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
     return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
 
 
-def images_at_a_time(machine: Machine, segmenter: Segmenter) -> int | None:
+def fit_into_memory(machine: Machine, segmenter: Segmenter) -> None:
+    """Let the segmenter take less memory in training, as the settings of these names say."""
+    segmenter.at_a_time = _images_at_a_time(machine, segmenter)
+    if machine.recompute_blocks:
+        segmenter.recompute_blocks()
+
+
+def _images_at_a_time(machine: Machine, segmenter: Segmenter) -> int | None:
     """The setting of that name. Raises UserError where parts of a batch would be normalised otherwise than it all."""
     number = machine.images_at_a_time
     if number is None:

@@ -14,7 +14,7 @@ from pixda.export.formats import FORMATS
 from pixda.export.network import Deployed
 from pixda.model_files import load_model, save_model
 from pixda.models import Ensemble, build_segmenter
-from pixda.phases.phase import upsample
+from pixda.models.upsampling import upsample
 from pixda.predict.network import Predictor
 
 

@@ -9,7 +9,7 @@ from pixda.losses.segmentation import cross_entropy
 from pixda.models import build_segmenter
 from pixda.models.in_parts import InParts, may_go_in_parts
 from pixda.models.two_heads import TwoHeads
-from pixda.phases.phase import upsample
+from pixda.models.upsampling import upsample
 from pixda.phases.settings import SegmenterOptimiser
 from pixda.phases.trainee import segmenter_trainee
 

@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pixda.data.classes import ClassSet
+from pixda.errors import UserError
+from pixda.models import build_segmenter, synchronised
 from pixda.models.resnet import Bottleneck, ResNet
+from pixda.models.synchronised import SynchronisedBatchNorm, synchronise
+
+CLASSES = ClassSet.load("camvid-11")
 
 
 def plainly(block: Bottleneck, x: Tensor) -> Tensor:
@@ -32,10 +38,62 @@ def test_a_bottleneck_is_bit_equal_to_the_plain_one(frozen_statistics):
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
-def test_the_statistics_of_a_batch_are_counted_once():
+@pytest.mark.parametrize("architecture", ["deeplab_resnet50", "mobile_deeplab"])
+def test_whole_blocks_change_no_bit(architecture):
+    torch.manual_seed(0)
+    options = {"frozen_blocks": 0} if architecture == "mobile_deeplab" else {}
+    kept = build_segmenter(architecture, CLASSES, frozen_statistics=False, **options).train()
+    again = copy.deepcopy(kept)
+    again.recompute_blocks()
+    images = torch.rand(2, 3, 65, 65) * 255
+    for network in (kept, again):
+        for _ in range(2):  # as on source and target, before one backward pass
+            logits = network(images)
+        logits.square().sum().backward()
+    results = [[*(p.grad for p in n.parameters() if p.requires_grad), *n.buffers()] for n in (kept, again)]
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_whole_blocks_keep_less():
+    """Bytes that wait for the backward pass."""
+    torch.manual_seed(0)
+    sizes = []
+    for whole in (False, True):
+        network = build_segmenter("deeplab_resnet50", CLASSES).train()
+        if whole:
+            network.recompute_blocks()
+        weights = {p.untyped_storage().data_ptr() for p in (*network.parameters(), *network.buffers())}
+        kept = {}
+
+        def keep(tensor, kept=kept, weights=weights):
+            if tensor.untyped_storage().data_ptr() not in weights:
+                kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            logits = network(torch.rand(1, 3, 65, 65))
+        sizes.append(sum(kept.values()))
+        del logits
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+def test_a_network_without_blocks_is_refused():
+    with pytest.raises(UserError, match="recompute_blocks"):
+        build_segmenter("fcn8s", CLASSES).recompute_blocks()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("norm", [None, SynchronisedBatchNorm])
+def test_the_statistics_of_a_batch_are_counted_once(monkeypatch, whole, norm):
     torch.manual_seed(0)
     network = ResNet((1, 1, 1, 1), width=4).train()
+    for part in network.modules():
+        if isinstance(part, Bottleneck):
+            part.recompute = whole
+    if norm is not None:
+        monkeypatch.setattr(synchronised, "_average", lambda value: value)  # alone
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 1)
+        synchronise(network, torch.device("cpu"))
     network(torch.randn(2, 3, 33, 33)).sum().backward()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert {int(norm.num_batches_tracked) for norm in norms} == {1}
-    assert not any(norm.again for norm in norms)

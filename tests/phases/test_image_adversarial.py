@@ -13,8 +13,8 @@ from pixda.losses.information import self_information
 from pixda.losses.segmentation import cross_entropy
 from pixda.models import build_segmenter
 from pixda.models.segmenter import Segmenter
+from pixda.models.upsampling import upsample
 from pixda.phases.image_adversarial import ImageAdversarial
-from pixda.phases.phase import upsample
 from pixda.phases.settings import CriticOptimiser, Heads, SegmentationLoss
 from pixda.phases.supervised import Supervised
 

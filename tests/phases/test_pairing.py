@@ -12,8 +12,8 @@ from pixda.losses.pairing import pair_loss, pairing_critic_loss, without_easy_pi
 from pixda.losses.segmentation import cross_entropy
 from pixda.models.deeplab import DeepLabV2, DilatedSum
 from pixda.models.resnet import ResNet
+from pixda.models.upsampling import upsample
 from pixda.phases.pairing import Pairing
-from pixda.phases.phase import upsample
 from pixda.phases.settings import CriticOptimiser, Heads, SegmentationLoss
 
 CE = SegmentationLoss(kind="cross_entropy")

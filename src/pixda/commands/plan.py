@@ -19,7 +19,7 @@ def plan(words: Sequence[str]) -> None:
     from pixda.report.plan import print_plan
 
     card = card_here() if given.card is None else given.card
-    memories = needs(training.experiment, training.recipe)
+    found = needs(training.experiment, training.recipe)
     batch = training.recipe.batch
-    plans = [fitted(memories, batch, gigabytes) for gigabytes in sorted({*CARDS, card})]
-    print_plan(memories, plans, batch, card)
+    plans = [fitted(found, batch, gigabytes) for gigabytes in sorted({*CARDS, card})]
+    print_plan(found, plans, batch, card)

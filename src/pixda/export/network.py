@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from pixda.models.segmenter import Segmenter
-from pixda.phases.phase import upsample
+from pixda.models.upsampling import upsample
 
 
 class Deployed(nn.Module):

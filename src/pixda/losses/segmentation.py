@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pixda.data.classes import IGNORE
-from pixda.losses.likelihood import surprise
+from pixda.losses.likelihood import mean_over_labelled
 
 
 def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     Returns:
         A scalar >= 0.
     """
-    return averaged(surprise(scores, labels), labels)
+    return mean_over_labelled(scores, labels, lambda surprises, _: (surprises, torch.ones_like(surprises)))
 
 
 def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Tensor:
@@ -39,25 +39,36 @@ def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Tensor
     Returns:
         A scalar >= 0; zero, with a gradient of zero, where no pixel is valid.
     """
-    return focused(surprise(scores, labels), labels, gamma, alpha)
+    return mean_over_labelled(scores, labels, lambda x, some: _focus(x, _weights(some, alpha), gamma))
 
 
 def focused(surprises: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Tensor:
     """:func:`focal` from each pixel's ``-log p_i``, float ``B x H x W``, zero at ignored pixels."""
-    weight = alpha[labels.clamp_max(alpha.shape[0] - 1)]
-    return averaged(_Focus.apply(surprises, weight, gamma), labels)  # type: ignore[no-untyped-call]
+    return averaged(_Focus.apply(surprises, _weights(labels, alpha), gamma), labels)  # type: ignore[no-untyped-call]
+
+
+def _weights(labels: Tensor, alpha: Tensor) -> Tensor:
+    """Each pixel's ``a[y_i]``; that of an ignored one is of no account."""
+    return alpha[labels.clamp_max(alpha.shape[0] - 1)]
+
+
+def _focus(x: Tensor, weight: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
+    """``a (1 - p)^gamma x`` with ``x = -log p``, and its slope ``a (1 - p)^(gamma - 1) (1 - p + gamma p x)``."""
+    # -expm1(-x) = 1 - p without cancellation near p = 1; the clamp keeps the slope of a gamma < 1 finite there.
+    doubt = x.neg().expm1_().neg_().clamp_min_(1e-12)
+    weighted = weight if gamma == 1 else doubt.pow(gamma - 1).mul_(weight)
+    slope = (1 - doubt).mul_(x).mul_(gamma).add_(doubt).mul_(weighted)
+    return doubt.mul_(weighted).mul_(x), slope
 
 
 class _Focus(torch.autograd.Function):
-    """``a (1 - p)^gamma x`` with ``x = -log p``; its slope, ``a (1 - p)^(gamma - 1) (1 - p + gamma p x)``, is kept."""
+    """:func:`_focus` as a layer of its own."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, gamma: float) -> Tensor:
-        # -expm1(-x) = 1 - p without cancellation near p = 1; the clamp keeps the slope of a gamma < 1 finite there.
-        doubt = x.neg().expm1_().neg_().clamp_min_(1e-12)
-        weighted = weight if gamma == 1 else doubt.pow(gamma - 1).mul_(weight)
-        ctx.save_for_backward((1 - doubt).mul_(x).mul_(gamma).add_(doubt).mul_(weighted))
-        return doubt.mul_(weighted).mul_(x)
+        values, slope = _focus(x, weight, gamma)
+        ctx.save_for_backward(slope)
+        return values
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:

@@ -14,16 +14,6 @@ class BatchNorm(nn.BatchNorm2d):
         self.frozen_statistics = frozen_statistics
         self.train()
 
-    again = False
-    """Whether a forward pass repeats one whose statistics are counted already."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise B x channels x H x W."""
-        if self.again and self.training and self.running_mean is not None and self.running_var is not None:
-            copies = self.running_mean.clone(), self.running_var.clone()
-            return F.batch_norm(x, *copies, self.weight, self.bias, True, self.momentum or 0.0, self.eps)
-        return super().forward(x)
-
     def train(self, mode: bool = True) -> Self:
         """Enter training mode, unless the statistics are frozen."""
         return super().train(mode and not self.frozen_statistics)

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from pixda.errors import UserError
 from pixda.models.batch_norm import BatchNorm, convolved
+from pixda.models.recompute import Block
 
 # Of each stage: expansion, output channels, blocks, stride. In the classifier the 160-channel one has stride 2.
 STAGES = (
@@ -42,7 +43,7 @@ class Unit(nn.Sequential):
         return out
 
 
-class InvertedResidual(nn.Module):
+class InvertedResidual(Block):
     """Widen, filter each channel, narrow: B x inputs x H x W -> B x outputs x H/stride x W/stride."""
 
     def __init__(
@@ -59,7 +60,7 @@ class InvertedResidual(nn.Module):
         )
         self.residual = stride == 1 and inputs == outputs
 
-    def forward(self, x: Tensor) -> Tensor:
+    def run(self, x: Tensor) -> Tensor:
         """B x inputs x H x W -> B x outputs x H/stride x W/stride."""
         *units, conv, norm = self.conv
         out = x

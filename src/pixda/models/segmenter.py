@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.normalise import Normalise, Scale
+from pixda.models.recompute import Block
 
 
 class Middle(NamedTuple):
@@ -60,6 +61,24 @@ class Segmenter(nn.Module):
 
         Both are (width, height). Networks of convolutions alone take any.
         """
+
+    def blocks(self) -> list[Block]:
+        """The stretches of it that can be computed again."""
+        return [part for part in self.modules() if isinstance(part, Block)]
+
+    def recompute_blocks(self) -> None:
+        """From now on compute the features of every block again in the backward pass, to the last bit the same.
+
+        `UserError` for a network that is not made of such blocks.
+        """
+        blocks = self.blocks()
+        if not blocks:
+            raise UserError(
+                "This network has no blocks that can be computed again (deeplab_resnet101, deeplab_resnet50 and "
+                "mobile_deeplab have): leave --machine.recompute_blocks out."
+            )
+        for block in blocks:
+            block.recompute = True
 
     def parameter_groups(self, lr: float, head_lr_factor: float) -> list[dict[str, Any]]:
         """Two optimiser groups, `backbone` at `lr` and `head` at `lr * head_lr_factor`.

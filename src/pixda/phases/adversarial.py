@@ -12,10 +12,11 @@ from pixda.losses.adversarial import fool_loss, pixadv_loss, pseudo_labels, rari
 from pixda.losses.likelihood import surprise, surprise_and_map
 from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.segmenter import Segmenter
+from pixda.models.upsampling import upsample
 from pixda.phases import settings
 from pixda.phases.judging import Judging, tell_apart
 from pixda.phases.map_size import check_map_size
-from pixda.phases.phase import Losses, Phase, Workplace, upsample
+from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee, critic_trainee
 from pixda.style import stylise_
 

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from pixda.data.domains import Pair
 from pixda.losses.distillation import distillation_loss
+from pixda.models.upsampling import upsample
 from pixda.phases import settings
-from pixda.phases.phase import Losses, Phase, Workplace, upsample
+from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee
 
 

@@ -14,8 +14,9 @@ from pixda.data.files import packed_mask
 from pixda.losses.entropy import charbonnier_entropy
 from pixda.models.ensemble import Ensemble
 from pixda.models.segmenter import Segmenter
+from pixda.models.upsampling import upsample
 from pixda.phases import settings
-from pixda.phases.phase import Losses, Phase, Workplace, upsample
+from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee, segmenter_trainee
 from pixda.pseudo_labels import STEPS, count, keep, likeliest, thresholds
 from pixda.style import stylise

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from pixda.data.domains import Domains, Pair
 from pixda.losses.likelihood import surprise
 from pixda.losses.segmentation import averaged, class_weights, focused
 from pixda.models.segmenter import Segmenter
+from pixda.models.upsampling import upsample
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 from pixda.phases.trainee import Trainee, segmenter_trainee
 from pixda.selection import Selected
@@ -157,9 +157,3 @@ class Phase(ABC):
     def share(self, labels: Tensor) -> Tensor | float:
         """By how much a mean over this process's labelled pixels counts among all processes; 1 where it is alone."""
         return distributed.share(self.place.fabric, labels)
-
-
-def upsample(logits: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Bilinear, corners aligned, in float32: how this method brings logits to an image's size everywhere."""
-    # Channels first: the losses take the map apart along its lines, and the coarse map is quickly turned over.
-    return F.interpolate(logits.float().contiguous(), size=size, mode="bilinear", align_corners=True)

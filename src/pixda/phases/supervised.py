@@ -6,7 +6,8 @@ from typing import Literal
 from torch import Tensor
 
 from pixda.data.domains import Batch, Pair
-from pixda.phases.phase import Losses, Phase, upsample
+from pixda.models.upsampling import upsample
+from pixda.phases.phase import Losses, Phase
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 from pixda.phases.trainee import Trainee
 from pixda.style import stylise

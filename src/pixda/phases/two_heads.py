@@ -7,9 +7,10 @@ from torch import Tensor
 from pixda.data.domains import Batch
 from pixda.models.segmenter import Segmenter
 from pixda.models.two_heads import TwoLogits, middle_of
+from pixda.models.upsampling import upsample
 from pixda.phases import settings
 from pixda.phases.map_size import check_map_size
-from pixda.phases.phase import Losses, Phase, Workplace, upsample
+from pixda.phases.phase import Losses, Phase, Workplace
 from pixda.phases.trainee import Trainee, two_heads_trainee
 
 Both = tuple[Tensor, Tensor]

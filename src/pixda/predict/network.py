@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pixda.evaluation import resized
 from pixda.models.segmenter import Segmenter
-from pixda.phases.phase import upsample
+from pixda.models.upsampling import upsample
 
 
 class Prediction(NamedTuple):

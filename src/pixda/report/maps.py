@@ -13,7 +13,7 @@ from pixda.losses.adversarial import difficulty, rarity
 from pixda.methods.pixda import PixDA
 from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.segmenter import Segmenter
-from pixda.phases.phase import upsample
+from pixda.models.upsampling import upsample
 from pixda.report.pictures import Shown, shown, shown_map, shown_mask
 from pixda.report.runs import RunFolder
 

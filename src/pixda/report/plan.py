@@ -1,21 +1,24 @@
 """What `pixda plan` prints: the memory of every phase, the cards, and what to type."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from rich.table import Table
 
-from pixda.memory import Memory
-from pixda.planning import FREE, FREE_SHARE, Plan
+from pixda.planning import FREE, FREE_SHARE, Needs, Plan
 from pixda.terminal import console
 
 
-def print_plan(memories: Sequence[Memory], plans: Sequence[Plan], batch: int, card: float) -> None:
+def print_plan(found: Needs, plans: Sequence[Plan], batch: int, card: float) -> None:
     """Two tables and a sentence for the card that is planned for, in gigabytes of 2**30 bytes."""
     screen = console()
-    phases = Table("phase", "whatever the batch", "each image", f"batch {batch}", "one image at a time", box=None)
-    for memory in memories:
+    phases = Table("phase", "whatever the batch", "each image", f"batch {batch}", box=None)
+    phases.add_column("one image at a time")
+    phases.add_column("blocks again")
+    for memory, again in zip_longest(found.kept, found.again):
         in_parts = "-" if memory.inside is None else _size(memory.of(batch, 1))
-        phases.add_row(memory.phase, *map(_size, (memory.fixed, memory.image, memory.of(batch))), in_parts)
+        recomputed = "-" if again is None else _size(again.of(batch))
+        phases.add_row(memory.phase, *map(_size, (memory.fixed, memory.image, memory.of(batch))), in_parts, recomputed)
     screen.print(phases)
     cards = Table("card", "largest batch at once", f"batch {batch}", box=None)
     for plan in plans:
@@ -27,21 +30,25 @@ def print_plan(memories: Sequence[Memory], plans: Sequence[Plan], batch: int, ca
         soft_wrap=True,
     )
     (chosen,) = (plan for plan in plans if plan.gigabytes == card)
-    screen.print(f"For {card:g} GB: {_todo(chosen, memories)}", soft_wrap=True)
+    screen.print(f"For {card:g} GB: {_todo(chosen, found)}", soft_wrap=True)
 
 
 def _how(plan: Plan) -> str:
     if not plan.fits:
         return "does not fit"
-    return "fits" if plan.at_a_time is None else f"fits, {plan.at_a_time} images at a time"
+    ways = [f"{plan.at_a_time} images at a time"] if plan.at_a_time is not None else []
+    return ", ".join(["fits", *ways, *(["blocks again"] if plan.recompute else [])])
 
 
-def _todo(plan: Plan, memories: Sequence[Memory]) -> str:
-    if plan.fits and plan.at_a_time is None:
-        return "it fits as it is."
+def _todo(plan: Plan, found: Needs) -> str:
+    options = [f"--machine.images_at_a_time {plan.at_a_time}"] if plan.at_a_time is not None else []
+    options += ["--machine.recompute_blocks true"] if plan.recompute else []
     if plan.fits:
-        return f"add --machine.images_at_a_time {plan.at_a_time}: the same gradients for one more forward pass."
-    if any(memory.inside is None for memory in memories):
+        if not options:
+            return "it fits as it is."
+        passes = "one more forward pass" if len(options) == 1 else "two more forward passes"
+        return f"add {' '.join(options)}: the same gradients for {passes}."
+    if any(memory.inside is None for memory in found.kept):
         return (
             "it does not fit. Batch norm on batch statistics keeps a batch together: with --network.options "
             "'{frozen_statistics: true}' it could go in parts; or lower --recipe.crop, --size or --recipe.batch."
