@@ -1,12 +1,14 @@
 """The critics in one step: the segmenter's gradient through the one it must fool, and each one's own."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
 from benchmarks.part import Forms, Part, near, near_as_a_whole
 from benchmarks.parts.networks import fabric
 from benchmarks.plain import losses as plain
-from benchmarks.plain.networks import pixel_critic
+from benchmarks.plain.networks import in_plain_form
 from benchmarks.setting import CLASSES, Setting
 from pixda.losses.adversarial import critic_loss, pixadv_loss
 from pixda.models.critics import ImageCritic, PixelCritic
@@ -20,9 +22,9 @@ def _maps(setting: Setting, seed: int) -> Tensor:
 
 
 def _pixel(setting: Setting) -> Forms:
-    critic, source, target = pixel_critic(CLASSES).to(setting.device), _maps(setting, 1), _maps(setting, 2)
-    twin = PixelCritic(CLASSES).to(setting.device, memory_format=torch.channels_last)
-    twin.load_state_dict(critic.state_dict())
+    twin, source, target = PixelCritic(CLASSES), _maps(setting, 1), _maps(setting, 2)
+    critic = in_plain_form(twin).to(setting.device)
+    twin = twin.to(setting.device, memory_format=torch.channels_last)
     trainee = critic_trainee(fabric(setting), twin, CriticOptimiser(), SegmenterOptimiser())
     weights = torch.rand(setting.critics_batch, *setting.shape, generator=setting.generator(3)).to(setting.device)
 
@@ -50,8 +52,7 @@ def _pixel(setting: Setting) -> Forms:
         return maps.grad
 
     def check() -> str:
-        exact_critic = PixelCritic(CLASSES).to(setting.device).double()
-        exact_critic.load_state_dict(critic.state_dict())
+        exact_critic = copy.deepcopy(critic).double()
         exact = of_plain(exact_critic, source.double(), target.double(), weights.double())
         return near_as_a_whole(of_product(), exact, 1e-3)
 

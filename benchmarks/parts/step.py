@@ -6,13 +6,13 @@ import torch
 
 from benchmarks.part import Forms, Part
 from benchmarks.parts.networks import Precision, fabric, plain_network, segmenter
-from benchmarks.plain.networks import pixel_critic
+from benchmarks.plain.networks import in_plain_form
 from benchmarks.plain.step import PlainStep
 from benchmarks.setting import CLASSES, Setting
 from pixda.data.domains import Pair
 from pixda.data.frames import Frame, Frames
 from pixda.data.sources import Sources
-from pixda.models.critics import ImageCritic
+from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.phase import Workplace
 from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
@@ -60,7 +60,7 @@ def product_step(
 def plain_step(setting: Setting) -> PlainStep:
     """The same weights in the plain form."""
     torch.manual_seed(1)
-    aligner, judge = pixel_critic(CLASSES), ImageCritic(CLASSES)
+    aligner, judge = in_plain_form(PixelCritic(CLASSES)), ImageCritic(CLASSES)
     alpha = torch.full((CLASSES,), 0.25, device=setting.device)
     return PlainStep(plain_network(setting).train(), aligner.to(setting.device), judge.to(setting.device), alpha)
 

@@ -1,5 +1,7 @@
 """Forward passes, plainly: channels first, the second head computed though nobody reads it."""
 
+import copy
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -29,12 +31,12 @@ class PlainDeepLab(nn.Module):
         return raised(second, images), raised(self.segmenter.head(x), images)
 
 
-def pixel_critic(classes: int) -> PixelCritic:
-    """The pixel critic with a convolution for its last layer."""
-    critic = PixelCritic(classes)
+def in_plain_form(critic: PixelCritic) -> PixelCritic:
+    """A copy of the pixel critic with a convolution for its last layer."""
+    critic = copy.deepcopy(critic)
     last = critic.layers[-1]
-    plain = nn.utils.skip_init(nn.Conv2d, last.in_channels, last.out_channels, 1)  # draws no weights
-    plain.load_state_dict(last.state_dict())
+    plain = nn.utils.skip_init(nn.Conv2d, last.in_features, last.out_features, 1)  # draws no weights
+    plain.load_state_dict({"weight": last.weight[:, :, None, None], "bias": last.bias})
     critic.layers[-1] = plain
     return critic
 

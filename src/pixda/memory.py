@@ -114,12 +114,12 @@ def _peaks(
         with mode, living:
             living.add(held)
             found[phase.name] = []
-            for batch in batches:
+            for batch in (batches[0], *batches):  # the optimisers' states are there from the second step on
                 phase.batch = batch
-                before = living.most = living.now
+                living.most = living.now
                 phase.step(next(phase.batches(0, 0)))
-                # What stays is the optimisers' states, which the first step makes when its fullest moment is over.
-                found[phase.name].append(living.most + living.now - before)
+                found[phase.name].append(living.most)
+            del found[phase.name][0]
     place.segmenter = segmenter
     segmenter.at_a_time = None
     return found

@@ -47,7 +47,7 @@ def _write_onnx(network: Deployed, path: Path, about: Mapping[str, Any]) -> None
 
     outputs = ["classes", "confidence"][: 1 + network.confidence]
     pixels = {0: "batch", 2: "height", 3: "width"}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         # Tracing (dynamo=False): half a second for the small network where the other exporter takes 24, a file as
         # fast or faster, and the same labels. It is deprecated: when a new torch drops it, the closed range of
