@@ -15,7 +15,7 @@ from benchmarks.measuring import timed
 from benchmarks.parts.step import plain_step, product_step
 from benchmarks.setting import Setting
 from pixda.data.domains import Pair
-from pixda.machine import hold_memory
+from pixda.machine.devices import hold_memory
 
 WAYS = {
     "plain": "plain",

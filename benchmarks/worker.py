@@ -75,7 +75,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     setting = Setting.from_json(given.setting)
     if given.as_in_a_run:
-        from pixda.machine import hold_memory
+        from pixda.machine.devices import hold_memory
 
         hold_memory()
     part: Part = PARTS[given.part]

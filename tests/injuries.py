@@ -81,7 +81,7 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 # Kills itself without a warning (SIGKILL) at the N-th line that it runs in one of the named functions.
 _KILLED = """
 import os, signal, sys
-import pixda.experiment
+import pixda.training.experiment
 from pixda.__main__ import main
 limits = dict(zip(sys.argv[1].split(","), map(int, sys.argv[2].split(","))))
 def line(frame, event, argument):

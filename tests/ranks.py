@@ -8,10 +8,10 @@ import torch
 import torch.multiprocessing as multiprocessing
 from torch import nn
 
-from pixda import distributed
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
+from pixda.machine import distributed
 from pixda.models.batch_norm import BatchNorm
 from pixda.models.segmenter import Middle, Segmenter
 from pixda.models.synchronised import SynchronisedBatchNorm, synchronise

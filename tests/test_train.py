@@ -12,9 +12,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from pixda.__main__ import main
-from pixda.model_files import load_model
 from pixda.models import Ensemble, build_segmenter
 from pixda.models.critics import PixelCritic
+from pixda.models.saved import load_model
 from pixda.report.selections import judgements
 
 

@@ -9,7 +9,7 @@ import torch
 from runs import start, two_domains, wait_for, words
 
 from pixda.__main__ import main
-from pixda.model_files import load_model
+from pixda.models.saved import load_model
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from PIL import Image
 from runs import account
 
 from pixda.__main__ import main
-from pixda.checkpoint import load_checkpoint, save_checkpoint
 from pixda.comparison.results import Cell, Comparison
 from pixda.comparison.tables import latex, markdown
 from pixda.data.classes import ClassSet
@@ -27,12 +26,13 @@ from pixda.data.files import read_channels, read_image
 from pixda.errors import UserError
 from pixda.export.card import card
 from pixda.export.frames import own_frames
-from pixda.model_files import load_model, save_model
 from pixda.models import build_segmenter
+from pixda.models.saved import load_model, save_model
 from pixda.models.weights import read_tensors
 from pixda.options import read_training
 from pixda.reading import read_json, read_yaml
 from pixda.report import print_scores
+from pixda.training.checkpoint import load_checkpoint, save_checkpoint
 
 CLASSES = ClassSet.load("camvid-11")
 HOSTILE = '</td><script>alert(1)</script> [x](javascript:y) | `c` *s* & {z} \\end{tabular} %\x1b]0;t\x07\u202e"'

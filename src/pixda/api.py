@@ -27,11 +27,10 @@ from pixda.data.classes import ClassSet
 from pixda.data.config import Data, StreetOptions, Target
 from pixda.data.open import open_dataset
 from pixda.errors import UserError
-from pixda.experiment import run
-from pixda.machine import make_fabric
+from pixda.machine.devices import make_fabric
 from pixda.methods import build
 from pixda.metrics import Scores
-from pixda.model_files import load_model
+from pixda.models.saved import load_model
 from pixda.phases.settings import (
     Alignment,
     CriticOptimiser,
@@ -43,6 +42,7 @@ from pixda.phases.settings import (
 from pixda.predict.inputs import load_image
 from pixda.predict.network import Predictor
 from pixda.report import print_scores
+from pixda.training.experiment import run
 
 __all__ = [
     "Alignment",

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from pixda.config import Experiment, Machine, Network
 from pixda.data.config import Data, StreetOptions, Target
-from pixda.experiment import run
 from pixda.methods import build
 from pixda.methods.method import Method
 from pixda.metrics import Scores
 from pixda.report import print_scores
 from pixda.report.page import write_report
 from pixda.terminal import console
+from pixda.training.experiment import run
 
 SIZE = (320, 240)
 

@@ -8,8 +8,8 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor
 
-from pixda import distributed
 from pixda.data.dataset import SegmentationDataset
+from pixda.machine import distributed
 from pixda.metrics import ConfusionMatrix
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample

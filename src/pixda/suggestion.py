@@ -19,11 +19,11 @@ from pixda.config import Machine
 from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city, read_image
 from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
-from pixda.machine import make_fabric
-from pixda.model_files import load_model
+from pixda.machine.devices import make_fabric
+from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
-from pixda.progress import Display
 from pixda.sheet import colourise, sheet
+from pixda.watch.progress import Display
 
 _GRID = 4  # the prediction is pooled to 4 x 4 cells: what is where in the picture
 _THUMBNAIL = (320, 240)

@@ -123,7 +123,7 @@ def test_a_cell_killed_from_outside_says_so_and_is_tried_anew(root, tmp_path):
 
 
 def test_two_comparisons_in_one_folder_the_second_is_refused(finished, root, tmp_path, capsys):
-    from pixda.lock import hold
+    from pixda.machine.lock import hold
 
     grid = write_grid(tmp_path / "grid.yaml", small_grid(root, seeds=[0]))
     with hold(finished):

@@ -15,8 +15,8 @@ from pixda.__main__ import main
 from pixda.data.classes import ClassSet
 from pixda.export.formats import FORMATS
 from pixda.export.network import Deployed
-from pixda.model_files import load_model, save_model
 from pixda.models import build_segmenter
+from pixda.models.saved import load_model, save_model
 
 BATCHES = [(1, 48, 64), (2, 61, 93), (3, 130, 40)]  # images, height, width
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from pixda.__main__ import main
 from pixda.data.domains import Batch, Pair
 from pixda.models.tiny import Tiny
-from pixda.readings import NotFinite, Readings
+from pixda.training.readings import NotFinite, Readings
 
 SHORT = "--recipe.more_steps=0"
 

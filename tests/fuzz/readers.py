@@ -20,7 +20,6 @@ from PIL import Image
 from runs import account
 from safetensors.torch import save
 
-from pixda.checkpoint import fitting, load_checkpoint, position_in, save_checkpoint
 from pixda.comparison.grid import Grid, plan
 from pixda.data import check
 from pixda.data.classes import ClassSet
@@ -28,11 +27,12 @@ from pixda.data.files import read_channels, read_colours, read_ids
 from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
 from pixda.metrics import Scores
-from pixda.model_files import load_model, save_model
 from pixda.models import build_segmenter
+from pixda.models.saved import load_model, save_model
 from pixda.models.weights import read_tensors
 from pixda.options import as_training, make_parser, parse, read_configs, train_parser
 from pixda.predict.inputs import load_image
+from pixda.training.checkpoint import fitting, load_checkpoint, position_in, save_checkpoint
 
 CLASSES = {
     "name": "two",

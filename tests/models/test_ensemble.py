@@ -12,8 +12,8 @@ from runs import account
 from pixda.errors import UserError
 from pixda.export.formats import FORMATS
 from pixda.export.network import Deployed
-from pixda.model_files import load_model, save_model
 from pixda.models import Ensemble, build_segmenter
+from pixda.models.saved import load_model, save_model
 from pixda.models.upsampling import upsample
 from pixda.predict.network import Predictor
 

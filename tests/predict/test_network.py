@@ -7,8 +7,8 @@ import torch.nn.functional as F
 
 from pixda.config import Machine
 from pixda.evaluation import predict, resized
-from pixda.machine import make_fabric
-from pixda.model_files import load_model
+from pixda.machine.devices import make_fabric
+from pixda.models.saved import load_model
 from pixda.predict.network import Predictor, starts
 
 SIZES = [(48, 64), (61, 93), (130, 40)]  # height, width

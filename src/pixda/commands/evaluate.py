@@ -20,7 +20,7 @@ def evaluate(words: Sequence[str]) -> None:
     )
     parser.add_argument("--out", type=Path | None, default=None, help="JSON file for the scores.")
     given = parse(parser, words)
-    from pixda.experiment import score_model
     from pixda.report import print_scores
+    from pixda.training.experiment import score_model
 
     print_scores({given.model.name: score_model(given.model, given.data, given.size, given.out)})

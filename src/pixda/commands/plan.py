@@ -14,8 +14,8 @@ def plan(words: Sequence[str]) -> None:
     )
     given = parse(parser, words)
     training = as_training(method, preset, given)
-    from pixda.planning import CARDS, card_here, needs
-    from pixda.planning import plan as fitted
+    from pixda.planning.cards import CARDS, card_here, needs
+    from pixda.planning.cards import plan as fitted
     from pixda.report.plan import print_plan
 
     card = card_here() if given.card is None else given.card

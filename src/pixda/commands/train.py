@@ -11,8 +11,8 @@ def train(words: Sequence[str]) -> None:
     given = read_training(words)
     if given.out is None:
         raise UserError("--out is needed: the folder that the run is kept in, such as --out runs/first.")
-    from pixda.experiment import run
     from pixda.report import print_scores
+    from pixda.training.experiment import run
 
     scores = run(given.experiment, given.recipe, given.method, given.preset, given.out, given.resume)
     print_scores({f"{given.method} ({given.preset})": scores})

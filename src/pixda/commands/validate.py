@@ -16,7 +16,7 @@ def validate(words: Sequence[str]) -> None:
         raise UserError("--out is needed: the folder that the folds are kept in, such as --out runs/folds.")
     training = as_training(method, preset, given)
     from pixda.report.folds import print_validation
-    from pixda.validation import validate as in_folds
+    from pixda.training.validation import validate as in_folds
 
     result = in_folds(training.experiment, training.recipe, method, preset, given.folds, given.out, given.resume)
     print_validation(result, f"{method} ({preset}), {given.folds} folds of the shots")

@@ -19,7 +19,7 @@ from pixda.data.shots import read_manifest
 from pixda.errors import UserError
 from pixda.methods import METHODS
 from pixda.metrics import Scores
-from pixda.model_files import read_about
+from pixda.models.saved import read_about
 
 
 def collect(grid: Grid, cells: Sequence[Planned], jobs: Sequence[Job], shares: Mapping[str, Any]) -> Comparison:

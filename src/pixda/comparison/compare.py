@@ -17,10 +17,10 @@ from pixda.comparison.pool import Places, Pool
 from pixda.comparison.results import Comparison
 from pixda.comparison.where import Where
 from pixda.comparison.write import write
-from pixda.lock import hold
+from pixda.machine.lock import hold
 from pixda.metrics import Scores
-from pixda.pace import clock
 from pixda.terminal import console
+from pixda.watch.pace import clock
 
 _WRITE_EVERY = 60.0  # seconds: the tables of an unfinished comparison may be that old
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from pixda.checkpoint import differences
 from pixda.comparison.grid import Planned, Run
 from pixda.comparison.results import Cell
 from pixda.config import plain
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.reading import read_yaml
+from pixda.training.checkpoint import differences
 
 _CONFIG = "asked.yaml"
 

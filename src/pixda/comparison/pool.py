@@ -14,7 +14,7 @@ from typing import Protocol
 from pixda.comparison.jobs import Job
 from pixda.comparison.pace import Pace
 from pixda.errors import UserError
-from pixda.lock import is_held
+from pixda.machine.lock import is_held
 
 _LOOK_EVERY = 0.2  # seconds
 _TRIES = 4  # of a job whose machine dies each time: it may be the job that kills them

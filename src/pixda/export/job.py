@@ -11,9 +11,9 @@ from pixda.export.frames import given_frames, own_frames
 from pixda.export.network import Deployed
 from pixda.export.parity import TOLERANCE, Agreement, compare
 from pixda.export.settings import Format
-from pixda.model_files import load_model
+from pixda.models.saved import load_model
 from pixda.predict.outputs import whole
-from pixda.progress import Display
+from pixda.watch.progress import Display
 
 
 def export_model(

@@ -10,7 +10,7 @@ from torch import Tensor
 from pixda.config import Machine
 from pixda.evaluation import predict, resized
 from pixda.export.formats import Runner
-from pixda.machine import make_fabric
+from pixda.machine.devices import make_fabric
 from pixda.models.segmenter import Segmenter
 
 TOLERANCE = 0.001

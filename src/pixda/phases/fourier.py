@@ -8,10 +8,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from pixda import distributed
 from pixda.data.domains import Batch, Pair
 from pixda.data.files import packed_mask
 from pixda.losses.entropy import charbonnier_entropy
+from pixda.machine import distributed
 from pixda.models.ensemble import Ensemble
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample

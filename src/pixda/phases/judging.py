@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pixda import distributed
 from pixda.losses.adversarial import critic_loss
+from pixda.machine import distributed
 from pixda.models.critics import ImageCritic
 from pixda.phases import settings
 from pixda.phases.phase import Losses, Workplace

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from pixda import distributed
 from pixda.data.domains import Domains, Pair
 from pixda.losses.likelihood import surprise
 from pixda.losses.segmentation import averaged, class_weights, focused
+from pixda.machine import distributed
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from pixda import distributed
+from pixda.machine import distributed
 from pixda.models.in_parts import InParts
 from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import own_statistics

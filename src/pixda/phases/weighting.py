@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pixda import distributed
 from pixda.data.domains import Pair
 from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, fool_loss
 from pixda.losses.weighting import mean_over_valid, realism, weighted_cross_entropy, weighting_loss
+from pixda.machine import distributed
 from pixda.models.critics import SMALLEST, ImageCritic
 from pixda.models.segmenter import Segmenter
 from pixda.models.weighting import weighting_nets

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from pixda.config import Machine
 from pixda.errors import UserError
-from pixda.machine import make_fabric
-from pixda.model_files import load_model
+from pixda.machine.devices import make_fabric
+from pixda.models.saved import load_model
 from pixda.predict.inputs import Input, find_inputs, load_image
 from pixda.predict.network import Predictor
 from pixda.predict.outputs import Outputs, fingerprint, whole
 from pixda.predict.settings import Output
 from pixda.predict.video import overlay_video
-from pixda.progress import Display
+from pixda.watch.progress import Display
 
 _NAMED_FILES = 3
 

@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from pixda.checkpoint import differences
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.predict.inputs import Input
 from pixda.predict.network import Prediction
 from pixda.predict.settings import ENDINGS, VIDEO_ENDING, Output
 from pixda.reading import read_json
+from pixda.training.checkpoint import differences
 
 
 class Outputs:

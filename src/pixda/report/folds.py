@@ -4,7 +4,7 @@ from rich.table import Table
 
 from pixda.metrics import Spread, percent
 from pixda.terminal import console
-from pixda.validation import Validation
+from pixda.training.validation import Validation
 
 
 def print_validation(validation: Validation, title: str) -> None:

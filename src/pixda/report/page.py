@@ -10,9 +10,8 @@ from markupsafe import Markup
 from pixda.comparison.rare import RARE_SHARE, rare_classes
 from pixda.config import Machine
 from pixda.errors import UserError
-from pixda.machine import make_fabric
+from pixda.machine.devices import make_fabric
 from pixda.methods import METHODS
-from pixda.progress import Display
 from pixda.report import sections
 from pixda.report.baselines import neighbours, spotlight
 from pixda.report.data import Material, open_material
@@ -22,6 +21,7 @@ from pixda.report.maps import pixel_maps
 from pixda.report.runs import RunFolder, named, one_task
 from pixda.report.study import Study, is_comparison, read_study, study_of
 from pixda.report.words import PRESETS, commands, config_text, headline, protocol, small_classes
+from pixda.watch.progress import Display
 
 _TEMPLATES = Path(__file__).with_name("templates")
 MOST_SHOWN = len(COLOURS)

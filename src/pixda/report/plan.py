@@ -5,7 +5,7 @@ from itertools import zip_longest
 
 from rich.table import Table
 
-from pixda.planning import FREE, FREE_SHARE, Needs, Plan
+from pixda.planning.cards import FREE, FREE_SHARE, Needs, Plan
 from pixda.terminal import console
 
 

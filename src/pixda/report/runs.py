@@ -10,7 +10,7 @@ from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.methods.source_only import SourceOnly
 from pixda.metrics import Scores
-from pixda.model_files import load_model
+from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.options import Training, read_training
 

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from pixda.config import Machine
-from pixda.machine import make_fabric
-from pixda.model_files import load_model
+from pixda.machine.devices import make_fabric
+from pixda.models.saved import load_model
 from pixda.predict.network import Predictor
 from pixda.predict.outputs import overlaid
 

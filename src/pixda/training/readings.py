@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from lightning_fabric import Fabric
 
-from pixda import distributed
 from pixda.data.domains import Pair
+from pixda.machine import distributed
 from pixda.phases.phase import Losses
 
 

@@ -4,8 +4,8 @@ import pytest
 from runs import two_domains, words
 
 from pixda.__main__ import main
-from pixda.memory import Memory
-from pixda.planning import Needs, plan
+from pixda.planning.cards import Needs, plan
+from pixda.planning.memory import Memory
 
 GB = 2**30
 

@@ -8,7 +8,7 @@ import numpy as np
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from PIL import Image
 
-from pixda.loggers.logger import Opened
+from pixda.watch.loggers.logger import Opened
 
 
 def open_logger(folder: Path, title: str, config: dict[str, Any]) -> Opened:

@@ -5,7 +5,7 @@ from types import FrameType, TracebackType
 
 from lightning_fabric import Fabric
 
-from pixda import distributed
+from pixda.machine import distributed
 
 
 class Stop:

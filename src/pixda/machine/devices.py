@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from pixda import distributed
 from pixda.config import Machine
 from pixda.errors import UserError
+from pixda.machine import distributed
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # the numbers that malloc.h gives mallopt's settings
 _ALL = 2**31 - 1  # bytes; the most that an int holds

@@ -9,12 +9,12 @@ from lightning_fabric import Fabric
 
 from pixda.data.domains import Domains
 from pixda.evaluation import predict
-from pixda.logs import Logs
 from pixda.metrics import ConfusionMatrix
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase
-from pixda.progress import Display
 from pixda.sheet import colourise, picture, sheet
+from pixda.watch.logs import Logs
+from pixda.watch.progress import Display
 
 _SHARE = 0.01  # of the time of the run, at most
 _SPREAD = 1.2  # the next picture of a phase comes when it has gone on for so many times as long as at the last

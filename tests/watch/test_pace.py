@@ -2,8 +2,8 @@
 
 import pytest
 
-from pixda import pace
-from pixda.pace import Pace
+from pixda.watch import pace
+from pixda.watch.pace import Pace
 
 
 class Clock:

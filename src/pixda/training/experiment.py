@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from lightning_fabric import Fabric
 
-from pixda import __version__, distributed
+from pixda import __version__
 from pixda.config import Experiment, Machine, plain
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
@@ -19,19 +19,20 @@ from pixda.data.open import open_dataset, open_test
 from pixda.data.shots import write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
-from pixda.faults import explained
-from pixda.lock import hold
-from pixda.loggers import check_installed
-from pixda.logs import Logs
-from pixda.machine import begin_processes, describe_machine, make_fabric, together
+from pixda.machine import distributed
+from pixda.machine.devices import begin_processes, describe_machine, make_fabric, together
+from pixda.machine.faults import explained
+from pixda.machine.lock import hold
 from pixda.methods import departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
-from pixda.model_files import load_model, model_hash, save_model
+from pixda.models.saved import load_model, model_hash, save_model
 from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import synchronise
 from pixda.phases.phase import Phase
-from pixda.preparation import (
+from pixda.provenance import code_hash
+from pixda.training.loop import Run
+from pixda.training.preparation import (
     check_data,
     first_segmenter,
     fit_into_memory,
@@ -39,10 +40,10 @@ from pixda.preparation import (
     phases_to_train,
     read_cached,
 )
-from pixda.progress import Display
-from pixda.provenance import code_hash
-from pixda.samples import Samples
-from pixda.training import Run
+from pixda.watch.loggers import check_installed
+from pixda.watch.logs import Logs
+from pixda.watch.progress import Display
+from pixda.watch.samples import Samples
 
 
 def run(

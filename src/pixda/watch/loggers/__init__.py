@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from pixda.errors import UserError
-from pixda.loggers.logger import Logger, Opened
+from pixda.watch.loggers.logger import Logger, Opened
 
 LoggerName = Literal["tensorboard", "wandb", "mlflow"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import wandb
 from PIL import Image
 
-from pixda.loggers.logger import Opened, remember, remembered
+from pixda.watch.loggers.logger import Opened, remember, remembered
 
 
 def open_logger(folder: Path, title: str, config: dict[str, Any]) -> Opened:

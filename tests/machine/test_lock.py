@@ -9,12 +9,12 @@ from runs import start, two_domains, wait_for, words
 
 from pixda.__main__ import main
 from pixda.errors import UserError
-from pixda.lock import hold, is_held
+from pixda.machine.lock import hold, is_held
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pixda.lock import hold
+from pixda.machine.lock import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

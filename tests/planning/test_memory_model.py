@@ -8,9 +8,9 @@ import pytest
 from lightning_fabric import Fabric
 
 from pixda.data.classes import ClassSet
-from pixda.memory import Imagined, measure
 from pixda.methods import build
 from pixda.models import build_segmenter
+from pixda.planning.memory import Imagined, measure
 
 CROP, BATCH = (320, 240), 4
 
@@ -19,7 +19,7 @@ STEP = f"""
 import json, resource, sys, torch
 from lightning_fabric import Fabric
 from pixda.data.classes import ClassSet
-from pixda.memory import Imagined
+from pixda.planning.memory import Imagined
 from pixda.methods import build
 from pixda.models import build_segmenter
 from pixda.phases.phase import Workplace

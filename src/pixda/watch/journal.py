@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from pixda.logs import Logs
-from pixda.peak import peak
-from pixda.progress import Display
 from pixda.selection import Selected
+from pixda.watch.logs import Logs
+from pixda.watch.peak import peak
+from pixda.watch.progress import Display
 
 
 class RunJournal:

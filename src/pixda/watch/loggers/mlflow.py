@@ -11,7 +11,7 @@ import mlflow
 from mlflow.entities import Metric, Param
 from PIL import Image
 
-from pixda.loggers.logger import Opened, remember, remembered
+from pixda.watch.loggers.logger import Opened, remember, remembered
 
 _LONGEST = 500  # characters of a parameter's value that every store takes
 _AT_ONCE = 100  # parameters

@@ -15,9 +15,9 @@ from pixda.data.open import open_dataset, open_shots, open_unlabelled
 from pixda.errors import UserError
 from pixda.methods import METHODS, build
 from pixda.methods.method import Method
-from pixda.model_files import load_model
 from pixda.models import build_segmenter, load_weights
 from pixda.models.in_parts import may_go_in_parts
+from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase
 

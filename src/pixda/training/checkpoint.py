@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 
 from pixda import __version__
 from pixda.errors import UserError
-from pixda.faults import of_disk
+from pixda.machine.faults import of_disk
 from pixda.models.torch_files import load_torch
 
 FORMAT = 1

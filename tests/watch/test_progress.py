@@ -1,7 +1,7 @@
 """What a user reads in a file or a pipe: plain lines, with the time left."""
 
-from pixda import progress
-from pixda.progress import Display
+from pixda.watch import progress
+from pixda.watch.progress import Display
 
 
 def test_counting_says_the_time_left_until_it_is_done(monkeypatch, capsys):

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from rich.live import Live
 
-from pixda.pace import Pace, clock
 from pixda.terminal import console
-from pixda.view import Count, Standing, live
+from pixda.watch.pace import Pace, clock
+from pixda.watch.view import Count, Standing, live
 
 _QUIET_SECONDS = 10.0
 

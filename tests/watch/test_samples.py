@@ -10,17 +10,17 @@ from PIL import Image
 from runs import two_domains, words
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pixda import samples
 from pixda.__main__ import main
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
 from pixda.data.domains import Domains
 from pixda.data.open import open_dataset
-from pixda.logs import Logs
 from pixda.methods import build
 from pixda.models import build_segmenter
-from pixda.progress import Display
-from pixda.samples import Samples
+from pixda.watch import samples
+from pixda.watch.logs import Logs
+from pixda.watch.progress import Display
+from pixda.watch.samples import Samples
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from typing import Any
 
 from PIL import Image
 
-from pixda.loggers import Logger, open_loggers
 from pixda.metrics import Scores
 from pixda.selection import Selected
+from pixda.watch.loggers import Logger, open_loggers
 
 
 class Logs:
@@ -22,7 +22,7 @@ class Logs:
 
     Args:
         folder: made if it is not there.
-        loggers: their names; see :func:`~pixda.loggers.open_loggers`.
+        loggers: their names; see :func:`~pixda.watch.loggers.open_loggers`.
         title: what the run is called there.
         config: what the run was asked for.
         say: shows the user a line.

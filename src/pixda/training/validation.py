@@ -4,16 +4,16 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from pixda import distributed
 from pixda.config import Experiment
 from pixda.data.classes import ClassSet
 from pixda.data.open import open_shots
 from pixda.data.shots import rank, write_manifest
 from pixda.errors import UserError
-from pixda.experiment import run
-from pixda.machine import begin_processes
+from pixda.machine import distributed
+from pixda.machine.devices import begin_processes
 from pixda.methods.method import Method
 from pixda.metrics import Scores, Spread
+from pixda.training.experiment import run
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,14 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from pixda import distributed
-from pixda.checkpoint import (
+from pixda.data.domains import Domains, Pair
+from pixda.errors import OnlyHere, Resumable, UserError
+from pixda.machine import distributed
+from pixda.models.saved import save_critic
+from pixda.models.segmenter import Segmenter
+from pixda.phases.phase import Phase, Workplace
+from pixda.phases.trainee import Trainee
+from pixda.training.checkpoint import (
     Position,
     fitting,
     load_checkpoint,
@@ -19,18 +25,12 @@ from pixda.checkpoint import (
     restore_random_state,
     save_checkpoint,
 )
-from pixda.data.domains import Domains, Pair
-from pixda.errors import OnlyHere, Resumable, UserError
-from pixda.journal import RunJournal
-from pixda.logs import Logs
-from pixda.model_files import save_critic
-from pixda.models.segmenter import Segmenter
-from pixda.phases.phase import Phase, Workplace
-from pixda.phases.trainee import Trainee
-from pixda.progress import Display
-from pixda.readings import NotFinite, Readings
-from pixda.samples import Samples
-from pixda.stopping import Stop
+from pixda.training.readings import NotFinite, Readings
+from pixda.training.stopping import Stop
+from pixda.watch.journal import RunJournal
+from pixda.watch.logs import Logs
+from pixda.watch.progress import Display
+from pixda.watch.samples import Samples
 
 
 @dataclass

@@ -7,10 +7,10 @@ import torch
 from pixda.config import Experiment
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
-from pixda.machine import make_fabric
-from pixda.memory import Imagined, Memory, measure
+from pixda.machine.devices import make_fabric
 from pixda.methods.method import Method
-from pixda.preparation import first_segmenter, phases_to_train
+from pixda.planning.memory import Imagined, Memory, measure
+from pixda.training.preparation import first_segmenter, phases_to_train
 
 CARDS = (8, 12, 16, 24)
 """Gigabytes (2**30 bytes) of the usual cards."""
