@@ -50,10 +50,21 @@ def test_image_critic_says_what_size_it_needs():
 
 def test_channels_are_those_of_the_paper():
     def channels(critic):
-        return [m.out_channels for m in critic.modules() if isinstance(m, nn.Conv2d)]
+        layers = [m for m in critic.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        return [layer.weight.shape[0] for layer in layers]
 
     assert channels(PixelCritic(19)) == [64, 128, 1]
     assert channels(ImageCritic(19)) == [64, 128, 256, 512, 1]
+
+
+def test_the_last_layer_of_the_pixel_critic_is_a_convolution_of_one_pixel():
+    torch.manual_seed(0)
+    critic = PixelCritic(5).to(memory_format=torch.channels_last)
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(5, 64, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(64, 128, 3, padding=1), nn.LeakyReLU(0.2)]
+    twin = nn.Sequential(*layers, nn.Conv2d(128, 1, 1))  # draws the same first weights
+    maps = softmax_map(9, 11)
+    torch.testing.assert_close(critic(maps), twin(maps))
 
 
 @pytest.mark.parametrize("critic", [PixelCritic(5), ImageCritic(5, width=4)])
