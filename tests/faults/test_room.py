@@ -122,6 +122,7 @@ def test_out_of_gpu_memory_leaves_the_last_checkpoint_and_names_what_may_change(
     said, command = capsys.readouterr().err.strip().splitlines()
     assert "Out of GPU memory (Tried to allocate 2.00 GiB)" in said
     assert "--machine.precision bf16-mixed" in said
+    assert "A plan for this card, 23.64 GB: it fits as it is." in said, "so small a network would"
     assert command.endswith("--resume true")
     assert step(out) == 8
     assert main(words(root, out, SHORT, "--resume=true", method="source_only")) == 0

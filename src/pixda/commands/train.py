@@ -11,8 +11,15 @@ def train(words: Sequence[str]) -> None:
     given = read_training(words)
     if given.out is None:
         raise UserError("--out is needed: the folder that the run is kept in, such as --out runs/first.")
+    from pixda.machine.faults import card_of
     from pixda.report import print_scores
+    from pixda.report.plan import advice
     from pixda.training.experiment import run
 
-    scores = run(given.experiment, given.recipe, given.method, given.preset, given.out, given.resume)
+    try:
+        scores = run(given.experiment, given.recipe, given.method, given.preset, given.out, given.resume)
+    except UserError as error:
+        if (card := card_of(error)) is None:
+            raise
+        raise type(error)(f"{error} {advice(given.experiment, given.recipe, card)}") from error
     print_scores({f"{given.method} ({given.preset})": scores})

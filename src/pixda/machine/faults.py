@@ -43,13 +43,20 @@ def explained(folder: Path) -> Iterator[None]:
             raise
         where = "GPU memory" if "CUDA" in str(error) else "memory"
         raise _ended(
-            f"Out of {where} ({_short(str(error))}). If others use it too, wait until they have left; else "
-            "--machine.precision bf16-mixed halves what is needed on a GPU and may be given to a run that goes on, "
-            "and a run that begins anew may have a smaller --recipe.batch, --recipe.crop or --size.",
+            f"Out of {where} ({_short(str(error))}). If others use it too, wait until they have left; else pixda plan "
+            "with the same options says what fits: --machine.recompute_blocks true, --machine.images_at_a_time 1 and, "
+            "on a GPU, --machine.precision bf16-mixed need less, and a run may go on with them; one that begins anew "
+            "may have a smaller --recipe.batch, --recipe.crop or --size.",
             folder,
         ) from error
     finally:
         threading.excepthook = before
+
+
+def card_of(error: BaseException) -> float | None:
+    """Gigabytes of the GPU that ran out of memory, as PyTorch says it; None where it was something else."""
+    found = re.search(r"CUDA out of memory.*total capacity of ([\d.]+) GiB", str(error.__cause__), re.DOTALL)
+    return float(found.group(1)) if found else None
 
 
 def _is_full(error: BaseException | None) -> bool:

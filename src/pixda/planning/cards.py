@@ -1,5 +1,6 @@
 """Which cards a run fits on, and how many images at a time: the batch stays what the recipe says."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -43,7 +44,8 @@ class Needs(NamedTuple):
 
 def needs(experiment: Experiment, method: Method) -> Needs:
     """What a run takes; its data need not be there, its pretrained weights do."""
-    fabric = make_fabric(experiment.machine)
+    # Nothing is computed; a card, which may be full, is left alone.
+    fabric = make_fabric(replace(experiment.machine, accelerator="cpu"))
     segmenter, _ = first_segmenter(experiment, ClassSet.load(experiment.classes))
     phases = phases_to_train(experiment, method, segmenter)
     streams = Imagined(method.crop or experiment.size, experiment.unlabelled is not None)

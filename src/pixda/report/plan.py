@@ -5,7 +5,10 @@ from itertools import zip_longest
 
 from rich.table import Table
 
-from pixda.planning.cards import FREE, FREE_SHARE, Needs, Plan
+from pixda.config import Experiment
+from pixda.methods.method import Method
+from pixda.planning.cards import FREE, FREE_SHARE, Needs, Plan, needs
+from pixda.planning.cards import plan as planned
 from pixda.terminal import console
 
 
@@ -31,6 +34,13 @@ def print_plan(found: Needs, plans: Sequence[Plan], batch: int, card: float) -> 
     )
     (chosen,) = (plan for plan in plans if plan.gigabytes == card)
     screen.print(f"For {card:g} GB: {_todo(chosen, found)}", soft_wrap=True)
+
+
+def advice(experiment: Experiment, method: Method, card: float) -> str:
+    """What a plan says of a run that has filled a card of so many gigabytes."""
+    found = needs(experiment, method)
+    batch: int = method.batch
+    return f"A plan for this card, {card:g} GB: {_todo(planned(found, batch, card), found)}"
 
 
 def _how(plan: Plan) -> str:
