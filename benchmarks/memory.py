@@ -58,7 +58,7 @@ def main() -> None:
     setting = Setting.from_json(given.setting)
     if given.way in ("product", "blocks again"):
         hold_memory()
-    pair = setting.pair(1)
+    pair = setting.pair(setting.step_batch)
     if given.way == "plain":
         step: Callable[[Pair], object] = plain_step(setting)
     else:

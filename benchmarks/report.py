@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import start
 from benchmarks.ceilings import Ceilings
 from benchmarks.measuring import Measured
 from benchmarks.memory import WAYS, Peak
@@ -43,13 +44,19 @@ def describe(setting: Setting, quick: bool) -> dict[str, Any]:
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "size": setting.size,
         "batch": setting.batch,
+        "step_batch": setting.step_batch,
         "network": setting.network,
         "quick": quick,
     }
 
 
 def write(
-    page: Path, machine: dict[str, Any], ceilings: Ceilings, parts: dict[str, Measured], peaks: dict[str, Peak] | None
+    page: Path,
+    machine: dict[str, Any],
+    ceilings: Ceilings,
+    parts: dict[str, Measured],
+    peaks: dict[str, Peak] | None,
+    starts: list[float] | None = None,
 ) -> None:
     """Write ``page`` and, beside it, the same as JSON; called after every part, so that a stop loses nothing."""
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -58,9 +65,10 @@ def write(
         "ceilings": asdict(ceilings),
         "parts": {name: asdict(part) for name, part in parts.items()},
         "whole_step": None if peaks is None else {way: asdict(peak) for way, peak in peaks.items()},
+        "seconds_to_the_first_step": starts,
     }
     page.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
-    page.write_text("\n".join(_page(machine, ceilings, parts, peaks)) + "\n")
+    page.write_text("\n".join(_page(machine, ceilings, parts, peaks, starts)) + "\n")
 
 
 def row(part: Measured, ceilings: Ceilings) -> str:
@@ -82,7 +90,11 @@ def row(part: Measured, ceilings: Ceilings) -> str:
 
 
 def _page(
-    machine: dict[str, Any], ceilings: Ceilings, parts: dict[str, Measured], peaks: dict[str, Peak] | None
+    machine: dict[str, Any],
+    ceilings: Ceilings,
+    parts: dict[str, Measured],
+    peaks: dict[str, Peak] | None,
+    starts: list[float] | None,
 ) -> list[str]:
     width, height = machine["size"]
     lines = [
@@ -101,10 +113,10 @@ def _page(
         _FOOT,
     ]
     if peaks is not None:
-        plain = peaks["plain"]
+        plain, each = peaks["plain"], machine["step_batch"]
         lines += [
             "",
-            "The whole step, batch 1, in a process of its own, by how it takes memory: the most of it",
+            f"The whole step, batch {each} + {each}, in a process of its own, by how it takes memory: the most of it",
             f"(goal ≤ {MEMORY_GOAL:g} of the plain form's), and seconds of the second step",
             f"(goal ≥ {STEP_GOAL:g} times as fast).",
             "",
@@ -114,6 +126,12 @@ def _page(
         for way, peak in peaks.items():
             numbers = f"{peak.gib:.2f} | {peak.gib / plain.gib:.2f} | {peak.seconds:.1f}"
             lines.append(f"| {WAYS[way]} | {numbers} | {plain.seconds / peak.seconds:.2f} |")
+    if starts is not None:
+        lines += [
+            "",
+            f"From `pixda train` to the end of its first step, {start.FRAMES} source frames, a warm cache, the small",
+            f"network: {', '.join(f'{seconds:.1f}' for seconds in starts)} s (goal < 5).",
+        ]
     return lines
 
 

@@ -22,6 +22,8 @@ class Setting:
     batch: int = 4
     critics_batch: int = 2
     """Of the critics alone: their maps at full resolution fill a small machine's memory."""
+    step_batch: int = 1
+    """Images of each domain in the whole step: the paper's 4 on a GPU."""
     scored: tuple[int, int] = (2048, 1024)
     stored: tuple[int, int] = (1914, 1052)
     """Of a source frame on disk."""

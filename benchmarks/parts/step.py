@@ -1,4 +1,4 @@
-"""One whole step of adaptation, batch 1: three networks, their losses, their optimisers."""
+"""One whole step of adaptation: three networks, their losses, their optimisers."""
 
 from pathlib import Path
 
@@ -44,8 +44,9 @@ def product_step(
     setting: Setting, pair: Pair, precision: Precision = "32-true", recompute: bool = False
 ) -> Adversarial:
     """The phase of the product, ready for :meth:`step`."""
+    batch = setting.step_batch
     phase = Adversarial(
-        "adapt", 100, 1, SegmenterOptimiser(), SegmentationLoss(), CriticOptimiser(), Alignment(), Selection(), 0.01
+        "adapt", 100, batch, SegmenterOptimiser(), SegmentationLoss(), CriticOptimiser(), Alignment(), Selection(), 0.01
     )
     streams = Streams(pair.labelled_source().names)
     network = segmenter(setting).train()
@@ -66,7 +67,7 @@ def plain_step(setting: Setting) -> PlainStep:
 
 
 def _step(setting: Setting, precision: Precision = "32-true", recompute: bool = False) -> Forms:
-    pair = setting.pair(1)
+    pair = setting.pair(setting.step_batch)
     slow, fast = plain_step(setting), product_step(setting, pair, precision, recompute)
 
     def own() -> Pair:
@@ -89,7 +90,7 @@ def _step(setting: Setting, precision: Precision = "32-true", recompute: bool = 
 
 
 PARTS = [
-    Part("step", "the whole step, batch 1", _step, at_least=1.4),
+    Part("step", "the whole step", _step, at_least=1.4),
     Part("step_again", "the same with blocks computed again", lambda setting: _step(setting, recompute=True), 1.4),
-    Part("step_bf16", "the whole step in bf16, batch 1", lambda setting: _step(setting, "bf16-mixed"), cuda_only=True),
+    Part("step_bf16", "the whole step in bf16", lambda setting: _step(setting, "bf16-mixed"), cuda_only=True),
 ]
