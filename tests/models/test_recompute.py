@@ -38,4 +38,3 @@ def test_the_statistics_of_a_batch_are_counted_once():
     network(torch.randn(2, 3, 33, 33)).sum().backward()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert {int(norm.num_batches_tracked) for norm in norms} == {1}
-    assert not any(norm.again for norm in norms)

@@ -5,6 +5,9 @@ from typing import Self
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+AnyBatchNorm = nn.modules.batchnorm._BatchNorm
+"""This one, or what takes its place where several processes share their statistics."""
+
 
 class BatchNorm(nn.BatchNorm2d):
     """`nn.BatchNorm2d`; with `frozen_statistics` it stays in eval mode, whatever `train()` says."""
@@ -14,22 +17,12 @@ class BatchNorm(nn.BatchNorm2d):
         self.frozen_statistics = frozen_statistics
         self.train()
 
-    again = False
-    """Whether a forward pass repeats one whose statistics are counted already."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise B x channels x H x W."""
-        if self.again and self.training and self.running_mean is not None and self.running_var is not None:
-            copies = self.running_mean.clone(), self.running_var.clone()
-            return F.batch_norm(x, *copies, self.weight, self.bias, True, self.momentum or 0.0, self.eps)
-        return super().forward(x)
-
     def train(self, mode: bool = True) -> Self:
         """Enter training mode, unless the statistics are frozen."""
         return super().train(mode and not self.frozen_statistics)
 
 
-def convolved(conv: nn.Conv2d, norm: BatchNorm, x: Tensor) -> Tensor:
+def convolved(conv: nn.Conv2d, norm: AnyBatchNorm, x: Tensor) -> Tensor:
     """``norm(conv(x))``, of a convolution without bias.
 
     With stored statistics the norm is a scale and a shift of each channel: they go into the kernel, so that the

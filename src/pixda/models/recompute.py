@@ -1,16 +1,16 @@
 """Features that are computed again in the backward pass instead of being kept: less memory for more time."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from pixda.models.batch_norm import BatchNorm
+from pixda.models.batch_norm import AnyBatchNorm
 
 
-def recomputed(run: Callable[[Tensor], Tensor], norms: list[BatchNorm], x: Tensor) -> Tensor:
+def recomputed(run: Callable[[Tensor], Tensor], norms: Sequence[AnyBatchNorm], x: Tensor) -> Tensor:
     """``run(x)``, of which nothing but ``x`` is kept for the gradient; to the last bit the same values and gradients.
 
     What lies between ``x`` and the input of the last layer is computed twice, so that a last convolution costs
@@ -24,15 +24,14 @@ def recomputed(run: Callable[[Tensor], Tensor], norms: list[BatchNorm], x: Tenso
     return result
 
 
-def _again(norms: list[BatchNorm]) -> AbstractContextManager[None]:
-    @contextmanager
-    def repeating() -> Iterator[None]:
-        for norm in norms:
-            norm.again = True
-        try:
-            yield
-        finally:
-            for norm in norms:
-                norm.again = False
-
-    return repeating()
+@contextmanager
+def _again(norms: Sequence[AnyBatchNorm]) -> Iterator[None]:
+    """While a pass is repeated, copies take what it would count. Of any kind of norm: processes may share theirs."""
+    counted = [(norm, name, buffer) for norm in norms if norm.training for name, buffer in norm.named_buffers()]
+    for norm, name, buffer in counted:
+        setattr(norm, name, buffer.clone())
+    try:
+        yield
+    finally:
+        for norm, name, buffer in counted:
+            setattr(norm, name, buffer)
