@@ -1,6 +1,7 @@
 """Functions that run in several processes at once, joined as torchrun joins them, with gloo on the CPU."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from pixda.phases.settings import (
 from pixda.phases.settings import Distillation as DistillationSettings
 from pixda.phases.supervised import Supervised
 from pixda.phases.weighting import Weighting as WeightingPhase
+from pixda.stopping import Stop
 
 SIZE = (64, 48)
 BATCH = 4
@@ -183,7 +185,24 @@ def first_steps(fabric, root, only=None, statistics="synchronised"):
 def steps_and_statistics(fabric, root):
     """The first steps; one with batch statistics that each process takes for itself; networks whose norms share."""
     own = first_steps(fabric, root, "joint", "own")["joint"]
-    return {"steps": first_steps(fabric, root), "own": own, "backbones": passes_of_backbones(fabric)}
+    found = {"steps": first_steps(fabric, root), "own": own, "backbones": passes_of_backbones(fabric)}
+    return found | {"stop": ctrl_c_one_after_the_other(fabric)}
+
+
+def ctrl_c_one_after_the_other(fabric):
+    """What each was asked once the first process alone was, and how often Ctrl-C must come until it stops at once."""
+    with Stop() as stop:
+        if fabric.is_global_zero:
+            os.kill(os.getpid(), signal.SIGINT)
+        stop.agree(fabric)
+        asked, times = stop.asked, int(fabric.is_global_zero)
+        try:
+            while times < 3:
+                times += 1
+                os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            return asked, times
+    return asked, None
 
 
 def passes_of_backbones(fabric):

@@ -83,6 +83,11 @@ def test_backbones_of_two_processes_count_one_batch_once_as_one_does(of_two, fab
             torch.testing.assert_close(found["backbones"][name][key], value, rtol=1e-8, atol=1e-8)
 
 
+def test_ctrl_c_that_reaches_one_process_after_another_is_one(of_two):
+    """The second one in a process stops it at once, without saving; the first one does not, told of another or not."""
+    assert [found["stop"] for found in of_two] == [("SIGINT", 2), ("SIGINT", 2)]
+
+
 @pytest.mark.slow
 def test_four_processes_descend_the_gradients_of_one(root, alone, tmp_path):
     """One image each; one of them has no labelled pixel, and some have no image of a source."""
