@@ -243,6 +243,27 @@ def test_any_process_is_asked_to_stop_and_all_do_after_one_step(root, of_two, tm
     assert weights_of(out) == weights_of(of_two[0]), "to the last bit"
 
 
+@pytest.mark.slow
+def test_what_processes_cannot_read_counts_together(tmp_path):
+    """Two files break, and whichever process meets them: one may be skipped, or two."""
+    root, out = two_domains(tmp_path), tmp_path / "run"
+    more = ("--recipe.batch=4", "--machine.devices=2")
+    process = start(root, out, *more, "--skip_unreadable=1")
+    wait_for(process, out / "logs/pretrain.csv", 4)
+    for bad in ("source/images/004.png", "source/masks/007.png"):
+        (root / bad).write_bytes((root / bad).read_bytes()[:60])
+    text = said_by(process)
+    assert process.returncode == 1, text
+    assert "It is one more than the 1 that may be skipped (--skip_unreadable)." in text
+    assert "--resume true goes on from it" in text
+    process = start(root, out, *more, "--skip_unreadable=2")
+    text = said_by(process)
+    assert process.returncode == 0, text
+    assert "skipped, 2 of at most 2: " in text
+    skipped = json.loads((out / "model.json").read_text())["made"]["skipped"]["files"]
+    assert sorted(name for said in skipped for name in ("004.png", "007.png") if name in said) == ["004.png", "007.png"]
+
+
 # ---- begun by others
 
 
