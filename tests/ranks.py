@@ -1,11 +1,13 @@
 """Functions that run in several processes at once, joined as torchrun joins them, with gloo on the CPU."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 
 import torch
 import torch.multiprocessing as multiprocessing
+from pixda.training.stopping import Stop
 from torch import nn
 
 from pixda.data.classes import ClassSet
@@ -13,6 +15,8 @@ from pixda.data.domains import Domains
 from pixda.data.folder import Folder
 from pixda.machine import distributed
 from pixda.models.batch_norm import BatchNorm
+from pixda.models.mobilenet import MobileNetV2
+from pixda.models.resnet import ResNet
 from pixda.models.segmenter import Middle, Segmenter
 from pixda.models.synchronised import SynchronisedBatchNorm, synchronise
 from pixda.phases.adversarial import Adversarial
@@ -178,9 +182,44 @@ def first_steps(fabric, root, only=None, statistics="synchronised"):
     return found
 
 
-def steps_with_shared_and_with_own_statistics(fabric, root):
-    """The first steps, and one with batch statistics that each process takes for itself."""
-    return {**first_steps(fabric, root), "own": first_steps(fabric, root, "joint", "own")["joint"]}
+def steps_and_statistics(fabric, root):
+    """The first steps; one with batch statistics that each process takes for itself; networks whose norms share."""
+    own = first_steps(fabric, root, "joint", "own")["joint"]
+    found = {"steps": first_steps(fabric, root), "own": own, "backbones": passes_of_backbones(fabric)}
+    return found | {"stop": ctrl_c_one_after_the_other(fabric)}
+
+
+def ctrl_c_one_after_the_other(fabric):
+    """What each was asked once the first process alone was, and how often Ctrl-C must come until it stops at once."""
+    with Stop() as stop:
+        if fabric.is_global_zero:
+            os.kill(os.getpid(), signal.SIGINT)
+        stop.agree(fabric)
+        asked, times = stop.asked, int(fabric.is_global_zero)
+        try:
+            while times < 3:
+                times += 1
+                os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            return asked, times
+    return asked, None
+
+
+def passes_of_backbones(fabric):
+    """Gradients and statistics of one step of the backbones that handle their norms in ways of their own."""
+    found = {}
+    for name, build in {"resnet": lambda: ResNet((1, 1, 1, 1), width=4), "mobilenet": MobileNetV2}.items():
+        torch.manual_seed(0)
+        network, images = build().double().train(), torch.randn(4, 3, 33, 33, dtype=torch.float64)
+        if fabric.world_size > 1:
+            synchronise(network, fabric.device)
+        features = network(images[fabric.global_rank :: fabric.world_size])
+        features = features if isinstance(features, tuple) else (features,)
+        sum(part.square().sum() for part in features).backward()
+        learnt = {key: p.grad for key, p in network.named_parameters() if p.grad is not None}
+        found[name] = {key: distributed.total(fabric, gradient) for key, gradient in learnt.items()}
+        found[name] |= network.named_buffers()
+    return found
 
 
 def normalised(fabric, images, slopes):

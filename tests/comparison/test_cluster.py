@@ -170,7 +170,7 @@ def test_ctrl_c_lets_the_cells_save_what_they_have(start, tmp_path):
     said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert said.strip().splitlines()[-1].startswith("pixda: Stopped by SIGINT")
-    assert "Stopped by SIGTERM at step" in (joint(out) / "log.txt").read_text()
+    assert "Stopped by SIGTERM, and saved at step" in (joint(out) / "log.txt").read_text()
     assert not processes(out / "runs")
 
 

@@ -96,6 +96,23 @@ def test_a_mistake_names_its_row_or_split(grid, changes, said):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("where", ["grid", "row", "method", "label", "split"])
+def test_a_mistake_does_not_repeat_a_value_of_pages(grid, where):
+    """What the fuzzed readers found: nine thousand characters as the name of a preset."""
+    pages = "x" * 9_000
+    row = {"method": "joint", "preset": "papers"}
+    changes = {
+        "grid": {"preset": pages},
+        "row": {"rows": {"mine": row | {"preset": pages}}},
+        "method": {"rows": {"mine": {"method": pages}}},
+        "label": {"rows": {pages: row}},
+        "split": {"rows": {"mine": row}, "splits": {pages: {}}},
+    }[where]
+    with pytest.raises(UserError, match=r"There is no (preset|method)") as error:
+        plan(grid(**changes))
+    assert len(str(error.value)) < 500
+
+
 def test_the_folder_of_another_grid_is_not_taken_over(grid, tmp_path):
     jobs_for(plan(grid()), tmp_path / "out")
     with pytest.raises(UserError, match="joint_steps: 4 -> 5"):

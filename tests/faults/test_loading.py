@@ -147,6 +147,19 @@ def test_one_file_too_many_and_no_file_left_are_said(streams):
         drawn(make(100))
 
 
+def test_what_several_processes_cannot_read_counts_together_and_once():
+    told = []
+    unreadable = Unreadable(limit=3)
+    unreadable.tell = told.append
+    unreadable.add(UserError("a."))
+    unreadable.join([["a.", "b."], ["b.", "c."], []])
+    unreadable.join([["a.", "b.", "c."], ["b."]])
+    assert unreadable.files == ["a.", "b.", "c."]
+    assert told == [f"skipped, {count} of at most 3: {name}." for count, name in ((1, "a"), (2, "b"), (3, "c"))]
+    with pytest.raises(UserError, match=r"d\. It is one more than the 3 that may be skipped"):
+        unreadable.join([["a."], ["d."]])
+
+
 def test_an_unreadable_image_does_not_stay_in_a_selection(tmp_path):
     """Nobody can say what its score is."""
     root, out = two_domains(tmp_path), tmp_path / "run"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from lightning_fabric import Fabric
-from ranks import first_steps, in_processes, normalised, steps_with_shared_and_with_own_statistics
+from ranks import first_steps, in_processes, normalised, passes_of_backbones, steps_and_statistics
 from runs import junk, two_domains
 
 
@@ -22,6 +22,11 @@ def fabric():
 @pytest.fixture(scope="module")
 def alone(root, fabric):
     return first_steps(fabric, root)
+
+
+@pytest.fixture(scope="module")
+def of_two(root, tmp_path_factory):
+    return in_processes(2, steps_and_statistics, tmp_path_factory.mktemp("two"), root)
 
 
 def difference(found, expected):
@@ -49,12 +54,13 @@ def assert_the_steps_of_one(of_all, alone):
             assert together.item() == pytest.approx(loss.item(), rel=1e-4), (name, key)
 
 
-def test_two_processes_descend_the_gradients_of_one(root, alone, tmp_path):
+def test_two_processes_descend_the_gradients_of_one(of_two, alone):
     """Every phase, on batches whose halves have unequal numbers of labelled pixels and unequal parts of each source."""
-    of_all = in_processes(2, steps_with_shared_and_with_own_statistics, tmp_path, root)
-    own = [found.pop("own") for found in of_all]
-    assert_the_steps_of_one(of_all, alone)
+    assert_the_steps_of_one([found["steps"] for found in of_two], alone)
 
+
+def test_each_process_may_normalise_by_its_own_images(of_two, alone):
+    own = [found["own"] for found in of_two]
     for key, gradient in own[0]["gradients"].items():
         assert torch.equal(gradient, own[1]["gradients"][key]), "they learn one network all the same"
     apart = [difference(gradient, alone["joint"]["gradients"][key]) for key, gradient in own[0]["gradients"].items()]
@@ -62,6 +68,24 @@ def test_two_processes_descend_the_gradients_of_one(root, alone, tmp_path):
     for key, statistic in own[0]["running"].items():
         assert torch.equal(statistic, own[1]["running"][key]), "the running ones are the mean of all"
         assert difference(statistic, alone["joint"]["running"][key]) < 0.2
+
+
+@pytest.mark.parametrize("name", ["resnet", "mobilenet"])
+def test_backbones_of_two_processes_count_one_batch_once_as_one_does(of_two, fabric, name):
+    """ResNet computes some norms twice, MobileNet goes around those that are frozen."""
+    expected = passes_of_backbones(fabric)[name]
+    counted = [int(value) for key, value in expected.items() if key.endswith("num_batches_tracked")]
+    assert counted
+    assert set(counted) == {1}
+    for found in of_two:
+        assert set(found["backbones"][name]) == set(expected)
+        for key, value in expected.items():
+            torch.testing.assert_close(found["backbones"][name][key], value, rtol=1e-8, atol=1e-8)
+
+
+def test_ctrl_c_that_reaches_one_process_after_another_is_one(of_two):
+    """The second one in a process stops it at once, without saving; the first one does not, told of another or not."""
+    assert [found["stop"] for found in of_two] == [("SIGINT", 2), ("SIGINT", 2)]
 
 
 @pytest.mark.slow

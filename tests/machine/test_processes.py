@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -35,9 +36,23 @@ def alone(root, tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def of_two(root, tmp_path_factory):
+    """The same in two processes, and what it said."""
+    out = tmp_path_factory.mktemp("runs") / "two"
+    process = start(root, out, "--recipe.batch=4", "--machine.devices=2")
+    text = said_by(process)
+    assert process.returncode == 0, text
+    return out, text
+
+
 def said_by(process):
     text, _ = process.communicate(timeout=SECONDS)
     return text
+
+
+def weights_of(out):
+    return (out / "model.safetensors").read_bytes()
 
 
 def assert_the_same_run(out, alone):
@@ -54,13 +69,11 @@ def assert_the_same_run(out, alone):
         assert {row["step"] for row in theirs} <= {row["step"] for row in mine}
 
 
-def test_a_run_of_two_processes_is_the_run_of_one(root, alone, tmp_path):
-    process = start(root, tmp_path / "run", "--recipe.batch=4", "--machine.devices=2")
-    text = said_by(process)
-    assert process.returncode == 0, text
-    assert_the_same_run(tmp_path / "run", alone)
-    assert (tmp_path / "run/scores.json").read_text() == (alone / "scores.json").read_text()
-    made = json.loads((tmp_path / "run/model.json").read_text())["made"]
+def test_a_run_of_two_processes_is_the_run_of_one(alone, of_two):
+    out, text = of_two
+    assert_the_same_run(out, alone)
+    assert (out / "scores.json").read_text() == (alone / "scores.json").read_text()
+    made = json.loads((out / "model.json").read_text())["made"]
     assert made["machine"]["processes"] == 2
     assert text.count("2 processes, 2 of 4 images of a batch each; batch normalisation takes the statistics of") == 1
     assert text.count("scoring 3/3") == text.count("pixel accuracy") == 1, "one of them speaks"
@@ -153,7 +166,7 @@ def test_what_is_missing_on_one_host_is_named_by_its_process(root, tmp_path):
             )
         )
     texts = [said_by(process) for process in running]
-    assert [process.returncode for process in running] == [1, 1]
+    assert [process.returncode for process in running] == [1, 1], texts
     assert "Process 2 of 2, on " in texts[1]
     assert "data/source" in texts[1]
     assert "Process 1 of 2 has lost another one" in texts[0]
@@ -177,7 +190,7 @@ def wait_until_gone(pids):
 @pytest.mark.parametrize(
     ("phase", "which", "then"), [("adapt", "the first", 4), ("distil", "another", 1), ("pretrain", "another", 2)]
 )
-def test_a_process_that_is_killed_ends_all_and_any_number_goes_on(root, alone, tmp_path, phase, which, then):
+def test_a_process_that_is_killed_ends_all_and_any_number_goes_on(root, alone, of_two, tmp_path, phase, which, then):
     out = tmp_path / "run"
     process = start(root, out, "--recipe.batch=4", "--machine.devices=2")
     wait_for(process, out / f"logs/{phase}.csv", 4)
@@ -194,26 +207,61 @@ def test_a_process_that_is_killed_ends_all_and_any_number_goes_on(root, alone, t
     text = said_by(process)
     assert process.returncode == 0, text
     assert_the_same_run(out, alone)
+    if then == 2:
+        assert weights_of(out) == weights_of(of_two[0]), "to the last bit"
 
 
 @pytest.mark.slow
-def test_the_first_process_is_asked_to_stop_and_all_do_after_one_step(root, alone, tmp_path):
-    out, whole = tmp_path / "run", tmp_path / "whole"
-    process = start(root, out, "--recipe.batch=4", "--machine.devices=2")
-    wait_for(process, out / "logs/pretrain.csv", 4)
+@pytest.mark.parametrize(
+    ("phase", "step", "which", "how"),
+    [
+        ("pretrain", 10, "the first", signal.SIGTERM),
+        ("pretrain", 20, "another", signal.SIGTERM),  # its last step: selection comes next
+        ("adapt", 4, "all", signal.SIGTERM),  # its last step, too
+        ("pretrain", 10, "all", signal.SIGINT),
+    ],
+)
+def test_any_process_is_asked_to_stop_and_all_do_after_one_step(root, of_two, tmp_path, phase, step, which, how):
+    out = tmp_path / "run"
+    more = ("--recipe.batch=4", "--machine.devices=2", "--checkpoint_every=1000")
+    process = start(root, out, *more)
+    wait_for(process, out / f"logs/{phase}.csv", step)
     others = children(process)
-    process.send_signal(signal.SIGTERM)
+    asked = {"the first": [process.pid], "another": others, "all": [process.pid, *others]}[which]
+    for pid in asked:
+        os.kill(pid, how)
     text = said_by(process)
     wait_until_gone(others)
-    assert process.returncode == 1
-    assert text.count("Stopped by SIGTERM at step") == 1
+    assert process.returncode == 1, text
+    said = re.findall(rf"Stopped by {how.name}, and saved at step (\d+) of phase \w+", text)
+    position = torch.load(out / "checkpoint.pt", weights_only=True)["position"]
+    assert said == [str(position["step"])], text
     assert "lost" not in text
-    for folder in (out, whole):
-        process = start(root, folder, "--recipe.batch=4", "--machine.devices=2")
-        text = said_by(process)
-        assert process.returncode == 0, text
-    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes(), "to the last bit"
-    assert_the_same_run(out, alone)
+    process = start(root, out, *more)
+    text = said_by(process)
+    assert process.returncode == 0, text
+    assert weights_of(out) == weights_of(of_two[0]), "to the last bit"
+
+
+@pytest.mark.slow
+def test_what_processes_cannot_read_counts_together(tmp_path):
+    """Two files break, and whichever process meets them: one may be skipped, or two."""
+    root, out = two_domains(tmp_path), tmp_path / "run"
+    more = ("--recipe.batch=4", "--machine.devices=2")
+    process = start(root, out, *more, "--skip_unreadable=1")
+    wait_for(process, out / "logs/pretrain.csv", 4)
+    for bad in ("source/images/004.png", "source/masks/007.png"):
+        (root / bad).write_bytes((root / bad).read_bytes()[:60])
+    text = said_by(process)
+    assert process.returncode == 1, text
+    assert "It is one more than the 1 that may be skipped (--skip_unreadable)." in text
+    assert "--resume true goes on from it" in text
+    process = start(root, out, *more, "--skip_unreadable=2")
+    text = said_by(process)
+    assert process.returncode == 0, text
+    assert "skipped, 2 of at most 2: " in text
+    skipped = json.loads((out / "model.json").read_text())["made"]["skipped"]["files"]
+    assert sorted(name for said in skipped for name in ("004.png", "007.png") if name in said) == ["004.png", "007.png"]
 
 
 # ---- begun by others

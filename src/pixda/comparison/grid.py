@@ -93,7 +93,7 @@ def plan(grid: Grid) -> list[Planned]:
 def _planned(grid: Grid) -> Iterator[Planned]:
     splits = grid.splits or {"": {}}
     for (split, changes), (label, row) in product(splits.items(), grid.rows.items()):
-        where = f"Row '{label}'" + (f", split '{split}'" if split else "")
+        where = f"Row '{label[:50]}'" + (f", split '{split[:50]}'" if split else "")
         try:
             run, first = _read_row(grid, changes, row)
         except UserError as error:

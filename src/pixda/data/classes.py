@@ -50,7 +50,7 @@ class ClassSet:
             shipped = sorted(file.stem for file in _SHIPPED.glob("*.yaml"))
             if str(name_or_path) not in shipped:
                 raise UserError(
-                    f"There is no class set '{name_or_path}': the ones that come with PixDA are "
+                    f"There is no class set '{str(name_or_path)[:200]}': the ones that come with PixDA are "
                     f"{', '.join(shipped)}; give one of your own as the path of a .yaml file."
                 )
             path = _SHIPPED / f"{name_or_path}.yaml"

@@ -1,7 +1,7 @@
 """Loading that goes on, or stops without a loss, when a file turns unreadable or a loader process dies."""
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from torch.utils.data import DataLoader
@@ -36,6 +36,11 @@ class Unreadable:
             raise UserError(f"{text} It is one more than the {self.limit} that may be skipped (--skip_unreadable).")
         self.files.append(text)
         self.tell(f"skipped, {len(self.files)} of at most {self.limit}: {text}")
+
+    def join(self, of_all: Iterable[Sequence[str]]) -> None:
+        """Count what any process has found, each file once. Raises UserError where together they are too many."""
+        for text in dict.fromkeys(chain.from_iterable(of_all)):
+            self.add(UserError(text))
 
 
 def complete(

@@ -36,9 +36,9 @@ def build(method: str, preset: str = "paper", **changes: Any) -> Method:
         UserError: there is no such method, preset or setting; the text lists the choices.
     """
     if method not in METHODS:
-        raise UserError(f"There is no method '{method}'; choose one of {', '.join(METHODS)}.")
+        raise UserError(f"There is no method '{method[:50]}'; choose one of {', '.join(METHODS)}.")
     if preset not in PRESETS:
-        raise UserError(f"There is no preset '{preset}'; choose one of {', '.join(PRESETS)}.")
+        raise UserError(f"There is no preset '{preset[:50]}'; choose one of {', '.join(PRESETS)}.")
     known = [field.name for field in fields(METHODS[method])]
     if unknown := [name for name in changes if name not in known]:
         raise UserError(f"The method '{method}' has no setting '{unknown[0]}'; it has {', '.join(known)}.")

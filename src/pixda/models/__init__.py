@@ -52,7 +52,9 @@ def build_segmenter(architecture: str, classes: ClassSet, **options: Any) -> Seg
     try:
         build = ARCHITECTURES[architecture]
     except KeyError:
-        raise UserError(f"There is no segmenter '{architecture}'; choose one of {', '.join(ARCHITECTURES)}.") from None
+        raise UserError(
+            f"There is no segmenter '{architecture[:50]}'; choose one of {', '.join(ARCHITECTURES)}."
+        ) from None
     signature = inspect.signature(build)
     try:
         bound = signature.bind(classes, **options)

@@ -5,6 +5,9 @@ from typing import Self
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+AnyBatchNorm = nn.modules.batchnorm._BatchNorm
+"""This one, or what takes its place where several processes share their statistics."""
+
 
 class BatchNorm(nn.BatchNorm2d):
     """`nn.BatchNorm2d`; with `frozen_statistics` it stays in eval mode, whatever `train()` says."""
@@ -19,7 +22,7 @@ class BatchNorm(nn.BatchNorm2d):
         return super().train(mode and not self.frozen_statistics)
 
 
-def convolved(conv: nn.Conv2d, norm: BatchNorm, x: Tensor) -> Tensor:
+def convolved(conv: nn.Conv2d, norm: AnyBatchNorm, x: Tensor) -> Tensor:
     """``norm(conv(x))``, of a convolution without bias.
 
     With stored statistics the norm is a scale and a shift of each channel: they go into the kernel, so that the

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from pixda.errors import UserError
-from pixda.models.batch_norm import BatchNorm, convolved
+from pixda.models.batch_norm import AnyBatchNorm, BatchNorm, convolved
 from pixda.models.recompute import Block
 
 # Of each stage: expansion, output channels, blocks, stride. In the classifier the 160-channel one has stride 2.
@@ -38,7 +38,7 @@ class Unit(nn.Sequential):
         """B x inputs x H x W -> B x outputs x H/stride x W/stride."""
         conv, norm, relu = self
         assert isinstance(conv, nn.Conv2d)
-        assert isinstance(norm, BatchNorm)
+        assert isinstance(norm, AnyBatchNorm)
         out: Tensor = relu(convolved(conv, norm, x))
         return out
 
@@ -67,7 +67,7 @@ class InvertedResidual(Block):
         for unit in units:
             out = unit(out)
         assert isinstance(conv, nn.Conv2d)
-        assert isinstance(norm, BatchNorm)
+        assert isinstance(norm, AnyBatchNorm)
         out = convolved(conv, norm, out)
         return x + out if self.residual else out
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from pixda.models.batch_norm import AnyBatchNorm
+
 
 class Block(nn.Module):
     """A stretch of a network, `run`, that keeps nothing but its input for the gradient where `recompute` is set."""
@@ -17,19 +19,14 @@ class Block(nn.Module):
         """What `run` makes of it."""
         if not self.recompute:
             return self.run(x)
-        return recomputed(self.run, [part for part in self.modules() if is_norm(part)], x)
+        return recomputed(self.run, [part for part in self.modules() if isinstance(part, AnyBatchNorm)], x)
 
     def run(self, x: Tensor) -> Tensor:
         """Features to features."""
         raise NotImplementedError
 
 
-def is_norm(part: nn.Module) -> bool:
-    """Whether it may keep statistics of what passes through it."""
-    return isinstance(part, nn.modules.batchnorm._BatchNorm)
-
-
-def recomputed(run: Callable[[Tensor], Tensor], norms: Sequence[nn.Module], x: Tensor) -> Tensor:
+def recomputed(run: Callable[[Tensor], Tensor], norms: Sequence[AnyBatchNorm], x: Tensor) -> Tensor:
     """``run(x)``, of which nothing but ``x`` is kept for the gradient; to the last bit the same values and gradients.
 
     What lies between ``x`` and the input of the last layer is computed twice, so that a last convolution costs
@@ -38,17 +35,19 @@ def recomputed(run: Callable[[Tensor], Tensor], norms: Sequence[nn.Module], x: T
     if not torch.is_grad_enabled():
         return run(x)
     result: Tensor = checkpoint(
-        run, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (nullcontext(), _repeating(norms))
+        run, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (nullcontext(), _again(norms))
     )
     return result
 
 
 @contextmanager
-def _repeating(norms: Sequence[nn.Module]) -> Iterator[None]:
-    """Leave the statistics of norms as they are, whatever passes through them."""
-    kept = [(buffer, buffer.clone()) for norm in norms if norm.training for buffer in norm.buffers()]
+def _again(norms: Sequence[AnyBatchNorm]) -> Iterator[None]:
+    """While a pass is repeated, copies take what it would count. Of any kind of norm: processes may share theirs."""
+    counted = [(norm, name, buffer) for norm in norms if norm.training for name, buffer in norm.named_buffers()]
+    for norm, name, buffer in counted:
+        setattr(norm, name, buffer.clone())
     try:
         yield
     finally:
-        for buffer, before in kept:
-            buffer.data.copy_(before)  # .data: a graph that waits for its backward pass may hold the buffer
+        for norm, name, buffer in counted:
+            setattr(norm, name, buffer)

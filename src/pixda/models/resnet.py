@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from pixda.models.batch_norm import BatchNorm
+from pixda.models.batch_norm import AnyBatchNorm, BatchNorm
 from pixda.models.recompute import Block, recomputed
 
 RESNET50 = (3, 4, 6, 3)
@@ -52,7 +52,7 @@ class Bottleneck(Block):
         activated: Tensor = self.relu(out)
         return activated
 
-    def _after(self, norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    def _after(self, norm: AnyBatchNorm, conv: nn.Module, x: Tensor) -> Tensor:
         """Norm, ReLU, convolution: the first two are made again in the backward pass, where not all of the block is."""
 
         def run(x: Tensor) -> Tensor:

@@ -245,7 +245,17 @@ class Run:
     # ---- the state
 
     def _save(self, phase: Phase) -> None:
-        """Keep everything. Raises UserError where a network is not finite, Resumable where there is no room."""
+        """Keep everything.
+
+        Raises:
+            UserError: a network is not finite.
+            Resumable: there is no room, or the processes have found too many unreadable files together.
+        """
+        unreadable = self.domains.unreadable
+        try:
+            unreadable.join(distributed.gathered(self.fabric, unreadable.files))
+        except UserError as error:
+            raise Resumable(f"{error} The last checkpoint is whole; --resume true goes on from it.") from error
         step = f"step {self.position.step} of phase {phase.name}"
         for name, trainee in phase.trainees().items():
             if not trainee.is_finite():

@@ -9,10 +9,14 @@ from pixda.machine import distributed
 
 
 class Stop:
-    """While it is entered, Ctrl-C and SIGTERM only leave word; a second Ctrl-C stops at once."""
+    """While it is entered, Ctrl-C and SIGTERM only leave word; a second Ctrl-C stops at once.
+
+    What another process was asked is none of this one's: one Ctrl-C may reach them one after the other.
+    """
 
     def __init__(self) -> None:
         self._number = 0
+        self._heard = False  # by this process itself
 
     @property
     def asked(self) -> str | None:
@@ -32,6 +36,6 @@ class Stop:
             signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._number and number == signal.SIGINT:
+        if self._heard and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self._number = number
+        self._number, self._heard = number, True
