@@ -4,6 +4,7 @@ Whatever is the same for all (files, checks, what a user sees) the first process
 is one process, everything here gives back what it was given.
 """
 
+import atexit
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -81,7 +82,9 @@ def start(accelerator: str, precision: str, devices: int) -> Fabric:
             plugins=[environment],
         )
         fabric.launch()
-        _patient = _patient or dist.new_group(backend="gloo", timeout=_PATIENCE)
+        if _patient is None:
+            _patient = dist.new_group(backend="gloo", timeout=_PATIENCE)
+            atexit.register(_leave)
     except Exception as error:  # Fabric and torch raise many kinds: too few devices, ports in use, peers that are gone
         raise UserError(
             f"{processes * hosts} processes could not be begun ({_first_line(error)}): correct --machine.devices, or "
@@ -90,6 +93,14 @@ def start(accelerator: str, precision: str, devices: int) -> Fabric:
     if not fabric.is_global_zero:
         terminal.be_quiet()
     return fabric
+
+
+def _leave() -> None:
+    """Let go of the others before Python ends: gloo's threads, should they outlive it, abort the process."""
+    global _patient
+    _patient = None
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _begun_outside() -> tuple[ClusterEnvironment | None, int, int]:
