@@ -8,7 +8,6 @@ as long. Time is processor time, memory the peak of a process of its own. Writes
 import argparse
 import json
 import math
-import resource
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from pixda.models import build_segmenter
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.phase import Workplace
 from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+from pixda.watch.peak import of_process
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "growth.png"
 BASE = {"side": 128, "batch": 1, "classes": 19}
@@ -75,7 +75,7 @@ def measured(what: str, value: int) -> tuple[float, float]:
         began = time.process_time()
         run()
         times.append(time.process_time() - began)
-    return min(times), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return min(times), (of_process() or math.nan) / 2**30
 
 
 def in_a_child(what: str, value: int) -> tuple[float, float]:

@@ -2,8 +2,8 @@
 
 import argparse
 import json
+import math
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from benchmarks.parts.step import plain_step, product_step
 from benchmarks.setting import Setting
 from pixda.data.domains import Pair
 from pixda.machine.devices import hold_memory
+from pixda.watch.peak import of_process
 
 WAYS = {
     "plain": "plain",
@@ -68,7 +69,7 @@ def main() -> None:
     if setting.device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(setting.device) / 2**30
     else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        peak = (of_process() or math.nan) / 2**30
     print(json.dumps({"gib": peak, "seconds": seconds}))
 
 
