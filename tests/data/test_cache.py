@@ -25,7 +25,7 @@ SAMPLE = 4 * 24 * 18
 
 # A process that fills the cache of `dataset`, slowly; what is made counts after every second sample.
 FILL = f"""
-import resource, sys, time
+import resource, signal, sys, time
 from pathlib import Path
 from pixda.data import cache
 from pixda.data.camvid import CamVid
@@ -41,6 +41,7 @@ class Slow(CamVid):
 cache._AT_A_TIME = 2 * {SAMPLE}
 if len(sys.argv) > 4:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), -1))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background hands down that it is ignored
 dataset = Slow(Path(sys.argv[1]), "train", ClassSet.load("camvid-11"), {SIZE})
 made = cache.Cache(Path(sys.argv[2]), dataset)
 try:
