@@ -52,7 +52,7 @@ def measure(part: Part, setting: Setting, seconds: float) -> Measured:
         Worker(part.name, "plain", setting, as_in_a_run=part.at_most is not None) as plainly,
         Worker(part.name, "product", setting, as_in_a_run=True) as fast,
     ):
-        plainly.turn(), fast.turn()  # both are there
+        plainly.turn(), fast.turn()  # what is made with the first run is not counted
         began = time.perf_counter()
         while len(turns) < 3 or (time.perf_counter() - began < seconds and len(turns) < 200):
             turns.append((*plainly.turn(), *fast.turn()))
