@@ -90,7 +90,7 @@ def main() -> None:
         return
     run = forms.plain if given.form == "plain" else forms.product
     for _ in sys.stdin:
-        # Several runs where they are short: in the first one caches are cold and threads asleep, as in no training step.
+        # Several runs where they are short: the first meets cold caches and sleeping threads, as no training step does.
         runs = [timed(run, setting)]
         while sum(wall for wall, _ in runs) < TURN:
             runs.append(timed(run, setting))

@@ -201,11 +201,13 @@ def _nll(log_probs: Tensor, labels: Tensor) -> Tensor:
 
 def _minus_one_hot(probs: Tensor, labels: Tensor, slope: Tensor) -> Tensor:
     """``(p - 1[y]) slope`` in place of ``p``; zero at ignored pixels."""
-    return _take_slope(probs.mul_(slope.masked_fill(labels == IGNORE, 0)[:, None]), labels, slope)
+    ignored = labels == IGNORE
+    slope = slope.masked_fill(ignored, 0)[:, None]
+    return probs.mul_(slope).scatter_add_(1, labels.masked_fill(ignored, 0)[:, None], slope.neg())
 
 
 def _take_slope(values: Tensor, labels: Tensor, slope: Tensor) -> Tensor:
     """``values - 1[y] slope`` in place; as they are at ignored pixels."""
-    valid = labels != IGNORE
-    minus = (slope * valid).neg_()[:, None]
-    return values.scatter_add_(1, labels.masked_fill(~valid, 0)[:, None], minus)
+    ignored = labels == IGNORE
+    minus = slope.masked_fill(ignored, 0).neg_()[:, None]
+    return values.scatter_add_(1, labels.masked_fill(ignored, 0)[:, None], minus)
