@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 import torch.multiprocessing as multiprocessing
-from pixda.training.stopping import Stop
 from torch import nn
 
 from pixda.data.classes import ClassSet
@@ -37,6 +36,7 @@ from pixda.phases.settings import (
 from pixda.phases.settings import Distillation as DistillationSettings
 from pixda.phases.supervised import Supervised
 from pixda.phases.weighting import Weighting as WeightingPhase
+from pixda.training.stopping import Stop
 
 SIZE = (64, 48)
 BATCH = 4
