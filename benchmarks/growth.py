@@ -22,6 +22,7 @@ from lightning_fabric import Fabric
 from benchmarks.parts.step import InName, Streams
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Batch, Domains, Pair
+from pixda.machine.devices import hold_memory
 from pixda.models import build_segmenter
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.phase import Workplace
@@ -67,6 +68,7 @@ def order(frames: int) -> Callable[[], object]:
 
 def measured(what: str, value: int) -> tuple[float, float]:
     """Seconds of one run, the least of three, and the peak in GiB."""
+    hold_memory()  # as in a run
     changed = {"pixels of an image": "side", "images of a batch": "batch", "classes": "classes"}
     run = order(value) if what not in changed else step(**BASE | {changed[what]: value})
     run()
