@@ -107,6 +107,7 @@ def main() -> None:
         return
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     figure, axes = plt.subplots(1, len(RUNS), figsize=(14, 3.2), layout="constrained")
     for axis, (what, values) in zip(axes, RUNS.items(), strict=True):
@@ -122,6 +123,9 @@ def main() -> None:
         print(title.replace("\n", ": "), dict(zip(values, costs, strict=True)), flush=True)
         axis.loglog(sizes, times, "o-", label="seconds")
         axis.loglog(sizes, peaks, "s--", label="GiB at the peak")
+        for side in (axis.xaxis, axis.yaxis):
+            side.set_minor_formatter(NullFormatter())  # its labels would lie over one another
+        axis.set_xticks(sizes, [f"{value}²" if what.startswith("pixels") else str(value) for value in values])
         axis.set_title(title, fontsize=9)
         axis.legend(fontsize=7)
     given.out.parent.mkdir(parents=True, exist_ok=True)
