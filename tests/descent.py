@@ -2,6 +2,8 @@
 
 import torch
 
+from pixda.models.upsampling import upsample
+
 
 def assert_descends(phase, objective, step):
     """``objective`` is called before ``step``; the first step of plain SGD must be its gradient and the decay."""
@@ -23,3 +25,8 @@ def gradients_of(trainee, step):
         parameter.register_hook(lambda slope, name=name: seen[name].add_(slope))
     step()
     return seen
+
+
+def log_probs_of(logits, labels):
+    """Log-probabilities ``B x C x H x W`` at the labels' size."""
+    return upsample(logits, labels.shape[-2:]).log_softmax(1)

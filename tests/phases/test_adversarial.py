@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from descent import log_probs_of
 
 from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
@@ -99,8 +100,8 @@ def test_the_step_descends_the_papers_objective(make, pair, place):
     assert phase.aligner is not None
     segmenter, critic = place.segmenter, phase.aligner.module
     styled = stylise(pair.source.images, pair.target.images, 0.01)
-    on_source = phase.log_probs(segmenter(styled), pair.source.masks)
-    on_target = phase.log_probs(segmenter(pair.target.images), pair.target.masks)
+    on_source = log_probs_of(segmenter(styled), pair.source.masks)
+    on_target = log_probs_of(segmenter(pair.target.images), pair.target.masks)
     weights = (difficulty(on_target, pair.target.masks) * rarity(pair.target.masks)).detach()
     objective = (
         phase.segmentation(on_source, pair.source.masks)
@@ -127,9 +128,9 @@ def test_with_unlabelled_images_the_step_descends_the_mean_over_both_kinds(make,
     assert phase.aligner is not None
     segmenter, judge = place.segmenter, phase.aligner.module
     styled = stylise(trio.source.images, trio.target.images, 0.01)
-    on_source = phase.log_probs(segmenter(styled), trio.source.masks)
-    on_target = phase.log_probs(segmenter(trio.target.images), trio.target.masks)
-    on_unlabelled = phase.log_probs(segmenter(trio.unlabelled.images), trio.unlabelled.masks)
+    on_source = log_probs_of(segmenter(styled), trio.source.masks)
+    on_target = log_probs_of(segmenter(trio.target.images), trio.target.masks)
+    on_unlabelled = log_probs_of(segmenter(trio.unlabelled.images), trio.unlabelled.masks)
     if critic == "pixel":
         s = difficulty(on_target, trio.target.masks)
         of_shots = pixadv_loss(judge(on_target.exp()), (s if in_graph else s.detach()) * rarity(trio.target.masks))
@@ -164,10 +165,10 @@ def test_without_target_labels_the_step_descends_the_source_and_the_alignment_al
     phase = make(Alignment(weight=0.7, critic=critic, difficulty_in_graph=True), target_labels=False)
     segmenter, judge = place.segmenter, phase.aligner.module
     styled = stylise(trio.source.images, trio.target.images, 0.01)
-    on_source = phase.log_probs(segmenter(styled), trio.source.masks)
+    on_source = log_probs_of(segmenter(styled), trio.source.masks)
     of_kinds = []
     for batch in (trio.target, trio.unlabelled) if beside else (trio.target,):
-        log_probs = phase.log_probs(segmenter(batch.images), trio.source.masks)
+        log_probs = log_probs_of(segmenter(batch.images), trio.source.masks)
         if critic == "pixel":
             weights = (-log_probs.amax(1) * rarity(log_probs.argmax(1))).detach()
             of_kinds.append(pixadv_loss(judge(log_probs.exp()), weights))
@@ -195,7 +196,7 @@ def test_the_critics_take_unlabelled_images_for_target_too_and_weigh_the_domains
     styled = stylise(trio.source.images, trio.target.images, 0.01)
     with torch.no_grad():
         source, shots, unlabelled = (
-            phase.log_probs(place.segmenter(images), trio.source.masks).exp()
+            log_probs_of(place.segmenter(images), trio.source.masks).exp()
             for images in (styled, trio.target.images, trio.unlabelled.images)
         )
     expected = critic_loss(critic(source), torch.cat([critic(shots), critic(unlabelled)]))

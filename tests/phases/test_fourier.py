@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from descent import log_probs_of
 from lightning_fabric import Fabric
 from runs import two_domains
 
@@ -59,11 +60,11 @@ def test_every_network_descends_the_objective_at_its_own_band(make, pair, trio, 
     for beta, member in zip(BANDS, phase.members, strict=True):
         network = member.module
         styled = stylise(given.source.images, given.target.images, beta)
-        objective = phase.segmentation(phase.log_probs(network(styled), given.source.masks), given.source.masks)
+        objective = phase.segmentation(log_probs_of(network(styled), given.source.masks), given.source.masks)
         logits = network(images)
         objective = objective + 0.7 * charbonnier_entropy(logits.log_softmax(1), 2.0)
         if labels:
-            objective = objective + phase.segmentation(phase.log_probs(logits, masks), masks)
+            objective = objective + phase.segmentation(log_probs_of(logits, masks), masks)
         parameters = list(network.parameters())
         written.append(([p.detach().clone() for p in parameters], torch.autograd.grad(objective, parameters)))
     losses = phase.step(given)
@@ -78,9 +79,7 @@ def test_the_shots_and_the_unlabelled_images_lend_their_style_by_turns(make, tri
     for lender in (trio.target, trio.unlabelled, trio.target):
         expected = []
         for beta, member in zip(BANDS, phase.members, strict=True):
-            log_probs = phase.log_probs(
-                member.module(stylise(trio.source.images, lender.images, beta)), trio.source.masks
-            )
+            log_probs = log_probs_of(member.module(stylise(trio.source.images, lender.images, beta)), trio.source.masks)
             expected.append(phase.segmentation(log_probs, trio.source.masks).item())
         assert float(phase.step(trio)["source"]) == pytest.approx(sum(expected) / 2, rel=1e-5)
 
@@ -202,10 +201,10 @@ def test_a_round_learns_from_its_pseudo_labels_and_not_from_the_shots_labels(rou
     assert (masks != 255).any(dim=(1, 2)).all(), "every target image has some"
     member = two.members[0]
     styled = stylise(pair.source.images, pair.target.images, BANDS[0])
-    objective = two.segmentation(two.log_probs(member.module(styled), pair.source.masks), pair.source.masks)
+    objective = two.segmentation(log_probs_of(member.module(styled), pair.source.masks), pair.source.masks)
     logits = member.module(images)
     objective = objective + 0.7 * charbonnier_entropy(logits.log_softmax(1), 2.0)
-    objective = objective + two.segmentation(two.log_probs(logits, masks), masks)
+    objective = objective + two.segmentation(log_probs_of(logits, masks), masks)
     parameters = list(member.module.parameters())
     before = [p.detach().clone() for p in parameters]
     expected = torch.autograd.grad(objective, parameters)

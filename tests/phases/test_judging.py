@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from descent import log_probs_of
 from lightning_fabric import Fabric
 from runs import junk, two_domains
 
@@ -81,8 +82,8 @@ def test_a_judge_learns_from_its_own_source_against_the_target(make, both, name,
     critic = phase.trainees()[name].module
     with torch.no_grad():
         styled = stylise(pair.source.images, pair.target.images, 0.01)
-        source = phase.log_probs(both.segmenter(styled), pair.source.masks).exp()[rows]
-        target = phase.log_probs(both.segmenter(pair.target.images), pair.target.masks).exp()
+        source = log_probs_of(both.segmenter(styled), pair.source.masks).exp()[rows]
+        target = log_probs_of(both.segmenter(pair.target.images), pair.target.masks).exp()
     expected = critic_loss(critic(source), critic(target))
     slopes = torch.autograd.grad(expected, list(critic.parameters()))
     seen = {}

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from descent import log_probs_of
 
 from pixda.phases.supervised import Supervised
 from pixda.style import stylise
@@ -22,7 +23,7 @@ def test_the_step_descends_the_sum_over_the_domains_present(place, pair, sgd, fo
     if beta:
         source = source._replace(images=stylise(source.images, target.images, beta))
     used = {"source": [source], "target": [target], "both": [source, target], "concatenation": [source]}[on]
-    total = sum(phase.segmentation(phase.log_probs(place.segmenter(b.images), b.masks), b.masks) for b in used)
+    total = sum(phase.segmentation(log_probs_of(place.segmenter(b.images), b.masks), b.masks) for b in used)
     parameters = [p for p in place.segmenter.parameters() if p.requires_grad]
     expected = torch.autograd.grad(total, parameters)
     before = [p.detach().clone() for p in parameters]

@@ -9,6 +9,7 @@ from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, fool_loss
 from pixda.losses.weighting import realism, weighted_cross_entropy, weighting_loss
 from pixda.models import build_segmenter
+from pixda.models.upsampling import upsample
 from pixda.phases.settings import CriticOptimiser
 from pixda.phases.settings import Weighting as Settings
 from pixda.phases.weighting import Weighting
@@ -45,9 +46,9 @@ def same(before, module):
 def maps_of(phase, place, pair, at):
     """Softmax maps of both domains, with their graph, and the log-probabilities at the labels' size."""
     logits = [place.segmenter(batch.images) for batch in (pair.source, pair.target)]
-    log_probs = [phase.log_probs(one, pair.source.masks) for one in logits]
-    maps = [one.softmax(1) for one in logits] if at == "logits" else [one.exp() for one in log_probs]
-    return maps, log_probs
+    scores = [upsample(one, pair.source.masks.shape[-2:]) for one in logits]
+    maps = [one.softmax(1) for one in (logits if at == "logits" else scores)]
+    return maps, [one.log_softmax(1) for one in scores]
 
 
 @pytest.mark.parametrize("form", ["shared", "per_class"])

@@ -12,20 +12,20 @@ BOTH_SOURCE, MIXED, BOTH_TARGET = 1.0, 0.0, -1.0
 """What a critic of pairs is to answer. Not a logit of "target": there are three kinds of pairs."""
 
 
-def without_easy_pixels(labels: Tensor, auxiliary_log_probs: Tensor, confidence: float) -> Tensor:
+def without_easy_pixels(labels: Tensor, auxiliary: Tensor, confidence: float) -> Tensor:
     """Static label filtering: ignore the pixels of which the auxiliary head is sure already.
 
     ``y'_i = 255 where max_c p_i[c] > beta, else y_i``. Only the confidence counts, not whether it is right.
 
     Args:
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored); left as they are.
-        auxiliary_log_probs: float ``B x C x H x W``, each <= 0; no gradient flows to it.
+        auxiliary: float ``B x C x H x W``, that head's logits; no gradient flows to them.
         confidence: beta in 0..1; 1 filters nothing.
 
     Returns:
         Int64 ``B x H x W``.
     """
-    sure = auxiliary_log_probs.detach().amax(1).exp() > confidence
+    sure = auxiliary.detach().softmax(1).amax(1) > confidence
     return labels.masked_fill(sure, IGNORE)
 
 

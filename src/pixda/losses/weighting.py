@@ -18,7 +18,7 @@ from pixda.data.classes import IGNORE
 from pixda.losses.likelihood import surprise
 
 
-def weighted_cross_entropy(log_probs: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+def weighted_cross_entropy(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """``(1/N) sum_i w_i (-log p_i[y_i])``, N the number of valid pixels; not the sum of the weights.
 
     So small weights make a small loss: a batch that looks like no real image at all teaches little. That N is a
@@ -26,14 +26,14 @@ def weighted_cross_entropy(log_probs: Tensor, labels: Tensor, weights: Tensor) -
     the valid ones only is our reading, under which weights of one give :func:`cross_entropy` back.
 
     Args:
-        log_probs: float ``B x C x H x W``, each <= 0.
+        scores: float ``B x C x H x W``, logits or log-probabilities.
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
         weights: float ``B x H x W``, >= 0.
 
     Returns:
         A scalar >= 0; zero, with a gradient of zero, where no pixel is valid.
     """
-    return mean_over_valid(weights * surprise(log_probs, labels), labels)
+    return mean_over_valid(weights * surprise(scores, labels), labels)
 
 
 def at_labels(logits: Tensor, labels: Tensor) -> Tensor:

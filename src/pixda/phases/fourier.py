@@ -155,8 +155,8 @@ class Fourier(Phase):
         turn = shots if pair.unlabelled is None or self.segmenter.steps % 2 == 0 else pair.unlabelled
         totals: Losses = {}
         for beta, member in zip(self.bands, self.members, strict=True):
-            log_probs = self.log_probs(member(stylise(source.images, turn.images, beta), more=True), source.masks)
-            on_source = self.segmentation(log_probs, source.masks)
+            logits = member(stylise(source.images, turn.images, beta), more=True)
+            on_source = self.segmentation(upsample(logits, source.masks.shape[-2:]), source.masks)
             member.accumulate(on_source)
 
             logits = member(target.images)
@@ -164,7 +164,7 @@ class Fourier(Phase):
             objective = self.entropy_weight * entropy
             losses = {"source": on_source.detach(), "entropy": entropy.detach()}
             if self.target_labels or self.after is not None:
-                on_target = self.segmentation(self.log_probs(logits, target.masks), target.masks)
+                on_target = self.segmentation(upsample(logits, target.masks.shape[-2:]), target.masks)
                 objective = objective + on_target
                 losses["target"] = on_target.detach()
             member.descend(objective)

@@ -77,21 +77,21 @@ class ImageAdversarial(TwoHeaded):
         share = 1.0 if unlabelled is None else 0.5
 
         logits = self.segmenter(source.images, more=True)
-        log_probs = self.at_labels(logits, source)
-        on_source = self.from_labels(log_probs, source.masks)
-        source_maps = detached(self._maps(logits, source, log_probs))
+        scores = self.at_labels(logits, source)
+        on_source = self.from_labels(scores, source.masks)
+        source_maps = detached(self._maps(logits, source, scores))
         self.segmenter.accumulate(weighted(self.label_weights, on_source))
         losses = named("source", on_source)
 
         logits = self.segmenter(target.images, more=unlabelled is not None)
-        log_probs = self.at_labels(logits, target)
-        maps = self._maps(logits, target, log_probs)
+        scores = self.at_labels(logits, target)
+        maps = self._maps(logits, target, scores)
         target_maps = [detached(maps)]
         fooled = self._fool(maps)
         objective = share * weighted(self.lambdas, fooled)
         losses |= named("adversarial", fooled)
         if self.target_labels:
-            on_target = self.from_labels(log_probs, target.masks)
+            on_target = self.from_labels(scores, target.masks)
             objective = objective + weighted(self.label_weights, on_target)
             losses |= named("target", on_target)
 

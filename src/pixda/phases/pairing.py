@@ -98,9 +98,9 @@ class Pairing(TwoHeaded):
         )
 
         logits = self.segmenter(target.images, more=True)
-        log_probs = self.at_labels(logits, target)
-        on_target = self.from_labels(log_probs, target.masks)
-        maps = self._maps(logits, target, log_probs)
+        scores = self.at_labels(logits, target)
+        on_target = self.from_labels(scores, target.masks)
+        maps = self._maps(logits, target, scores)
         with_old, with_source, fooled = self._pair(maps, t_old), self._pair(maps, s), self._fool(maps)
         self.segmenter.accumulate(
             weighted(self.label_weights, on_target)
@@ -111,9 +111,9 @@ class Pairing(TwoHeaded):
         t = detached(maps)
 
         logits = self.segmenter(source.images, more=True)
-        log_probs = self.at_labels(logits, source)
-        on_source = self.from_labels(log_probs, source.masks)
-        maps = self._maps(logits, source, log_probs)
+        scores = self.at_labels(logits, source)
+        on_source = self.from_labels(scores, source.masks)
+        maps = self._maps(logits, source, scores)
         self.segmenter.accumulate(
             weighted(self.label_weights, on_source) + 2 * weighted(self.lambdas, self._pair(t, maps))
         )
@@ -141,9 +141,9 @@ class Pairing(TwoHeaded):
             | named("domain_critic", (judged[0], judged[1]))
         )
 
-    def from_labels(self, log_probs: Both, labels: Tensor) -> Both:
+    def from_labels(self, scores: Both, labels: Tensor) -> Both:
         """The segmentation loss of each head; the main one's on what the auxiliary one is not sure of."""
-        main, auxiliary = log_probs
+        main, auxiliary = scores
         hard = without_easy_pixels(labels, auxiliary, self.confidence)
         return self.segmentation(main, hard), self.segmentation(auxiliary, labels)
 

@@ -9,11 +9,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from pixda.data.domains import Domains, Pair
-from pixda.losses.likelihood import surprise
-from pixda.losses.segmentation import averaged, class_weights, focused
+from pixda.losses.segmentation import averaged, class_weights, cross_entropy, focal, focused
 from pixda.machine import distributed
 from pixda.models.segmenter import Segmenter
-from pixda.models.upsampling import upsample
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 from pixda.phases.trainee import Trainee, segmenter_trainee
 from pixda.selection import Selected
@@ -135,16 +133,16 @@ class Phase(ABC):
         """The critic that the segmenter had to fool, which a run keeps for its report; None where there is none."""
         return None
 
-    def log_probs(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Log-probabilities at the labels' size, float32: ``B x C x h x w`` -> ``B x C x H x W``."""
-        return upsample(logits, labels.shape[-2:]).log_softmax(1)
-
     def segmentation(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """The segmentation loss, eq. 1 or cross entropy, of logits or log-probabilities at the labels' size.
+        """The segmentation loss, eq. 1 or cross entropy, of logits ``B x C x H x W`` at the labels' size.
 
         Its mean over all processes is that of the whole batch.
         """
-        return self.segmentation_from(surprise(scores, labels), labels)
+        if self.loss.kind == "focal":
+            loss = focal(scores, labels, self.loss.gamma, self._alpha)
+        else:
+            loss = cross_entropy(scores, labels)
+        return loss * self.share(labels)
 
     def segmentation_from(self, surprises: Tensor, labels: Tensor) -> Tensor:
         """The same from each pixel's ``-log p_i[y_i]``, where a phase has use for it beside the loss."""

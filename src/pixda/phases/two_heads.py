@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from pixda.data.domains import Batch
@@ -51,8 +52,8 @@ class TwoHeaded(Phase):
         return two_heads_trainee(place.fabric, place.segmenter, self.optimiser)
 
     def at_labels(self, logits: TwoLogits, batch: Batch) -> Both:
-        """Log-probabilities of both heads at the labels' size, ``B x C x H x W``."""
-        return self.log_probs(logits.main, batch.masks), self.log_probs(logits.auxiliary, batch.masks)
+        """The logits of both heads at the labels' size, ``B x C x H x W``."""
+        return upsampled(logits, batch.masks.shape[-2:])
 
     def at_critics(self, logits: TwoLogits, batch: Batch, at_labels: Both | None = None) -> Both:
         """Log-probabilities of both heads at the size the critics see: the image's, or the main head's logits'.
@@ -62,14 +63,20 @@ class TwoHeaded(Phase):
         ``at_labels`` are those of :meth:`at_labels`, where the caller has them already.
         """
         if self.heads.critics_at == "image":
-            return at_labels or self.at_labels(logits, batch)
-        size = logits.main.shape[-2:]
-        return upsample(logits.main, size).log_softmax(1), upsample(logits.auxiliary, size).log_softmax(1)
+            main, auxiliary = at_labels or self.at_labels(logits, batch)
+        else:
+            main, auxiliary = upsampled(logits, logits.main.shape[-2:])
+        return main.log_softmax(1), auxiliary.log_softmax(1)
 
-    def from_labels(self, log_probs: Both, labels: Tensor) -> Both:
-        """The segmentation loss of each head."""
-        main, auxiliary = log_probs
+    def from_labels(self, scores: Both, labels: Tensor) -> Both:
+        """The segmentation loss of each head, from its logits at the labels' size."""
+        main, auxiliary = scores
         return self.segmentation(main, labels), self.segmentation(auxiliary, labels)
+
+
+def upsampled(logits: TwoLogits, size: torch.Size) -> Both:
+    """The logits of both heads at ``H x W``, float32."""
+    return upsample(logits.main, size), upsample(logits.auxiliary, size)
 
 
 def weighted(weights: tuple[float, float], losses: Both) -> Tensor:

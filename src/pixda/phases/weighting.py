@@ -13,6 +13,7 @@ from pixda.losses.weighting import mean_over_valid, realism, weighted_cross_entr
 from pixda.machine import distributed
 from pixda.models.critics import SMALLEST, ImageCritic
 from pixda.models.segmenter import Segmenter
+from pixda.models.upsampling import upsample
 from pixda.models.weighting import weighting_nets
 from pixda.phases import settings
 from pixda.phases.phase import Losses, Phase, Workplace
@@ -88,17 +89,17 @@ class Weighting(Phase):
         source, target = pair.labelled_source(), pair.labelled_target()
 
         logits = self.segmenter(source.images, more=True)
-        log_probs = self.log_probs(logits, source.masks)
-        source_map = self._map(logits, log_probs).detach()
+        scores = upsample(logits, source.masks.shape[-2:])
+        source_map = self._map(logits, scores).detach()
         weights = self._weights(source_map, source.masks)
         shares = self.share(source.masks), self.share(target.masks)
-        on_source = weighted_cross_entropy(log_probs, source.masks, weights) * shares[0]
+        on_source = weighted_cross_entropy(scores, source.masks, weights) * shares[0]
         self.segmenter.accumulate(on_source)
 
         logits = self.segmenter(target.images)
-        log_probs = self.log_probs(logits, target.masks)
-        target_map = self._map(logits, log_probs)
-        on_target = self.segmentation(log_probs, target.masks)
+        scores = upsample(logits, target.masks.shape[-2:])
+        target_map = self._map(logits, scores)
+        on_target = self.segmentation(scores, target.masks)
         losses = {
             "source": on_source.detach(),
             "target": on_target.detach(),
@@ -125,9 +126,9 @@ class Weighting(Phase):
             losses["aligner"] = loss.detach()
         return losses
 
-    def _map(self, logits: Tensor, log_probs: Tensor) -> Tensor:
+    def _map(self, logits: Tensor, scores: Tensor) -> Tensor:
         """What the networks see: the softmax map at the labels' size, or at the logits' own."""
-        return logits.float().softmax(1) if self.weighting.critics_at == "logits" else log_probs.exp()
+        return (logits.float() if self.weighting.critics_at == "logits" else scores).softmax(1)
 
     @torch.no_grad()
     def _weights(self, source_map: Tensor, labels: Tensor) -> Tensor:
