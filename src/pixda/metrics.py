@@ -3,6 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -165,13 +166,16 @@ def _share(value: Any) -> float | None:
 
 def _histogram(labels: Tensor, predicted: Tensor, count: int) -> Tensor:
     """Pixels by (label, prediction), both uint8; int64 ``count x count``. Labels from ``count`` on are left out."""
-    total = torch.zeros(count, count, dtype=torch.int64)
-    # OpenCV counts bytes many times as fast as a sum over 64-bit cells, in float32: exact below 2^24 pixels at once.
-    for pixels in zip(*(torch.split(one.flatten(), 2**23) for one in (labels, predicted)), strict=True):
-        planes = [one.numpy()[None] for one in pixels]
-        counted = cv2.calcHist(planes, [0, 1], None, [count, count], [0, count, 0, count])
-        total += torch.from_numpy(counted).long()
-    return total
+    pieces = list(zip(*(torch.split(one.flatten(), 2**20) for one in (labels, predicted)), strict=True))
+
+    # OpenCV counts bytes many times as fast as a sum over 64-bit cells, in float32 (exact below 2^24 pixels) and on one
+    # thread, beside which it lets others work.
+    def counted(piece: tuple[Tensor, ...]) -> Tensor:
+        planes = [one.numpy()[None] for one in piece]
+        return torch.from_numpy(cv2.calcHist(planes, [0, 1], None, [count, count], [0, count, 0, count])).long()
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        return sum(threads.map(counted, pieces), torch.zeros(count, count, dtype=torch.int64))
 
 
 def _mean(values: Tensor) -> float | None:

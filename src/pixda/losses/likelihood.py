@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pixda.data.classes import IGNORE
@@ -97,7 +96,8 @@ class _Surprise(torch.autograd.Function):
         ctx.save_for_backward(scores, labels)
         result = torch.empty(labels.shape, dtype=scores.dtype, device=scores.device)
         for place in _places(scores):
-            result[_at(place)] = _nll(scores[place].log_softmax(1), labels[_at(place)])
+            some = scores[place]
+            result[_at(place)], _ = _raised(some, labels[_at(place)], torch.empty_like(some))
         return result
 
     @staticmethod
@@ -116,9 +116,8 @@ class _SurpriseAndMap(torch.autograd.Function):
         result = torch.empty(labels.shape, dtype=scores.dtype, device=scores.device)
         maps = torch.empty_like(scores, memory_format=torch.contiguous_format)
         for place in _places(scores):
-            log_probs = scores[place].log_softmax(1)
-            result[_at(place)] = _nll(log_probs, labels[_at(place)])
-            maps[place] = log_probs.exp_()
+            result[_at(place)], total = _raised(scores[place], labels[_at(place)], maps[place])
+            maps[place].div_(total[:, None])
         ctx.save_for_backward(maps, labels)
         ctx.set_materialize_grads(False)
         return result, maps
@@ -148,12 +147,13 @@ class _MeanOverLabelled(torch.autograd.Function):
         count = (labels != IGNORE).sum().clamp_min(1)
         gradient, parts = _gradient_of(scores, ctx), []
         for place in _places(scores):
-            log_probs, at = scores[place].log_softmax(1), _at(place)
-            values, slopes = focus(_nll(log_probs, labels[at]), labels[at])
+            some, at = scores[place], _at(place)
+            powers = torch.empty_like(some) if gradient is None else gradient[place]
+            surprises, total = _raised(some, labels[at], powers)
+            values, slopes = focus(surprises, labels[at])
             parts.append(values.sum())
             if gradient is not None:
-                probs = torch.exp(log_probs, out=gradient[place])
-                _minus_one_hot(probs, labels[at], slopes.div_(count))
+                _minus_one_hot(powers, labels[at], slopes.div_(count), total)
         return torch.stack(parts).sum() / count
 
     @staticmethod
@@ -195,15 +195,23 @@ def _sloped(ctx: Any, slope: Tensor) -> Tensor:
     return gradient.mul_(slope)
 
 
-def _nll(log_probs: Tensor, labels: Tensor) -> Tensor:
-    return F.nll_loss(log_probs, labels, ignore_index=IGNORE, reduction="none")
+def _raised(scores: Tensor, labels: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:
+    """Fill ``powers`` with ``e^(z - max z)``; return ``-log p[y]``, zero at ignored pixels, and the sum of the powers.
+
+    One exponential for the likelihood and the map alike: the map is ``powers`` over their sum.
+    """
+    top, ignored = scores.amax(1, keepdim=True), labels == IGNORE
+    total = torch.sub(scores, top, out=powers).exp_().sum(1)
+    own = scores.gather(1, labels.masked_fill(ignored, 0)[:, None]).sub_(top)[:, 0]
+    return total.log().sub_(own).masked_fill_(ignored, 0), total
 
 
-def _minus_one_hot(probs: Tensor, labels: Tensor, slope: Tensor) -> Tensor:
-    """``(p - 1[y]) slope`` in place of ``p``; zero at ignored pixels."""
+def _minus_one_hot(powers: Tensor, labels: Tensor, slope: Tensor, total: Tensor | float = 1.0) -> Tensor:
+    """``(p - 1[y]) slope`` in place of the powers of which ``p`` is the share; zero at ignored pixels."""
     ignored = labels == IGNORE
-    slope = slope.masked_fill(ignored, 0)[:, None]
-    return probs.mul_(slope).scatter_add_(1, labels.masked_fill(ignored, 0)[:, None], slope.neg())
+    slope = slope.masked_fill(ignored, 0)
+    powers.mul_((slope / total)[:, None])
+    return powers.scatter_add_(1, labels.masked_fill(ignored, 0)[:, None], slope.neg_()[:, None])
 
 
 def _take_slope(values: Tensor, labels: Tensor, slope: Tensor) -> Tensor:
