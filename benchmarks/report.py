@@ -24,7 +24,7 @@ _HEAD = """\
 Made by `make bench`; the numbers behind it lie beside this page as JSON. Every part runs in two forms in turns: the
 **plain** one is the equation in the released code's way (`benchmarks/plain/`), the **product's** is imported from
 `pixda`. Before a part is timed, both forms are compared with each other or with an oracle in float64. Each form runs in
-a process of its own: the product's takes its memory as a run does (`--machine.hold_memory`, large pages), the plain one
+a process of its own: the product's takes its memory as a run does (`--machine.hold_memory`), the plain one
 as the system gives it.
 """
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -25,17 +24,14 @@ class Worker:
         part: by name.
         form: ``check``, ``plain`` or ``product``.
         setting: sizes and device.
-        as_in_a_run: take memory as a run of the product does, from large pages, and keep it; else as the system gives
-            it, which is the plain form's way.
+        as_in_a_run: keep memory that is done with, as a run of the product does; else give it back to the system at
+            once, which is the plain form's way.
     """
 
     def __init__(self, part: str, form: str, setting: Setting, as_in_a_run: bool) -> None:
         command = [sys.executable, "-m", "benchmarks.worker", part, form, json.dumps(setting.as_json())]
         command += [str(torch.get_num_threads()), *(["--as-in-a-run"] if as_in_a_run else [])]
-        environment = os.environ if as_in_a_run else {**os.environ, "THP_MEM_ALLOC_ENABLE": "0"}
-        self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def answer(self) -> dict[str, Any]:
         """What the process says next."""

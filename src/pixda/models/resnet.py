@@ -1,6 +1,6 @@
 """ResNet-50 and -101 at an eighth of the image, in the form that DeepLab-v2 took over from Caffe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -44,22 +44,16 @@ class Bottleneck(Block):
         """B x inputs x H x W -> B x 4*width x H/stride x W/stride."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.conv1(x)
-        # The two inner maps are not kept beside the norms' inputs.
-        x = self._after(self.bn1, self.conv2, x)
-        x = self._after(self.bn2, self.conv3, x)
-        out: Tensor = self.bn3(x)
+        # Of the maps between here and the sum, only the inputs of two norms are kept.
+        x = self._made_again(lambda x: self.conv2(self.relu(self.bn1(x))), [self.bn1], x)
+        out = self._made_again(lambda x: self.bn3(self.conv3(self.relu(self.bn2(x)))), [self.bn2, self.bn3], x)
         out += shortcut  # in place: a map of its own costs a processor more than the sum
         activated: Tensor = self.relu(out)
         return activated
 
-    def _after(self, norm: AnyBatchNorm, conv: nn.Module, x: Tensor) -> Tensor:
-        """Norm, ReLU, convolution: the first two are made again in the backward pass, where not all of the block is."""
-
-        def run(x: Tensor) -> Tensor:
-            out: Tensor = conv(self.relu(norm(x)))
-            return out
-
-        return run(x) if self.recompute else recomputed(run, [norm], x)
+    def _made_again(self, run: Callable[[Tensor], Tensor], norms: Sequence[AnyBatchNorm], x: Tensor) -> Tensor:
+        """``run(x)``, made again in the backward pass, where not all of the block is."""
+        return run(x) if self.recompute else recomputed(run, norms, x)
 
 
 class ResNet(nn.Module):
@@ -120,6 +114,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """B x 3 x H x W, normalised -> B x `channels` x about H/8 x W/8."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        # What lies between the first convolution and the pool is the largest map of all, and cheap to make again.
+        x = recomputed(lambda x: self.maxpool(self.relu(self.bn1(x))), [self.bn1], self.conv1(x))
         out: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return out

@@ -155,6 +155,7 @@ class Adversarial(Phase):
         scores = upsample(logits, batch.masks.shape[-2:])
         labels = batch.masks if labelled else pseudo_labels(scores)
         surprises, maps = self._read(logits, scores, labels)
+        del scores  # as large as the map, and nobody's once it is read
         terms: list[Tensor] = []
         losses: Losses = {}
         if labelled:
