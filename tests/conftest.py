@@ -11,3 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 # Read when the package is imported, in processes that tests start too.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# Several of pytest's processes fill the cores: threads that wait for each other beside them take up to fifty times as
+# long. What the tests start has as many.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
