@@ -26,6 +26,7 @@ GIB, TERA, HOUR = 2**30, 1e12, 3600
 WIDTH, HEIGHT = 1024, 512
 SOURCE, SCORED = 24966, 500  # frames of GTA5; of Cityscapes' validation split
 SOURCE_BYTES, TARGET_BYTES = 2.31e6, 2.47e6  # image and mask: mean of 4 and of 6 genuine frames
+DECODE = 0.073  # seconds of a core for one item from its PNG files: measured in docs/results/performance.md
 PHASES = ("pretrain", "adapt", "select", "distil", "score")
 GRID = Path(__file__).parents[1] / "configs/compare/gta5_to_cityscapes.yaml"
 
@@ -148,7 +149,7 @@ def main() -> None:
     """Count, calculate, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--step", action="append", default=[], metavar="MACHINE.PHASE=S", help="measured seconds")
-    parser.add_argument("--decode", type=float, help="measured seconds of a core for one item; default 0.1")
+    parser.add_argument("--decode", type=float, help=f"measured seconds of a core for one item; default {DECODE}")
     given = parser.parse_args()
     measured = {key: float(value) for key, value in (one.split("=") for one in given.step)}
     if unknown := [key for key in measured if key not in {f"{m.key}.{p}" for m in MACHINES for p in PHASES}]:
@@ -157,7 +158,7 @@ def main() -> None:
     segmenter = count(lambda: build_segmenter("deeplab_resnet101", classes), 3)
     pixel, image = (count(lambda c=c: c(len(classes.names)), len(classes.names)) for c in (PixelCritic, ImageCritic))
     inputs(segmenter, pixel, image, given.decode)
-    times(segmenter, pixel, image, given.decode or 0.1, measured)
+    times(segmenter, pixel, image, given.decode or DECODE, measured)
     memory(segmenter, pixel, image)
     disk(segmenter, pixel, image)
 
@@ -185,7 +186,12 @@ def inputs(segmenter: Work, pixel: Work, image: Work, decode: float | None) -> N
         ["", "GTA5 frame with its mask", f"{SOURCE_BYTES / 1e6:.2f} MB", "measured on 4 genuine frames"],
         ["", "Cityscapes frame with its mask", f"{TARGET_BYTES / 1e6:.2f} MB", "measured on 6 genuine frames"],
         ["", "the same as uint8, image and mask", f"{WIDTH * HEIGHT * 4 / 2**20:.0f} MiB", "counted"],
-        ["d", "decoding one item, one core", f"{decode or 0.1:g} s", "measured" if decode else "estimated"],
+        [
+            "d",
+            "decoding one item, one core",
+            f"{decode or DECODE:g} s",
+            "measured" if decode else "measured on one CPU",
+        ],
     ]
     for machine in MACHINES:
         rows.append(["R", f"{machine.name}: dense bfloat16 of a GPU", f"{machine.peak / TERA:g} TFLOP/s", "data sheet"])

@@ -20,12 +20,10 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(images)
         features = images.to(torch.promote_types(images.dtype, torch.float32))
-        mean = _mean(features.mean((0, 2, 3)))
-        centred = features - mean[:, None, None]
-        variance = _mean(centred.square().mean((0, 2, 3)))
-        self._remember(mean.detach(), variance.detach(), images.numel() // images.shape[1] * dist.get_world_size())
-        scale = (variance + self.eps).rsqrt() * self.weight
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(images.dtype)
+        normalised, mean, variance = _Normalise.apply(features, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        self._remember(mean, variance, images.numel() // images.shape[1] * dist.get_world_size())
+        result: Tensor = normalised.to(images.dtype)
+        return result
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
@@ -39,27 +37,41 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
         self.running_var.lerp_(variance * count / max(count - 1, 1), weight)
 
 
-class _Mean(torch.autograd.Function):
-    """The mean of a tensor over all processes; gradients are averaged on their way back, too."""
+class _Normalise(torch.autograd.Function):
+    """``(x - m) / sqrt(v + eps) weight + bias`` with the mean m and the variance v of all processes' features.
+
+    Processes wait for each other once forward, for their means and variances, and once backward, for the two sums over
+    pixels that m and v bring into the gradient. All else is in torch's kernels for given statistics.
+    """
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
-        return _average(value)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        own_variance, own_mean = torch.var_mean(x, (0, 2, 3), correction=0)
+        of_each = [torch.empty(2, x.shape[1], dtype=x.dtype) for _ in range(dist.get_world_size())]
+        dist.all_gather(of_each, torch.stack([own_mean, own_variance]))
+        means, variances = torch.stack(of_each, 1)
+        mean, variance = means.mean(0), variances.mean(0) + means.var(0, correction=0)
+        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        scale = (variance + eps).rsqrt() * weight
+        return (x - mean[:, None, None]).mul_(scale[:, None, None]).add_(bias[:, None, None]), mean, variance
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
-        return _average(slopes[0])
-
-
-def _mean(value: Tensor) -> Tensor:
-    result: Tensor = _Mean.apply(value)  # type: ignore[no-untyped-call]
-    return result
-
-
-def _average(value: Tensor) -> Tensor:
-    result = value.contiguous().clone()
-    dist.all_reduce(result)
-    return result / dist.get_world_size()
+    def backward(ctx: Any, slope: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, mean, variance = ctx.saved_tensors
+        # As of a mean and a variance that x did not change, and sum(slope * normalised x), sum(slope).
+        of_x, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            slope, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
+        )
+        sums = torch.stack([of_weight, of_bias])
+        dist.all_reduce(sums)
+        sums /= x.numel() // x.shape[1] * dist.get_world_size()
+        inverse = (variance + ctx.eps).rsqrt()
+        through_variance, through_mean = (sums * weight * inverse)[..., None, None]
+        centred = x - mean[:, None, None]
+        of_x = of_x.addcmul_(centred, -through_variance * inverse[:, None, None]).sub_(through_mean)
+        return of_x, of_weight, of_bias, None
 
 
 def synchronise(network: nn.Module, device: torch.device) -> None:
