@@ -66,11 +66,9 @@ def plain_step(setting: Setting) -> PlainStep:
     return PlainStep(plain_network(setting).train(), aligner.to(setting.device), judge.to(setting.device), alpha)
 
 
-def _step(setting: Setting, precision: Precision = "32-true", recompute: bool = False, compiled: bool = False) -> Forms:
+def _step(setting: Setting, precision: Precision = "32-true", recompute: bool = False) -> Forms:
     pair = setting.pair(setting.step_batch)
     slow, fast = plain_step(setting), product_step(setting, pair, precision, recompute)
-    if compiled:
-        fast.place.segmenter.compile()
 
     def own() -> Pair:
         """A step of the product overwrites its source images."""
@@ -95,10 +93,4 @@ PARTS = [
     Part("step", "the whole step", _step, at_least=1.4),
     Part("step_again", "the same with blocks computed again", lambda setting: _step(setting, recompute=True), 1.4),
     Part("step_bf16", "the whole step in bf16", lambda setting: _step(setting, "bf16-mixed"), cuda_only=True),
-    Part(
-        "step_compiled",
-        "the same with torch.compile, which no run uses",
-        lambda setting: _step(setting, "bf16-mixed", compiled=True),
-        cuda_only=True,
-    ),
 ]
