@@ -97,7 +97,7 @@ class _Surprise(torch.autograd.Function):
         result = torch.empty(labels.shape, dtype=scores.dtype, device=scores.device)
         for place in _places(scores):
             some = scores[place]
-            result[_at(place)], _ = _raised(some, labels[_at(place)], torch.empty_like(some))
+            result[_at(place)], _ = _surprises(some, labels[_at(place)], torch.empty_like(some))
         return result
 
     @staticmethod
@@ -116,7 +116,7 @@ class _SurpriseAndMap(torch.autograd.Function):
         result = torch.empty(labels.shape, dtype=scores.dtype, device=scores.device)
         maps = torch.empty_like(scores, memory_format=torch.contiguous_format)
         for place in _places(scores):
-            result[_at(place)], total = _raised(scores[place], labels[_at(place)], maps[place])
+            result[_at(place)], total = _surprises(scores[place], labels[_at(place)], maps[place])
             maps[place].div_(total[:, None])
         ctx.save_for_backward(maps, labels)
         ctx.set_materialize_grads(False)
@@ -149,7 +149,7 @@ class _MeanOverLabelled(torch.autograd.Function):
         for place in _places(scores):
             some, at = scores[place], _at(place)
             powers = torch.empty_like(some) if gradient is None else gradient[place]
-            surprises, total = _raised(some, labels[at], powers)
+            surprises, total = _surprises(some, labels[at], powers)
             values, slopes = focus(surprises, labels[at])
             parts.append(values.sum())
             if gradient is not None:
@@ -195,7 +195,7 @@ def _sloped(ctx: Any, slope: Tensor) -> Tensor:
     return gradient.mul_(slope)
 
 
-def _raised(scores: Tensor, labels: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:
+def _surprises(scores: Tensor, labels: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:
     """Fill ``powers`` with ``e^(z - max z)``; return ``-log p[y]``, zero at ignored pixels, and the sum of the powers.
 
     One exponential for the likelihood and the map alike: the map is ``powers`` over their sum.

@@ -41,7 +41,7 @@ class _Normalise(torch.autograd.Function):
     """``(x - m) / sqrt(v + eps) weight + bias`` with the mean m and the variance v of all processes' features.
 
     Processes wait for each other once forward, for their means and variances, and once backward, for the two sums over
-    pixels that m and v bring into the gradient. All else is in torch's kernels for given statistics.
+    pixels that m and v bring into the gradient.
     """
 
     @staticmethod
