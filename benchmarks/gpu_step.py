@@ -10,16 +10,19 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.parts.step import plain_step, product_step
 from benchmarks.setting import Setting
 from pixda.data.domains import Pair
+from pixda.models import resnet
 from pixda.phases.adversarial import Adversarial
 
 Step = Callable[[], Any]
@@ -64,11 +67,24 @@ def _top_kernels(step: Step) -> list[str]:
     with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as seen:
         step()
         torch.cuda.synchronize()
-    kernels = [event for event in seen.key_averages() if event.self_device_time_total > 0]
+    kernels = [event for event in seen.key_averages() if event.device_type == DeviceType.CUDA]
     total = sum(event.self_device_time_total for event in kernels)
     longest = sorted(kernels, key=lambda event: -event.self_device_time_total)
     lines = [f"{e.self_device_time_total / 1e3:8.2f} ms {e.count:5d} x  {e.key[:110]}" for e in longest[:25]]
     return [f"{total / 1e3:8.2f} ms on the device in one step", *lines]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to take the step."""
+
+    make: Callable[[], Step]
+    tf32: bool = True
+    keep_norms: bool = False
+    """Keep the inputs of batch norms for the backward pass instead of making them again."""
+    benchmark: bool = False
+    """Let cuDNN try its algorithms in the first step."""
+    compiled: bool = False
 
 
 def main() -> None:
@@ -85,34 +101,35 @@ def main() -> None:
         setting = replace(setting, size=(128, 64), step_batch=1)
     pair = setting.pair(setting.step_batch)
 
-    def tf32(on: bool) -> None:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = on
-
     bf16 = "bf16-mixed"
-    variants: dict[str, tuple[bool, Callable[[], Step]]] = {
-        "product, bf16, channels last": (True, lambda: _product(setting, pair, bf16)),
-        "product, TF32, channels last": (True, lambda: _product(setting, pair, "32-true")),
-        "product, float32, channels last": (False, lambda: _product(setting, pair, "32-true")),
-        "plain, float32": (False, lambda: _plain(setting, pair)),
-        "plain, TF32": (True, lambda: _plain(setting, pair)),
-        "product, bf16, channels first": (
-            True,
-            lambda: _product(setting, pair, bf16, layout=torch.contiguous_format),
+    product, last = partial(_product, setting, pair), torch.contiguous_format
+    variants = {
+        "product, bf16": Variant(partial(product, bf16)),
+        "product, bf16, norms kept": Variant(partial(product, bf16), keep_norms=True),
+        "product, bf16, norms kept, cudnn.benchmark": Variant(partial(product, bf16), keep_norms=True, benchmark=True),
+        "plain, TF32": Variant(partial(_plain, setting, pair)),
+        "plain, float32": Variant(partial(_plain, setting, pair), tf32=False),
+        "product, TF32": Variant(partial(product, "32-true")),
+        "product, float32": Variant(partial(product, "32-true"), tf32=False),
+        "product, bf16, norms kept, channels first": Variant(partial(product, bf16, layout=last), keep_norms=True),
+        "product, bf16, norms kept, compiled": Variant(
+            partial(product, bf16, "default"), keep_norms=True, compiled=True
         ),
-        "product, bf16, compiled": (True, lambda: _product(setting, pair, bf16, "default")),
-        "product, bf16, compiled with CUDA graphs": (True, lambda: _product(setting, pair, bf16, "reduce-overhead")),
+        "the same with CUDA graphs": Variant(partial(product, bf16, "reduce-overhead"), keep_norms=True, compiled=True),
     }
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     results: dict[str, Any] = {"device": name, "torch": torch.__version__, "setting": setting.as_json(), "steps": {}}
-    for title, (allowed, make) in variants.items():
-        if given.quick and "compiled" in title:
+    kept, remade = resnet.recomputed, lambda run, norms, x: run(x)
+    for title, variant in variants.items():
+        if given.quick and variant.compiled:
             continue
-        tf32(allowed)
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = variant.tf32
+        torch.backends.cudnn.benchmark = variant.benchmark
+        resnet.recomputed = remade if variant.keep_norms else kept
         try:
-            step = make()
+            step = variant.make()
             results["steps"][title] = _timed(step, device, given.repeats)
-            if device.type == "cuda" and title == "product, bf16, channels last":
+            if device.type == "cuda" and title.endswith("norms kept"):
                 results["kernels"] = _top_kernels(step)
                 print("\n".join(results["kernels"]), flush=True)
             del step
