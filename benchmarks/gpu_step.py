@@ -22,14 +22,20 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.parts.step import plain_step, product_step
 from benchmarks.setting import Setting
 from pixda.data.domains import Pair
-from pixda.models import resnet
 from pixda.phases.adversarial import Adversarial
 
 Step = Callable[[], Any]
 
 
-def _product(setting: Setting, pair: Pair, precision: Any, compiled: str | None = None, layout: Any = None) -> Step:
-    phase: Adversarial = product_step(setting, pair, precision)
+def _product(
+    setting: Setting,
+    pair: Pair,
+    precision: Any,
+    compiled: str | None = None,
+    layout: Any = None,
+    keep_norms: bool = True,
+) -> Step:
+    phase: Adversarial = product_step(setting, pair, precision, keep_norms=keep_norms)
     if layout is not None:
         for trainee in phase.trainees().values():
             trainee.module.to(memory_format=layout)
@@ -80,8 +86,6 @@ class Variant:
 
     make: Callable[[], Step]
     tf32: bool = True
-    keep_norms: bool = False
-    """Keep the inputs of batch norms for the backward pass instead of making them again."""
     benchmark: bool = False
     """Let cuDNN try its algorithms in the first step."""
     compiled: bool = False
@@ -102,34 +106,30 @@ def main() -> None:
     pair = setting.pair(setting.step_batch)
 
     bf16 = "bf16-mixed"
-    product, last = partial(_product, setting, pair), torch.contiguous_format
+    product, first = partial(_product, setting, pair), torch.contiguous_format
     variants = {
         "product, bf16": Variant(partial(product, bf16)),
-        "product, bf16, norms kept": Variant(partial(product, bf16), keep_norms=True),
-        "product, bf16, norms kept, cudnn.benchmark": Variant(partial(product, bf16), keep_norms=True, benchmark=True),
+        "product, bf16, norms made again": Variant(partial(product, bf16, keep_norms=False)),
+        "product, bf16, cudnn.benchmark": Variant(partial(product, bf16), benchmark=True),
         "plain, TF32": Variant(partial(_plain, setting, pair)),
         "plain, float32": Variant(partial(_plain, setting, pair), tf32=False),
         "product, TF32": Variant(partial(product, "32-true")),
         "product, float32": Variant(partial(product, "32-true"), tf32=False),
-        "product, bf16, norms kept, channels first": Variant(partial(product, bf16, layout=last), keep_norms=True),
-        "product, bf16, norms kept, compiled": Variant(
-            partial(product, bf16, "default"), keep_norms=True, compiled=True
-        ),
-        "the same with CUDA graphs": Variant(partial(product, bf16, "reduce-overhead"), keep_norms=True, compiled=True),
+        "product, bf16, channels first": Variant(partial(product, bf16, layout=first)),
+        "product, bf16, compiled": Variant(partial(product, bf16, "default"), compiled=True),
+        "product, bf16, compiled with CUDA graphs": Variant(partial(product, bf16, "reduce-overhead"), compiled=True),
     }
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     results: dict[str, Any] = {"device": name, "torch": torch.__version__, "setting": setting.as_json(), "steps": {}}
-    kept, remade = resnet.recomputed, lambda run, norms, x: run(x)
     for title, variant in variants.items():
         if given.quick and variant.compiled:
             continue
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = variant.tf32
         torch.backends.cudnn.benchmark = variant.benchmark
-        resnet.recomputed = remade if variant.keep_norms else kept
         try:
             step = variant.make()
             results["steps"][title] = _timed(step, device, given.repeats)
-            if device.type == "cuda" and title.endswith("norms kept"):
+            if device.type == "cuda" and title == "product, bf16":
                 results["kernels"] = _top_kernels(step)
                 print("\n".join(results["kernels"]), flush=True)
             del step

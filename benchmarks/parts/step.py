@@ -41,7 +41,7 @@ class Streams:
 
 
 def product_step(
-    setting: Setting, pair: Pair, precision: Precision = "32-true", recompute: bool = False
+    setting: Setting, pair: Pair, precision: Precision = "32-true", recompute: bool = False, keep_norms: bool = True
 ) -> Adversarial:
     """The phase of the product, ready for :meth:`step`."""
     batch = setting.step_batch
@@ -50,6 +50,8 @@ def product_step(
     )
     streams = Streams(pair.labelled_source().names)
     network = segmenter(setting).train()
+    if setting.device.type == "cuda" and keep_norms:
+        network.keep_norms()
     if recompute:
         network.recompute_blocks()
     place = Workplace(fabric(setting, precision), streams, network, None)  # type: ignore[arg-type]

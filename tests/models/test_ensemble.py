@@ -7,7 +7,6 @@ import pytest
 import torch
 from hf_models import SEGFORMER
 from lightning_fabric import Fabric
-from runs import account
 
 from pixda.errors import UserError
 from pixda.export.formats import FORMATS
@@ -16,6 +15,7 @@ from pixda.models import Ensemble, build_segmenter
 from pixda.models.saved import load_model, save_model
 from pixda.models.upsampling import upsample
 from pixda.predict.network import Predictor
+from runs import account
 
 
 @pytest.fixture

@@ -38,6 +38,24 @@ def test_a_bottleneck_is_bit_equal_to_the_plain_one(frozen_statistics):
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
+def test_kept_norms_change_no_bit_and_keep_more():
+    torch.manual_seed(0)
+    again = build_segmenter("deeplab_resnet50", CLASSES).train()
+    kept = copy.deepcopy(again)
+    kept.keep_norms()
+    images = torch.rand(2, 3, 65, 65) * 255
+    results, sizes = [], []
+    for network in (kept, again):
+        waiting = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, w=waiting: w.append(t.nbytes) or t, lambda t: t):
+            logits = network(images)
+        logits.square().sum().backward()
+        results.append([*(p.grad for p in network.parameters() if p.requires_grad), *network.buffers()])
+        sizes.append(sum(waiting))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+    assert sizes[0] > 1.2 * sizes[1]
+
+
 @pytest.mark.parametrize("architecture", ["deeplab_resnet50", "mobile_deeplab"])
 def test_whole_blocks_change_no_bit(architecture):
     torch.manual_seed(0)

@@ -26,6 +26,16 @@ class Block(nn.Module):
         raise NotImplementedError
 
 
+class NormsAgain(nn.Module):
+    """A part that computes cheap maps around its batch norms again in the backward pass, unless `keep_norms` is set.
+
+    On a processor that saves a third of the memory and hardly any time is lost; on a GPU, which waits for each of the
+    many small operations to be launched, the same makes a step take twice as long.
+    """
+
+    keep_norms = False
+
+
 def recomputed(run: Callable[[Tensor], Tensor], norms: Sequence[AnyBatchNorm], x: Tensor) -> Tensor:
     """``run(x)``, of which nothing but ``x`` is kept for the gradient; to the last bit the same values and gradients.
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from pixda.models.batch_norm import AnyBatchNorm, BatchNorm
-from pixda.models.recompute import Block, recomputed
+from pixda.models.recompute import Block, NormsAgain, recomputed
 
 RESNET50 = (3, 4, 6, 3)
 RESNET101 = (3, 4, 23, 3)
 
 
-class Bottleneck(Block):
+class Bottleneck(Block, NormsAgain):
     """Three convolutions and a shortcut: B x inputs x H x W -> B x 4*width x H/stride x W/stride."""
 
     def __init__(
@@ -52,11 +52,11 @@ class Bottleneck(Block):
         return activated
 
     def _made_again(self, run: Callable[[Tensor], Tensor], norms: Sequence[AnyBatchNorm], x: Tensor) -> Tensor:
-        """``run(x)``, made again in the backward pass, where not all of the block is."""
-        return run(x) if self.recompute else recomputed(run, norms, x)
+        """``run(x)``, made again in the backward pass, unless all of the block is, or nothing."""
+        return run(x) if self.recompute or self.keep_norms else recomputed(run, norms, x)
 
 
-class ResNet(nn.Module):
+class ResNet(NormsAgain):
     """B x 3 x H x W, normalised -> B x `channels` x about H/8 x W/8 (65 x 129 for 512 x 1024).
 
     blocks: bottlenecks in each of the four layers, `RESNET50` or `RESNET101`.
@@ -115,6 +115,11 @@ class ResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """B x 3 x H x W, normalised -> B x `channels` x about H/8 x W/8."""
         # What lies between the first convolution and the pool is the largest map of all, and cheap to make again.
-        x = recomputed(lambda x: self.maxpool(self.relu(self.bn1(x))), [self.bn1], self.conv1(x))
+        x = self.conv1(x)
+        x = self._pooled(x) if self.keep_norms else recomputed(self._pooled, [self.bn1], x)
         out: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return out
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        pooled: Tensor = self.maxpool(self.relu(self.bn1(x)))
+        return pooled

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.normalise import Normalise, Scale
-from pixda.models.recompute import Block
+from pixda.models.recompute import Block, NormsAgain
 
 
 class Middle(NamedTuple):
@@ -79,6 +79,12 @@ class Segmenter(nn.Module):
             )
         for block in blocks:
             block.recompute = True
+
+    def keep_norms(self) -> None:
+        """From now on keep the maps around batch norms for the backward pass: what a GPU should do."""
+        for part in self.modules():
+            if isinstance(part, NormsAgain):
+                part.keep_norms = True
 
     def parameter_groups(self, lr: float, head_lr_factor: float) -> list[dict[str, Any]]:
         """Two optimiser groups, `backbone` at `lr` and `head` at `lr * head_lr_factor`.

@@ -49,6 +49,7 @@ def needs(experiment: Experiment, method: Method) -> Needs:
     segmenter, _ = first_segmenter(experiment, ClassSet.load(experiment.classes))
     phases = phases_to_train(experiment, method, segmenter)
     streams = Imagined(method.crop or experiment.size, experiment.unlabelled is not None)
+    segmenter.keep_norms()  # as on a card
     kept = measure(phases, segmenter, fabric, streams)
     if not segmenter.blocks():
         return Needs(kept, [])

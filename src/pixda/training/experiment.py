@@ -102,7 +102,7 @@ def _run(
     def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset, Domains]:
         classes = ClassSet.load(experiment.classes)
         segmenter, first_weights = first_segmenter(experiment, classes)
-        fit_into_memory(experiment.machine, segmenter)
+        fit_into_memory(experiment.machine, segmenter, fabric.device)
         phases = phases_to_train(experiment, method, segmenter, fabric.world_size)
         if held_out is None:
             test = open_test(experiment.target, classes)

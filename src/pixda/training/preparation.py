@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from lightning_fabric import Fabric
 
 from pixda.config import Experiment, Machine
@@ -42,8 +43,10 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
     return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
 
 
-def fit_into_memory(machine: Machine, segmenter: Segmenter) -> None:
-    """Let the segmenter take less memory in training, as the settings of these names say."""
+def fit_into_memory(machine: Machine, segmenter: Segmenter, device: torch.device) -> None:
+    """Let the segmenter take as much memory in training as suits the device and the settings of these names."""
+    if device.type == "cuda":
+        segmenter.keep_norms()
     segmenter.at_a_time = _images_at_a_time(machine, segmenter)
     if machine.recompute_blocks:
         segmenter.recompute_blocks()
