@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from runs import quick_run, two_domains
 
 from pixda.api import (
     Alignment,
@@ -28,6 +27,7 @@ from pixda.api import (
     train,
 )
 from pixda.terminal import console
+from runs import quick_run, two_domains
 
 
 @pytest.fixture(scope="module")

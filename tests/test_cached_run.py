@@ -1,9 +1,9 @@
 """`pixda train` with a cache of decoded samples: the same model, by whatever way the samples come."""
 
 import pytest
-from runs import start, two_domains, unlabelled, words
 
 from pixda.__main__ import main
+from runs import start, two_domains, unlabelled, words
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from runs import two_domains, words
 
 from pixda.__main__ import main
+from runs import two_domains, words
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from runs import CAR, ROAD, SKY, two_domains, words
 
 from pixda.__main__ import main
 from pixda.data.shots import read_manifest
+from runs import CAR, ROAD, SKY, two_domains, words
 
 # Only the real frames have cars: the source's scheme does not know them. Its masks are pictures of colours.
 CLASSES = f"""

@@ -4,10 +4,10 @@ import csv
 
 import pytest
 import torch
-from runs import start, two_domains, unlabelled, wait_for, words
 from safetensors.torch import load_file
 
 from pixda.__main__ import main
+from runs import start, two_domains, unlabelled, wait_for, words
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 import yaml
-from runs import junk, second_source, start, two_domains, wait_for, words
 
 from pixda.__main__ import main
 from pixda.report.curves import panels
+from runs import junk, second_source, start, two_domains, wait_for, words
 
 
 @pytest.fixture(scope="module")

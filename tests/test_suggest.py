@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from runs import two_domains, words
 
 from pixda.__main__ import main
 from pixda.data.shots import read_manifest
 from pixda.suggestion import Candidate, choose, entropy
+from runs import two_domains, words
 
 
 def candidate(name: str, uncertainty: float, *descriptor: float) -> Candidate:

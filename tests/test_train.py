@@ -7,7 +7,6 @@ import shutil
 import pytest
 import torch
 import yaml
-from runs import two_domains, words
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -16,6 +15,7 @@ from pixda.models import Ensemble, build_segmenter
 from pixda.models.critics import PixelCritic
 from pixda.models.saved import load_model
 from pixda.report.selections import judgements
+from runs import two_domains, words
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,13 @@
 import json
 import shutil
 
-import hf_models
 import pytest
 import torch
-from runs import start, two_domains, wait_for, words
 
+import hf_models
 from pixda.__main__ import main
 from pixda.models.saved import load_model
+from runs import start, two_domains, wait_for, words
 
 
 @pytest.fixture(scope="module")

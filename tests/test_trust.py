@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
+
 from comparisons import result, scores
 from hf_models import SEGFORMER
-from PIL import Image
-from runs import account
-
 from pixda.__main__ import main
 from pixda.comparison.results import Cell, Comparison
 from pixda.comparison.tables import latex, markdown
@@ -33,6 +32,7 @@ from pixda.options import read_training
 from pixda.reading import read_json, read_yaml
 from pixda.report import print_scores
 from pixda.training.checkpoint import load_checkpoint, save_checkpoint
+from runs import account
 
 CLASSES = ClassSet.load("camvid-11")
 HOSTILE = '</td><script>alert(1)</script> [x](javascript:y) | `c` *s* & {z} \\end{tabular} %\x1b]0;t\x07\u202e"'

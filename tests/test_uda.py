@@ -7,10 +7,10 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from runs import two_domains, unlabelled, words
 
 from pixda.__main__ import main
 from pixda.methods import build
+from runs import two_domains, unlabelled, words
 
 BLIND = "--recipe.target_labels=false"
 

@@ -4,9 +4,9 @@ import csv
 import json
 
 import pytest
-from runs import start, two_domains, unlabelled, wait_for, words
 
 from pixda.__main__ import main
+from runs import start, two_domains, unlabelled, wait_for, words
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import json
 import shutil
 
 import pytest
-from runs import two_domains, words
 
 from pixda.__main__ import main
 from pixda.data.shots import read_manifest
+from runs import two_domains, words
 
 
 @pytest.fixture(scope="module")

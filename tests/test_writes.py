@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import confined
 import pytest
 import yaml
+
+import confined
 from runs import two_domains, words
 
 pytestmark = pytest.mark.skipif(not confined.available(), reason="needs a Linux kernel with Landlock")

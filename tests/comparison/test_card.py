@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from comparisons import account, study
-
 from pixda.comparison.card import WEIGHTS, card
 
 

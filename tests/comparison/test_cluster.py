@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from comparison.grids import models, small_grid, wait_until, write_grid
-from runs import two_domains
 
+from comparison.grids import models, small_grid, wait_until, write_grid
 from pixda.__main__ import main
 from pixda.comparison.on_node import Scene, fault, run
 from pixda.provenance import code_hash
+from runs import two_domains
 
 PATIENCE = 600  # seconds, for a machine that does other things
 ROOM = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}

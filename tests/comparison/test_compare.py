@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from comparison.grids import models, small_grid, wait_until, write_grid
-from runs import two_domains
 
+from comparison.grids import models, small_grid, wait_until, write_grid
 from pixda.__main__ import main
+from runs import two_domains
 
 
 @pytest.fixture(scope="module")

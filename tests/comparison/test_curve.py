@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from comparisons import METHODS, result, scores, study
 
+from comparisons import METHODS, result, scores, study
 from pixda.comparison.curve import curve
 from pixda.comparison.results import Cell, Comparison
 from pixda.comparison.summary import summarise

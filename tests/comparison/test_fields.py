@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from comparison.grids import small_grid, write_grid
 
+from comparison.grids import small_grid, write_grid
 from pixda.__main__ import main
 from pixda.comparison.fields import changed, split_words
 from pixda.comparison.grid import Grid, Row, plan

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from comparison.grids import small_grid
 
+from comparison.grids import small_grid
 from pixda.comparison.grid import Grid, Row, merged, plan
 from pixda.comparison.jobs import jobs_for
 from pixda.errors import UserError

@@ -1,7 +1,6 @@
 """Which classes are rare."""
 
 from comparisons import shares
-
 from pixda.comparison.rare import RARE_SHARE, rare_classes
 from pixda.data.classes import ClassSet
 

@@ -4,8 +4,8 @@ import math
 from dataclasses import replace
 
 import pytest
-from comparisons import result, scores, shares, study
 
+from comparisons import result, scores, shares, study
 from pixda.comparison.results import Cell, Comparison
 from pixda.comparison.summary import Failure, failures, progress, rare_mean, summarise
 from pixda.data.classes import ClassSet

@@ -8,8 +8,8 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from comparisons import result, scores, shares, study
 
+from comparisons import result, scores, shares, study
 from pixda.comparison.results import Cell, Comparison
 from pixda.comparison.tables import csv, latex, markdown
 from pixda.data.classes import ClassSet

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from comparisons import study
 from PIL import Image
 
+from comparisons import study
 from pixda.comparison import write as module
 from pixda.comparison.write import print_table, write
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from injuries import stopped
-from runs import two_domains, words
 
 import pixda
+from injuries import stopped
 from pixda.__main__ import main
 from pixda.data.classes import ClassSet
+from runs import two_domains, words
 
 SHORT = "--recipe.more_steps=0"
 

@@ -1,9 +1,9 @@
 """Same seed, same machine, same result, however many loader processes there are."""
 
 import pytest
-from runs import two_domains, words
 
 from pixda.__main__ import main
+from runs import two_domains, words
 
 SHORT = ("--recipe.pretrain_steps=4", "--recipe.adaptation_steps=8", "--recipe.distillation.steps=4")
 

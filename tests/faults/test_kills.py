@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from injuries import killed_at, steps_logged
-from runs import start, two_domains, words
 
+from injuries import killed_at, steps_logged
 from pixda.__main__ import main
+from runs import start, two_domains, words
 
 # Adaptation that is thinned out again and again, to the same eight images.
 SELECTING = ("--recipe.selection.rule=top", "--recipe.selection.top=8")

@@ -11,9 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from injuries import stopped, when_logged
-from runs import two_domains, words
 
+from injuries import stopped, when_logged
 from pixda.__main__ import main
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
@@ -21,6 +20,7 @@ from pixda.data.files import packed_mask
 from pixda.data.folder import Folder
 from pixda.data.loading import Unreadable
 from pixda.errors import UserError
+from runs import two_domains, words
 
 SHORT = ("--recipe.pretrain_steps=40", "--recipe.more_steps=0")
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from injuries import stopped
 from lightning_fabric import Fabric
-from runs import two_domains, words
 from safetensors.torch import load_file
 
+from injuries import stopped
 from pixda.__main__ import main
 from pixda.data.domains import Batch, Pair
 from pixda.models.tiny import Tiny
 from pixda.training.readings import NotFinite, Readings
+from runs import two_domains, words
 
 SHORT = "--recipe.more_steps=0"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from injuries import limited, small_disk, stopped
-from runs import two_domains, words
 
+from injuries import limited, small_disk, stopped
 from pixda.__main__ import main
 from pixda.models.tiny import Tiny
+from runs import two_domains, words
 
 SHORT = "--recipe.more_steps=0"
 

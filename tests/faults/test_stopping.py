@@ -8,10 +8,10 @@ import sys
 import time
 
 import pytest
-from injuries import stopped
-from runs import start, two_domains, wait_for, words
 
+from injuries import stopped
 from pixda.__main__ import main
+from runs import start, two_domains, wait_for, words
 
 SHORT = "--recipe.more_steps=0"
 

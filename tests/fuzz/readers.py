@@ -17,7 +17,6 @@ import tripwire
 import yaml
 from damage import as_text, damaged, strange
 from PIL import Image
-from runs import account
 from safetensors.torch import save
 
 from pixda.comparison.grid import Grid, plan
@@ -33,6 +32,7 @@ from pixda.models.weights import read_tensors
 from pixda.options import as_training, make_parser, parse, read_configs, train_parser
 from pixda.predict.inputs import load_image
 from pixda.training.checkpoint import fitting, load_checkpoint, position_in, save_checkpoint
+from runs import account
 
 CLASSES = {
     "name": "two",

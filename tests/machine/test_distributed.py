@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lightning_fabric import Fabric
+
 from ranks import first_steps, in_processes, normalised, passes_of_backbones, steps_and_statistics
 from runs import junk, two_domains
 

@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from runs import start, two_domains, wait_for, words
 
 from pixda.__main__ import main
 from pixda.errors import UserError
 from pixda.machine.lock import hold, is_held
+from runs import start, two_domains, wait_for, words
 
 HOLDER = """
 import sys, time

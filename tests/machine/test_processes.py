@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from ranks import environment, free_port
-from runs import start, two_domains, wait_for, words
 from safetensors.torch import load_file
 
 from pixda.__main__ import main
+from ranks import environment, free_port
+from runs import start, two_domains, wait_for, words
 
 SECONDS = 240  # for a process to end: it has as many to itself as the machine is slow
 

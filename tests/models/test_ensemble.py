@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from hf_models import SEGFORMER
 from lightning_fabric import Fabric
 
+from hf_models import SEGFORMER
 from pixda.errors import UserError
 from pixda.export.formats import FORMATS
 from pixda.export.network import Deployed

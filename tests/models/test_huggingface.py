@@ -5,13 +5,13 @@ import json
 import shutil
 import sys
 
-import hf_models
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSemanticSegmentation
 
+import hf_models
 from pixda.errors import UserError
 from pixda.models import build_segmenter
 from pixda.models.huggingface_files import read_scale

@@ -5,8 +5,8 @@ import json
 
 import pytest
 import torch
-from hf_models import FAMILIES
 
+from hf_models import FAMILIES
 from pixda.errors import UserError
 from pixda.models import ARCHITECTURES, build_segmenter
 from pixda.models.deeplab import DeepLabV2, DilatedSum

@@ -5,8 +5,8 @@ import math
 
 import pytest
 import torch
-from descent import log_probs_of
 
+from descent import log_probs_of
 from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
 from pixda.phases.adversarial import Adversarial

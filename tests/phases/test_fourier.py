@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from descent import log_probs_of
 from lightning_fabric import Fabric
-from runs import two_domains
 
+from descent import log_probs_of
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
@@ -15,6 +14,7 @@ from pixda.models.tiny import Tiny
 from pixda.phases.fourier import Fourier
 from pixda.phases.phase import Workplace
 from pixda.style import stylise
+from runs import two_domains
 
 BANDS = (0.05, 0.2)
 

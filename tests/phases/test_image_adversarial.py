@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from descent import assert_descends, gradients_of
 from torch import nn
 
+from descent import assert_descends, gradients_of
 from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, fool_loss
 from pixda.losses.information import self_information

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from descent import log_probs_of
 from lightning_fabric import Fabric
-from runs import junk, two_domains
 
+from descent import log_probs_of
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
@@ -16,6 +15,7 @@ from pixda.phases.phase import Workplace
 from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 from pixda.selection import Threshold, Top
 from pixda.style import stylise
+from runs import junk, two_domains
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from descent import assert_descends, gradients_of
 
+from descent import assert_descends, gradients_of
 from pixda.data.domains import Pair
 from pixda.losses.adversarial import critic_loss, fool_loss
 from pixda.losses.pairing import pair_loss, pairing_critic_loss, without_easy_pixels

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from descent import log_probs_of
 
+from descent import log_probs_of
 from pixda.phases.supervised import Supervised
 from pixda.style import stylise
 

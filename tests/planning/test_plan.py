@@ -1,11 +1,11 @@
 """`pixda plan`: what is said of cards, and what a run does with the option that it names."""
 
 import pytest
-from runs import two_domains, words
 
 from pixda.__main__ import main
 from pixda.planning.cards import Needs, plan
 from pixda.planning.memory import Memory
+from runs import two_domains, words
 
 GB = 2**30
 

@@ -1,9 +1,9 @@
 """A first stage, PixDA and a control on two small domains, and the report about them."""
 
 import pytest
-from runs import two_domains, words
 
 from pixda.__main__ import main
+from runs import two_domains, words
 
 CLASSES = """name: three
 classes:

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
-from runs import words
 from safetensors.torch import load_file
 
 from pixda.__main__ import main
@@ -16,6 +15,7 @@ from pixda.report.baselines import neighbours
 from pixda.report.frames import boxes
 from pixda.report.runs import RunFolder
 from pixda.report.selections import judgements
+from runs import words
 
 
 class Reader(HTMLParser):

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 import uploads
 from PIL import Image
-from runs import quick_run, words
 
 from pixda.__main__ import main
 from pixda.api import load
+from runs import quick_run, words
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

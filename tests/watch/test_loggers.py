@@ -6,11 +6,11 @@ import signal
 import sys
 
 import pytest
-from runs import start, two_domains, wait_for, words
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pixda.__main__ import main
 from pixda.watch.logs import Logs
+from runs import start, two_domains, wait_for, words
 
 needs_mlflow = pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="needs pixda[mlflow]")
 needs_wandb = pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="needs pixda[wandb]")

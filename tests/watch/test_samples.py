@@ -7,7 +7,6 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 from PIL import Image
-from runs import two_domains, words
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pixda.__main__ import main
@@ -21,6 +20,7 @@ from pixda.watch import samples
 from pixda.watch.logs import Logs
 from pixda.watch.progress import Display
 from pixda.watch.samples import Samples
+from runs import two_domains, words
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import termios
 
 import pytest
 from rich.console import Console
-from runs import two_domains, words
 
 from pixda.watch.view import Count, Standing, View
+from runs import two_domains, words
 
 MANY = {f"unlabelled_{name}": 0.123456 for name in ("target", "adversarial", "pixel_weight", "aligner")}
 FACTS = {"kept": "gta5 812 of 2975, synthia 5400 of 9400", "mIoU of the shots": "61.2", "memory": "12.3 GiB"}
