@@ -52,7 +52,8 @@ def check(words: Sequence[str]) -> None:
         diagnosis = _dataset(given.data, given.classes, cache)
     print_diagnosis(diagnosis)
     if diagnosis.errors:
-        raise UserError(f"{diagnosis.errors} errors were found, listed above; training would not start.")
+        found = "1 error was" if diagnosis.errors == 1 else f"{diagnosis.errors} errors were"
+        raise UserError(f"{found} found, listed above; training would not start.")
 
 
 def _add_runs(parser: ArgumentParser) -> None:
@@ -79,8 +80,9 @@ def _experiment(experiment: Experiment, labelled: bool, cache: Path) -> "Diagnos
         "shots": partial(
             open_shots, experiment.target, classes, None, experiment.seed, strict=False, labelled=labelled
         ),
-        "test": partial(open_test, experiment.target, classes, strict=False),
     }
+    if experiment.target.test_split is not None:
+        sets["test"] = partial(open_test, experiment.target, classes, strict=False)
     return diagnose(sets, cache)
 
 

@@ -22,4 +22,5 @@ def train(words: Sequence[str]) -> None:
         if (card := card_of(error)) is None:
             raise
         raise type(error)(f"{error} {advice(given.experiment, given.recipe, card)}") from error
-    print_scores({f"{given.method} ({given.preset})": scores})
+    if scores is not None:
+        print_scores({f"{given.method} ({given.preset})": scores})

@@ -41,9 +41,9 @@ class Data:
 class Target(Data):
     """The real frames: a few labelled ones to learn from (shots), and a labelled set to score on."""
 
-    shots: int = 1
-    """Labelled frames of each city."""
+    shots: int | Literal["all"] = 1
+    """Labelled frames of each city; all: every labelled frame of the split."""
     shot_list: Literal["drawn", "published"] | Path = "drawn"
     """Draw them with the run's seed, take the published Cityscapes list (1 to 5 shots), or read a manifest file."""
-    test_split: str = "val"
-    """The split that is scored, once, at the end."""
+    test_split: str | None = "val"
+    """The split that is scored, once, at the end; null: there is none, the run leaves a model without a score."""

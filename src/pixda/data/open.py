@@ -84,6 +84,8 @@ def open_shots(
     frames = open_dataset(target, classes, size, strict) if labelled else open_unlabelled(target, classes, size)
     if isinstance(target.shot_list, Path):
         return frames.subset(read_manifest(target.shot_list).names)
+    if target.shots == "all":
+        return frames
     if target.shot_list == "published":
         return frames.subset(published(target.shots))
     return frames.subset(draw(frames.frames, target.shots, seed))
@@ -99,5 +101,7 @@ def open_unlabelled(data: Data, classes: ClassSet, size: Size) -> SegmentationDa
 
 
 def open_test(target: Target, classes: ClassSet, strict: bool = True) -> SegmentationDataset:
-    """The frames to score on, at their stored size."""
+    """The frames to score on, at their stored size; the target must name their split."""
+    if target.test_split is None:
+        raise UserError("target.test_split is null: there are no frames to score on.")
     return open_dataset(replace(target, split=target.test_split), classes, strict=strict)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from safetensors.torch import load_file, save_file
@@ -101,7 +102,13 @@ _ACCOUNT: dict[str, Any] = {
             "seed": int,
             "network": {"architecture": str},
             "source": {"dataset": str, "split": str},
-            "target": {"dataset": str, "split": str, "test_split": str, "shots": int, "shot_list": str},
+            "target": {
+                "dataset": str,
+                "split": str,
+                "test_split": (str, NoneType),
+                "shots": (int, str),
+                "shot_list": str,
+            },
         },
     },
 }

@@ -54,8 +54,10 @@ def open_material(run: RunFolder, cache: Path) -> Material:
     target = experiment.target
     sources = attempt("The source", experiment.source, lambda: _sources(experiment, classes))
     shots = attempt("The shots", target, lambda: open_dataset(target, classes, experiment.size).subset(list(run.shots)))
-    scored = replace(target, split=target.test_split)
-    test = attempt("The scored frames", scored, lambda: open_test(target, classes))
+    test = None
+    if target.test_split is not None:
+        scored = replace(target, split=target.test_split)
+        test = attempt("The scored frames", scored, lambda: open_test(target, classes))
     shares = attempt("The pixels of the target", target, lambda: _shares(target, classes, cache)) if shots else None
     return Material(sources, shots, test, shares, missing)
 

@@ -46,18 +46,24 @@ def read_study(folder: Path) -> Study:
 def study_of(runs: Mapping[str, RunFolder], shares: Mapping[str, float] | None, folder: Path) -> Study:
     """The tables of these finished runs, written into ``folder`` as a comparison would."""
     results = []
-    shots_seen = sorted({one.training.experiment.target.shots for one in runs.values() if _learns(one)}) or [1]
+    shots_seen = sorted({_shots(one) for one in runs.values() if _learns(one)}) or [1]
     rows = _rows(runs)
     for name, run in runs.items():
         experiment = run.training.experiment
         frames = len(set(run.shots)) if _learns(run) else 0
         # A method that sees no shot stands in the line of every number of shots.
-        for shots in [experiment.target.shots] if _learns(run) else shots_seen:
+        for shots in [_shots(run)] if _learns(run) else shots_seen:
             cell = Cell("", rows[name], shots, experiment.seed)
             results.append(Result(cell, frames, run.scores, None, run.made))
     first = next(iter(runs.values()))
     write(Comparison("The runs together", results, first.classes, {"": dict(shares or {})}, {}), folder)
     return read_study(folder)
+
+
+def _shots(run: RunFolder) -> int:
+    """Shots of each city; of a run that took all labelled frames, their number."""
+    shots = run.training.experiment.target.shots
+    return len(set(run.shots)) if shots == "all" else shots
 
 
 def _rows(runs: Mapping[str, RunFolder]) -> dict[str, str]:

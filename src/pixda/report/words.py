@@ -160,7 +160,8 @@ def commands(run: RunFolder, runs: Sequence[Path], out: Path) -> list[str]:
     if target.dataset == "streets":
         evaluate.append(f"--data.streets={json.dumps(plain(asdict(target.streets)))}")
     report = ["pixda", "report", *map(str, runs), "--out", str(out)]
-    return [shlex.join(words) for words in (*train, evaluate, report)]
+    scored = [] if target.test_split is None else [evaluate]
+    return [shlex.join(words) for words in (*train, *scored, report)]
 
 
 def config_text(run: RunFolder) -> str:

@@ -54,8 +54,10 @@ def run(
     out: Path,
     resume: bool = False,
     held_out: Sequence[str] | None = None,
-) -> Scores:
+) -> Scores | None:
     """Train a method and score its model on the target's test split, or on frames held out of the shots.
+
+    Where there are neither (``target.test_split`` is None), the model is left without a score, and None returned.
 
     Leaves in ``out``: ``config.yaml``, ``shots.json``, ``logs/``, ``checkpoint.pt``, ``model.safetensors`` with
     ``model.json``, and ``scores.json``.
@@ -88,7 +90,7 @@ def _run(
     out: Path,
     resume: bool,
     held_out: Sequence[str] | None,
-) -> Scores:
+) -> Scores | None:
     begun = distributed.lead(fabric, (out / "checkpoint.pt").exists)
     resume = resume and begun
     if not resume and begun:
@@ -99,15 +101,16 @@ def _run(
     aside = {"machine": config.pop("machine"), "watch": config.pop("watch")}
     fabric.seed_everything(experiment.seed, verbose=False)
 
-    def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset, Domains]:
+    def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset | None, Domains]:
         classes = ClassSet.load(experiment.classes)
         segmenter, first_weights = first_segmenter(experiment, classes)
         fit_into_memory(experiment.machine, segmenter, fabric.device)
         phases = phases_to_train(experiment, method, segmenter, fabric.world_size)
-        if held_out is None:
-            test = open_test(experiment.target, classes)
-        else:
+        test: SegmentationDataset | None = None
+        if held_out is not None:
             test = open_dataset(experiment.target, classes).subset(held_out)
+        elif experiment.target.test_split is not None:
+            test = open_test(experiment.target, classes)
         domains = open_domains(experiment, method, classes, fabric)
         cache = experiment.machine.cache
         if fabric.is_global_zero:
@@ -182,6 +185,12 @@ def _run(
         }
         # Not always the network that training began with: a phase may leave several as one.
         distributed.lead(fabric, lambda: save_model(out, training.segmenter, made))
+        if test is None:
+            display.say(
+                "not scored: there are no labelled test frames (target.test_split is null); `pixda validate` with the "
+                "same options scores by K-fold over the shots"
+            )
+            return None
         scores = _score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
         if logs is not None and not scored:
             logs.scores(scores, training.journal.total)

@@ -136,20 +136,22 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
 
 
 def check_data(
-    domains: Domains, test: SegmentationDataset, known: Path, allowed: int = 0, cache: Path | None = None
+    domains: Domains, test: SegmentationDataset | None, known: Path, allowed: int = 0, cache: Path | None = None
 ) -> None:
     """Decode every file once, and see that no picture is both learned from and scored.
 
     Args:
         domains: what is learned from.
-        test: what is scored.
+        test: what is scored; None: nothing is.
         known: folder that remembers what was found in order.
         allowed: problems of what is learned from that are let through.
         cache: folder that gets the samples of what is learned from, or None.
     """
-    scored = check(test, known)
-    scored.raise_if_bad()
-    names = {digest: name for name, digest in scored.digests.items()}
+    names: dict[str, str] = {}
+    if test is not None:
+        scored = check(test, known)
+        scored.raise_if_bad()
+        names = {digest: name for name, digest in scored.digests.items()}
     for dataset in domains.datasets():
         samples = None if cache is None else Cache(cache, dataset)
         report = check(dataset, known, samples=samples)

@@ -69,8 +69,10 @@ def validate(
         manifest = out / f"fold_{fold + 1}_shots.json"
         told = f"all shots but fold {fold + 1} of {folds}, seed {experiment.seed}"
         distributed.lead(fabric, lambda: write_manifest(manifest, training, told))  # noqa: B023 (called at once)
-        inside = replace(experiment, target=replace(experiment.target, shot_list=manifest))
-        scores.append(run(inside, method, method_name, preset, out / f"fold_{fold + 1}", resume, held_out))
+        inside = replace(experiment, target=replace(experiment.target, shots=1, shot_list=manifest))
+        scored = run(inside, method, method_name, preset, out / f"fold_{fold + 1}", resume, held_out)
+        assert scored is not None  # the frames held out
+        scores.append(scored)
     result = Validation(
         {name: Spread.of([one.iou[name] for one in scores]) for name in scores[0].iou},
         {name: Spread.of([one.mean[name] for one in scores]) for name in scores[0].mean},

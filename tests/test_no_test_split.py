@@ -1,0 +1,53 @@
+"""A few labelled real frames and nothing to score on: every command goes through, and says what it does not do."""
+
+import json
+
+import pytest
+
+from pixda.__main__ import main
+from pixda.data.classes import ClassSet
+from pixda.data.config import Target
+from pixda.data.open import open_shots
+from pixda.models.saved import load_model
+from runs import two_domains, words
+
+UNSCORED = ("--target.test_split=null", "--target.shots=all")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return two_domains(tmp_path_factory.mktemp("domains"))
+
+
+def test_training_uses_all_shots_and_leaves_a_model_without_a_score(root, tmp_path, capsys):
+    assert main(words(root, tmp_path / "run", *UNSCORED, method="joint")) == 0
+    assert "not scored: there are no labelled test frames" in " ".join(capsys.readouterr().out.split())
+    assert len(json.loads((tmp_path / "run/shots.json").read_text())["names"]) == 6
+    assert not (tmp_path / "run/scores.json").exists()
+    _, made = load_model(tmp_path / "run")
+    assert made["config"]["target"]["test_split"] is None
+
+
+def test_the_check_looks_at_source_and_shots(root, tmp_path, capsys):
+    given = [word for word in words(root, tmp_path / "run", *UNSCORED) if not word.startswith("--out")]
+    given = given[: given.index(str(tmp_path / "run"))] if str(tmp_path / "run") in given else given
+    assert main(["check", *given[1:], f"--runs={tmp_path}"]) == 0
+    shown = capsys.readouterr().out
+    assert "shots" in shown
+    assert "test" not in shown.lower().split()
+
+
+def test_the_report_of_such_a_run_is_made(root, tmp_path):
+    assert main(words(root, tmp_path / "run", *UNSCORED, method="joint")) == 0
+    assert main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "report")]) == 0
+
+
+def test_all_shots_are_every_labelled_frame(root):
+    target = Target("folder", root / "target", "train", scheme="cityscapes", shots="all", test_split=None)
+    assert len(open_shots(target, ClassSet.load("cityscapes-19"), None, seed=0)) == 6
+
+
+def test_folds_over_the_shots_still_score(root, tmp_path):
+    given = words(root, tmp_path / "folds", *UNSCORED, method="joint")
+    assert main(["validate", *given[1:], "--folds=2"]) == 0
+    assert json.loads((tmp_path / "folds/validation.json").read_text())["folds"] == 2
