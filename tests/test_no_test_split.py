@@ -29,8 +29,7 @@ def test_training_uses_all_shots_and_leaves_a_model_without_a_score(root, tmp_pa
 
 
 def test_the_check_looks_at_source_and_shots(root, tmp_path, capsys):
-    given = [word for word in words(root, tmp_path / "run", *UNSCORED) if not word.startswith("--out")]
-    given = given[: given.index(str(tmp_path / "run"))] if str(tmp_path / "run") in given else given
+    given = [word for word in words(root, tmp_path, *UNSCORED) if not word.startswith("--out=")]
     assert main(["check", *given[1:], f"--runs={tmp_path}"]) == 0
     shown = capsys.readouterr().out
     assert "shots" in shown
@@ -51,3 +50,20 @@ def test_folds_over_the_shots_still_score(root, tmp_path):
     given = words(root, tmp_path / "folds", *UNSCORED, method="joint")
     assert main(["validate", *given[1:], "--folds=2"]) == 0
     assert json.loads((tmp_path / "folds/validation.json").read_text())["folds"] == 2
+
+
+def test_evaluation_scores_the_test_split_by_itself_and_says_so(root, tmp_path, capsys):
+    assert main(words(root, tmp_path / "run", method="joint")) == 0
+    data = ["--data.dataset=folder", f"--data.root={root / 'target'}", "--data.scheme=cityscapes"]
+    capsys.readouterr()
+    assert main(["evaluate", "--model", str(tmp_path / "run"), *data]) == 0
+    assert "split 'val', 3 frames, none of them a shot" in " ".join(capsys.readouterr().out.split())
+    assert main(["evaluate", "--model", str(tmp_path / "run"), *data, "--data.split=train"]) == 0
+    assert "split 'train', 6 frames; the model learned from 2 of them" in " ".join(capsys.readouterr().out.split())
+
+
+def test_evaluation_asks_for_a_split_where_the_run_has_none(root, tmp_path, capsys):
+    assert main(words(root, tmp_path / "run", *UNSCORED, method="joint")) == 0
+    data = ["--data.dataset=folder", f"--data.root={root / 'target'}", "--data.scheme=cityscapes"]
+    assert main(["evaluate", "--model", str(tmp_path / "run"), *data]) == 1
+    assert "--data.split" in capsys.readouterr().err

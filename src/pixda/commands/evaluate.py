@@ -1,9 +1,11 @@
 """``pixda evaluate``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pixda.data.config import Data
+from pixda.errors import UserError
 from pixda.options import make_parser, parse
 
 
@@ -20,7 +22,26 @@ def evaluate(words: Sequence[str]) -> None:
     )
     parser.add_argument("--out", type=Path | None, default=None, help="JSON file for the scores.")
     given = parse(parser, words)
+    data = given.data
+    if not any(word.startswith("--data.split") for word in words):
+        data = replace(data, split=_test_split(given.model, data.dataset))
     from pixda.report import print_scores
     from pixda.training.experiment import score_model
 
-    print_scores({given.model.name: score_model(given.model, given.data, given.size, given.out)})
+    print_scores({given.model.name: score_model(given.model, data, given.size, given.out)})
+
+
+def _test_split(model: Path, dataset: str) -> str:
+    """The split that the model's own run keeps for scoring: never, without a word, one that it learned from."""
+    from pixda.models.saved import read_about
+
+    target = read_about((model.parent if model.suffix == ".safetensors" else model) / "model.json")["made"]["config"][
+        "target"
+    ]
+    split = target["test_split"]
+    if target["dataset"] != dataset or split is None:
+        raise UserError(
+            f"Say which frames of the {dataset} data to score with --data.split, such as val (all: a folder without "
+            "split folders); the model's run names none, and its training frames would flatter it."
+        )
+    return str(split)

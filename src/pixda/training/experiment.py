@@ -1,10 +1,11 @@
 """One run from its configuration: check the data, train the phases, keep the model, score it once."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import yaml
 from lightning_fabric import Fabric
@@ -16,7 +17,7 @@ from pixda.data.config import Data
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
 from pixda.data.open import open_dataset, open_test
-from pixda.data.shots import write_manifest
+from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
 from pixda.machine import distributed
@@ -210,7 +211,10 @@ def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path 
     dataset = open_dataset(data, segmenter.classes)
     width, height = size or made["config"]["size"]
     fabric = make_fabric(Machine())
+    learned = _shots_among(path, made["config"]["target"], dataset)
     with Display([], path.name) as display:
+        told = f"the model learned from {learned} of them" if learned else "none of them a shot of the model"
+        display.say(f"scored: split '{dataset.split}', {len(dataset)} frames{';' if learned else ','} {told}")
         return _score(segmenter.to(fabric.device), dataset, (width, height), fabric, display, out)
 
 
@@ -228,3 +232,12 @@ def _score(
     if out is not None and fabric.is_global_zero:
         scores.save(out, split=dataset.split, frames=len(dataset), network_size=size)
     return scores
+
+
+def _shots_among(model: Path, target: Mapping[str, Any], dataset: SegmentationDataset) -> int:
+    """How many of these frames the model in a run's folder has learned from; 0 where its shots are not beside it."""
+    manifest = (model if model.is_dir() else model.parent) / "shots.json"
+    if not manifest.is_file() or target["split"] != dataset.split:
+        return 0
+    shots = set(read_manifest(manifest).names)
+    return sum(frame.name in shots for frame in dataset.frames)
