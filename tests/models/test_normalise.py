@@ -31,5 +31,5 @@ def test_moves_with_the_network_and_is_never_trained(name):
 
 
 def test_unknown_name_lists_the_choices():
-    with pytest.raises(UserError, match="caffe, imagenet, symmetric"):
+    with pytest.raises(UserError, match="caffe, imagenet, efficientnet, symmetric"):
         Normalise("none")

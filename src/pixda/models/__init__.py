@@ -11,6 +11,7 @@ from pixda.models.deeplab import deeplab_resnet50, deeplab_resnet101
 from pixda.models.ensemble import Ensemble
 from pixda.models.fcn8s import fcn8s
 from pixda.models.huggingface import huggingface
+from pixda.models.lite_deeplab import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
 from pixda.models.mobile_deeplab import mobile_deeplab
 from pixda.models.segmenter import Segmenter
 from pixda.models.tiny import Tiny
@@ -38,6 +39,9 @@ ARCHITECTURES: dict[str, Callable[..., Segmenter]] = {
     "deeplab_resnet101": deeplab_resnet101,
     "fcn8s": fcn8s,
     "mobile_deeplab": mobile_deeplab,
+    "efficientnet_lite0": efficientnet_lite0,
+    "efficientnet_lite1": efficientnet_lite1,
+    "efficientnet_lite2": efficientnet_lite2,
     "huggingface": huggingface,
     "tiny": Tiny,
     "ensemble": _ensemble,

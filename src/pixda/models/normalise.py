@@ -21,6 +21,8 @@ NORMALISATIONS: dict[str, Scale] = {
     "caffe": Scale((104.00698793, 116.66876762, 122.67891434), (1.0, 1.0, 1.0), bgr=True),
     # torchvision: 0..1 with the ImageNet mean and deviation, here on the 0..255 scale.
     "imagenet": Scale((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), bgr=False),
+    # TensorFlow's EfficientNet-Lites.
+    "efficientnet": Scale((127.0, 127.0, 127.0), (128.0, 128.0, 128.0), bgr=False),
     # TensorFlow's MobileNets: -1..1.
     "symmetric": Scale((128.0, 128.0, 128.0), (128.0, 128.0, 128.0), bgr=False),
 }

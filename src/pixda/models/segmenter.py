@@ -75,7 +75,7 @@ class Segmenter(nn.Module):
         if not blocks:
             raise UserError(
                 "This network has no blocks that can be computed again (deeplab_resnet101, deeplab_resnet50 and "
-                "mobile_deeplab have): leave --machine.recompute_blocks out."
+                "mobile_deeplab and efficientnet_lite0 to 2 have): leave --machine.recompute_blocks out."
             )
         for block in blocks:
             block.recompute = True

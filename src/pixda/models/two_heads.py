@@ -8,7 +8,10 @@ from pixda.errors import UserError
 from pixda.models.deeplab import DilatedSum
 from pixda.models.segmenter import Middle, Segmenter
 
-WITH_MIDDLE = ("deeplab_resnet50", "deeplab_resnet101", "mobile_deeplab", "tiny")
+WITH_MIDDLE = (
+    *("deeplab_resnet50", "deeplab_resnet101", "mobile_deeplab"),
+    *("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "tiny"),
+)
 """The architectures that name a middle layer."""
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pixda.errors import UserError
 from pixda.models.batch_norm import BatchNorm
 from pixda.models.download import check_hash, fetch
+from pixda.models.efficientnet_lite import EfficientNetLite
 from pixda.models.resnet import ResNet
 from pixda.models.segmenter import Segmenter
 from pixda.models.torch_files import load_torch
@@ -19,7 +20,8 @@ from pixda.models.vgg import VGG16
 
 KEY_STYLES = (
     "Caffe's (Scale.conv1.weight), torchvision's (conv1.weight, features.0.0.weight, features.0.weight), "
-    "AdaptSegNet's (layer6.conv2d_list.0.weight) and PixDA's own (backbone.conv1.weight)"
+    "EfficientNet-Lite's (_blocks.0._depthwise_conv.weight), AdaptSegNet's (layer6.conv2d_list.0.weight) "
+    "and PixDA's own (backbone.conv1.weight)"
 )
 UNUSED = "features.18."  # MobileNet's last convolution, which only its classifier needs
 FULLY_CONNECTED = {"classifier.0.": "fc6.", "classifier.3.": "fc7."}  # VGG's, which FCN8s has as convolutions
@@ -82,6 +84,9 @@ def load_weights(segmenter: Segmenter, path_or_url: str | Path, sha256: str | No
         if sha256 is not None:
             check_hash(path, sha256)
     tensors = read_tensors(path)
+    if isinstance(segmenter.backbone, EfficientNetLite):
+        # _blocks.0._bn1.weight -> blocks.0.bn1.weight
+        tensors = {key.replace("._", ".").removeprefix("_"): tensor for key, tensor in tensors.items()}
     if isinstance(segmenter.backbone, VGG16):
         tensors = _as_convolutions(segmenter.backbone, tensors)
     report, found = _match(segmenter, tensors, source)

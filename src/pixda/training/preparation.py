@@ -18,6 +18,7 @@ from pixda.methods import METHODS, build
 from pixda.methods.method import Method
 from pixda.models import build_segmenter, load_weights
 from pixda.models.in_parts import may_go_in_parts
+from pixda.models.packaged import packaged_weights
 from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase
@@ -40,7 +41,8 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
     segmenter = build_segmenter(network.architecture, classes, **network.options)
     if network.weights is None:
         return segmenter, f"{network.architecture} starts from {segmenter.origin}"
-    return segmenter, str(load_weights(segmenter, network.weights, network.sha256))
+    weights = packaged_weights(network.architecture) if network.weights == "auto" else network.weights
+    return segmenter, str(load_weights(segmenter, weights, network.sha256))
 
 
 def fit_into_memory(machine: Machine, segmenter: Segmenter, device: torch.device) -> None:
