@@ -13,6 +13,7 @@ import trees
 
 from pixda.data.cache import Cache
 from pixda.data.check import check
+from pixda.data.config import Augmentation
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
 from pixda.data.drawing import Drawn
@@ -43,7 +44,7 @@ def opened(tmp_path, cityscapes19):
 
 
 def test_what_a_spawned_worker_is_sent_is_a_few_dozen_bytes_a_frame(opened):
-    few, many = (len(pickle.dumps(Drawn(opened(count).sources, None, True))) for count in (100, 10_100))
+    few, many = (len(pickle.dumps(Drawn(opened(count).sources, None, True, Augmentation()))) for count in (100, 10_100))
     assert (many - few) / 10_000 < 100
 
 

@@ -128,7 +128,7 @@ def _parser(method: str, preset: str) -> ArgumentParser:
     return train_parser(method, preset, "compare")
 
 
-_PRETRAINING = ("batch", "crop", "flip", "pretrain_steps", "segmenter", "loss")
+_PRETRAINING = ("batch", "crop", "flip", "augmentation", "pretrain_steps", "segmenter", "loss")
 """The settings of a method that its first phase depends on."""
 
 

@@ -22,6 +22,20 @@ class StreetOptions:
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """Random changes of training images, beside crop and flip; the paper has none. Any method takes them."""
+
+    scale: tuple[float, float] | None = None
+    """Show the scene smaller or larger by a factor between these two, such as [0.7, 1.6]."""
+    colour: float = 0.0
+    """Strength 0..1 of changes of brightness, contrast, saturation and hue; 0.3 is a good deal."""
+    blur: float = 0.0
+    """Share 0..1 of the images that are blurred a little."""
+    noise: float = 0.0
+    """Noise of at most this standard deviation, in levels of 0..255."""
+
+
+@dataclass(frozen=True)
 class Data:
     """A set of frames."""
 

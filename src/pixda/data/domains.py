@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
+from pixda.data.config import Augmentation
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.data.drawing import Drawn, Draws, InMemory, collate
 from pixda.data.loading import Unreadable, complete, each
@@ -75,6 +76,7 @@ class Domains:
         unlabelled: target images without masks, at the same size; None in a run without.
         more_sources: further labelled sources, at the same size, that share every source batch with the first.
         unreadable: the files that turned unreadable, and how many may.
+        augmentation: random scale, colour, blur and noise of all training images.
         sources: all of them behind one numbering.
     """
 
@@ -90,6 +92,7 @@ class Domains:
     unlabelled: SegmentationDataset | None = None
     more_sources: Sequence[SegmentationDataset] = ()
     unreadable: Unreadable = field(default_factory=Unreadable)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     sources: Sources = field(init=False)
 
     def __post_init__(self) -> None:
@@ -233,7 +236,7 @@ class Domains:
 
     def _load(self, dataset: Dataset[Sample], draws: Draws, skip: int = 0) -> Iterator[Batch]:
         mine = draws.part(self.rank, self.world)
-        drawn = Drawn(dataset, self.crop, self.flip)
+        drawn = Drawn(dataset, self.crop, self.flip, self.augmentation)
         loader: DataLoader[Sample | UserError] = DataLoader(
             drawn,
             batch_sampler=mine.after(skip),

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from pixda.data.augmentation import recoloured, scaled_crop
+from pixda.data.config import Augmentation
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.data.transforms import flip, random_crop
 from pixda.errors import UserError
@@ -70,8 +72,10 @@ Loaded = tuple[Tensor, Tensor, list[str]] | list["Sample | UserError"]
 class Drawn(Dataset["Sample | UserError"]):
     """A dataset asked by :class:`Draw`; a seed below zero means: whole and unmirrored."""
 
-    def __init__(self, dataset: Dataset[Sample], crop: tuple[int, int] | None, mirror: bool) -> None:
-        self._dataset, self._crop, self._mirror = dataset, crop, mirror
+    def __init__(
+        self, dataset: Dataset[Sample], crop: tuple[int, int] | None, mirror: bool, augmentation: Augmentation
+    ) -> None:
+        self._dataset, self._crop, self._mirror, self._augmentation = dataset, crop, mirror, augmentation
 
     def __getitem__(self, draw: Draw) -> "Sample | UserError":
         try:
@@ -81,9 +85,15 @@ class Drawn(Dataset["Sample | UserError"]):
         if draw.seed < 0:
             return sample
         generator = torch.Generator().manual_seed(draw.seed)
-        if self._crop is not None:
+        changes = self._augmentation
+        if changes.scale is not None:
+            height, width = sample.mask.shape
+            sample = scaled_crop(sample, self._crop or (width, height), changes.scale, generator)
+        elif self._crop is not None:
             sample = random_crop(sample, self._crop, generator)
-        return flip(sample, generator) if self._mirror else sample
+        if self._mirror:
+            sample = flip(sample, generator)
+        return recoloured(sample, changes, generator) if changes.colour or changes.blur or changes.noise else sample
 
 
 class InMemory(Dataset[Sample]):

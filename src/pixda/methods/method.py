@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from pixda.data.config import Augmentation
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 
 if TYPE_CHECKING:  # torch is imported when phases are made, not when `pixda --help` reads the fields
@@ -23,6 +24,8 @@ class Method(ABC):
     """(width, height) of random training crops; null trains on whole images, as the paper does."""
     flip: bool = False
     """Mirror half of the training images; the paper does not."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """Random scale, colour, blur and noise; the paper has none."""
     pretrain_steps: int = 30000
     """Optimiser steps on the source alone, before anything else. The paper does not give its number."""
     segmenter: SegmenterOptimiser = field(default_factory=SegmenterOptimiser)

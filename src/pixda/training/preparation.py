@@ -6,6 +6,7 @@ import torch
 from lightning_fabric import Fabric
 
 from pixda.config import Experiment, Machine
+from pixda.data.augmentation import check_augmentation
 from pixda.data.cache import Cache
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
@@ -103,6 +104,8 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
             f"A crop of {shown[0]} x {shown[1]} does not fit into images of {width} x {height} (width x height): "
             "lower --recipe.crop, or set it to null."
         )
+    if (wrong := check_augmentation(method.augmentation)) is not None:
+        raise UserError(wrong)
     own = experiment.machine.batch_statistics == "own"
     segmenter.check(shown, experiment.size, method.batch // processes if own else method.batch)
     for phase in phases:
@@ -132,6 +135,7 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
         unlabelled,
         more,
         Unreadable(experiment.skip_unreadable),
+        method.augmentation,
     )
     domains.sources.check(method.batch)
     return domains

@@ -1,0 +1,84 @@
+"""Random changes of a training sample: scale with the crop, colour, blur, noise. Each is decided by the draw's seed."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from kornia import enhance
+from kornia.filters import gaussian_blur2d
+from torch import Tensor
+
+from pixda.data.config import Augmentation
+from pixda.data.dataset import Sample
+
+IGNORED = 255
+
+
+def check_augmentation(settings: Augmentation) -> str | None:
+    """What is wrong with these settings, or None."""
+    if settings.scale is not None and not 0.1 <= settings.scale[0] <= settings.scale[1] <= 10:
+        return f"recipe.augmentation.scale is {list(settings.scale)}; it has to be [least, most] between 0.1 and 10."
+    for name, most in (("colour", 1), ("blur", 1), ("noise", 100)):
+        if not 0 <= getattr(settings, name) <= most:
+            return f"recipe.augmentation.{name} is {getattr(settings, name):g}; it has to be from 0 to {most}."
+    return None
+
+
+def scaled_crop(
+    sample: Sample, size: tuple[int, int], scale: tuple[float, float], generator: torch.Generator
+) -> Sample:
+    """A crop of ``size`` (width, height) that shows the scene ``s`` times as large, s drawn evenly on a log scale.
+
+    What is cut out is ``size / s``, so that the cost does not grow with s. Where that is larger than the frame, the
+    rest of the image is grey (127) and ignored in the mask.
+    """
+    low, high = (math.log(side) for side in scale)
+    s = math.exp(low + (high - low) * _uniform(generator))
+    cut = [max(1, round(side / s)) for side in (size[1], size[0])]
+    height, width = sample.mask.shape
+    missing = max(0, cut[0] - height), max(0, cut[1] - width)
+    if any(missing):
+        top, left = (int(_uniform(generator) * (side + 1)) for side in missing)
+        pads = (left, missing[1] - left, top, missing[0] - top)
+        sample = sample._replace(
+            image=F.pad(sample.image, pads, value=127), mask=F.pad(sample.mask, pads, value=IGNORED)
+        )
+    down, right = sample.mask.shape[0] - cut[0], sample.mask.shape[1] - cut[1]
+    top, left = int(_uniform(generator) * (down + 1)), int(_uniform(generator) * (right + 1))
+    window = slice(top, top + cut[0]), slice(left, left + cut[1])
+    shape = (size[1], size[0])
+    image = F.interpolate(
+        sample.image[:, *window][None].float(), shape, mode="bilinear", align_corners=False, antialias=s < 1
+    )
+    mask = F.interpolate(sample.mask[window][None, None].float(), shape, mode="nearest-exact")
+    return sample._replace(
+        image=image[0].round().clamp(0, 255).to(sample.image.dtype), mask=mask[0, 0].to(sample.mask.dtype)
+    )
+
+
+def recoloured(sample: Sample, settings: Augmentation, generator: torch.Generator) -> Sample:
+    """The image in other colours, perhaps blurred, with noise; uint8 as before. The mask stays."""
+    image = sample.image[None].float() / 255
+    if settings.colour > 0:
+        image = _jittered(image, settings.colour, generator)
+    if _uniform(generator) < settings.blur:
+        sigma = 0.3 + 1.2 * _uniform(generator)
+        image = gaussian_blur2d(image, (7, 7), (sigma, sigma))
+    if settings.noise > 0:
+        spread = settings.noise / 255 * _uniform(generator)
+        image = image + spread * torch.randn(image.shape, generator=generator)
+    return sample._replace(image=(image[0] * 255).round().clamp(0, 255).to(sample.image.dtype))
+
+
+def _jittered(image: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Brightness, contrast and saturation within ``1 ± strength``, hue within ``± strength / 4`` of a sixth of a turn."""
+    brightness, contrast, saturation = (1 + strength * (2 * _uniform(generator) - 1) for _ in range(3))
+    hue = strength / 4 * (2 * _uniform(generator) - 1) * math.pi / 3
+    image = enhance.adjust_brightness_accumulative(image, brightness)
+    image = enhance.adjust_contrast_with_mean_subtraction(image, contrast)
+    image = enhance.adjust_saturation(image, saturation)
+    return enhance.adjust_hue(image, hue)
+
+
+def _uniform(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))
