@@ -71,7 +71,7 @@ def recoloured(sample: Sample, settings: Augmentation, generator: torch.Generato
 
 
 def _jittered(image: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast and saturation within ``1 ± strength``, hue within ``± strength / 4`` of a sixth of a turn."""
+    """Brightness, contrast and saturation times ``1 ± strength``; hue turned by up to 15 degrees times the strength."""
     brightness, contrast, saturation = (1 + strength * (2 * _uniform(generator) - 1) for _ in range(3))
     hue = strength / 4 * (2 * _uniform(generator) - 1) * math.pi / 3
     image = enhance.adjust_brightness_accumulative(image, brightness)
