@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pixda.config import Network
-from pixda.demo import demo_experiment, run_demo
+from pixda.demo import demo_experiment, run_demo, verdict
 from pixda.methods.presets import PRESETS
 from pixda.metrics import Scores
 from pixda.phases.settings import Alignment, Distillation
@@ -25,7 +25,7 @@ def demo(tmp_path_factory):
         size=size,
         network=Network("tiny"),
     )
-    steps = {"pretrain_steps": 4, "more_steps": 6, "tuning_steps": 6, "adaptation_steps": 4}
+    steps = {"pretrain_steps": 4, "more_steps": 6, "tuning_steps": 6, "joint_steps": 6, "adaptation_steps": 4}
     with pytest.MonkeyPatch.context() as patch:
         phases = {"crop": (64, 48), "distillation": Distillation(2), "alignment": Alignment(critics_at="image")}
         patch.setitem(PRESETS, "quick", PRESETS["demo"] | steps | phases)
@@ -36,7 +36,7 @@ def test_the_report_shows_every_method_and_every_step(demo):
     out, page, _ = demo
     assert page == out / "report/report.html"
     text = page.read_text()
-    assert all(name in text for name in ("source only, step-matched", "fine-tuning", "PixDA"))
+    assert all(name in text for name in ("source only, step-matched", "fine-tuning", "PixDA", "joint"))
     for part in ("result", "classes", "data", "style", "pixels", "selection", "training", "frames", "confusion"):
         assert f'<section id="{part}">' in text
     assert "the critic: source or target?" in text
@@ -49,12 +49,32 @@ def test_the_report_shows_every_method_and_every_step(demo):
 def test_a_second_call_trains_nothing_again(demo):
     out, _, again = demo
     before = {path: path.stat().st_mtime_ns for path in out.rglob("model.safetensors")}
-    assert len(before) == 4
+    assert len(before) == 6
     again()
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("model.safetensors")}
 
 
 def test_the_page_holds_what_was_scored(demo):
     out, page, _ = demo
-    for name in ("pixda", "fine_tuning", "source_only", "first"):
+    for name in ("pixda", "fine_tuning", "source_only", "joint", "recommended", "first"):
         assert f"<b>{100 * Scores.load(out / name / 'scores.json').miou:.1f}</b>" in page.read_text()
+
+
+NUMBERS = {"source only": 0.3, "fine-tuning": 0.31, "joint, balanced": 0.4, "PixDA": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("pixda", "best", "said"),
+    [
+        (
+            0.36,
+            0.45,
+            ("PixDA is behind balanced joint training (-4.0", "Best: recommended", "5.0 over joint", "more than"),
+        ),
+        (0.41, 0.415, ("PixDA is level with balanced joint training (+1.0", "0.5 over PixDA", "within the noise")),
+        (0.50, 0.41, ("PixDA is ahead of balanced joint training (+10.0", "Best: PixDA, 50.0 mIoU")),
+    ],
+)
+def test_the_numbers_decide_the_words(pixda, best, said):
+    sentence = verdict(NUMBERS | {"PixDA": pixda, "recommended: joint + augmentation": best})
+    assert all(words in sentence for words in said), sentence

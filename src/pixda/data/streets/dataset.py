@@ -18,12 +18,26 @@ CITIES: dict[str, tuple[Domain, tuple[tuple[int, str], ...]]] = {
     ),
     "camera-train": ("camera", ((0, "alder"), (1, "birch"), (2, "cedar"))),
     "camera-val": ("camera", ((3, "elder"), (4, "hazel"))),
+    # As many cities as Cityscapes trains on: one shot of each is the paper's setting.
+    "camera-18": (
+        "camera",
+        tuple(
+            enumerate(
+                (
+                    *("acacia", "aspen", "beech", "cherry", "fir", "ginkgo", "holly", "juniper", "laurel"),
+                    *("linden", "maple", "myrtle", "oak", "pine", "rowan", "spruce", "walnut", "willow"),
+                ),
+                start=5,
+            )
+        ),
+    ),
 }
 SMALLEST = 32  # pixels a side
 
 
 class Streets(SegmentationDataset):
-    """Rendered street frames with Cityscapes label ids; split "rendered", "camera-train" or "camera-val".
+    """Rendered street frames with Cityscapes label ids; split "rendered", "camera-train", "camera-18" or
+    "camera-val".
 
     `count` frames of a world `seed` are made at `render_size` (width, height); a higher count only renders
     the new ones, a lower one takes the first. `gap` (0..1) moves the layout of the rendered split away from
