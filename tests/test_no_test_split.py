@@ -46,6 +46,13 @@ def test_all_shots_are_every_labelled_frame(root):
     assert len(open_shots(target, ClassSet.load("cityscapes-19"), None, seed=0)) == 6
 
 
+def test_shots_can_be_counted_in_total(root):
+    target = Target("folder", root / "target", "train", scheme="cityscapes", shots=3, shots_in_total=True)
+    frames = open_shots(target, ClassSet.load("cityscapes-19"), None, seed=0).frames
+    assert len(frames) == 3
+    assert {frame.city for frame in frames} == {"north", "south"}
+
+
 def test_folds_over_the_shots_still_score(root, tmp_path):
     given = words(root, tmp_path / "folds", *UNSCORED, method="joint")
     assert main(["validate", *given[1:], "--folds=2"]) == 0

@@ -75,6 +75,9 @@ def jobs_for(cells: Sequence[Planned], out: Path) -> list[Job]:
     return [*firsts.values(), *filled]
 
 
+_OF_SHOTS = ("shots", "shots_in_total", "shot_list")  # not part of what is scored
+
+
 def _cell_job(planned: Planned, first: Job, out: Path) -> Job:
     cell, training = planned.cell, planned.run.training
     folder = out / "runs" / _slug(cell)
@@ -90,7 +93,7 @@ def _cell_job(planned: Planned, first: Job, out: Path) -> Job:
     data = {name: value for name, value in plain(asdict(training.experiment.target)).items() if value is not None}
     data["split"] = data.pop("test_split")
     options = [f"--data.{name}={json.dumps(v) if isinstance(v, dict) else v}" for name, v in data.items()
-               if name not in ("shots", "shot_list")]  # fmt: skip
+               if name not in _OF_SHOTS]  # fmt: skip
     words = ["evaluate", "--model", str(first.folder), *options, "--out", str(product)]
     job = Job(title, folder, words, product, first, cell, twin)
     _write_config(job, planned.run.values)
@@ -99,7 +102,7 @@ def _cell_job(planned: Planned, first: Job, out: Path) -> Job:
 
 def _scored(values: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that says what is scored."""
-    return {name: value for name, value in values["target"].items() if name not in ("shots", "shot_list")}
+    return {name: value for name, value in values["target"].items() if name not in _OF_SHOTS}
 
 
 def _train(folder: Path) -> list[str]:

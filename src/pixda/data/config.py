@@ -57,6 +57,8 @@ class Target(Data):
 
     shots: int | Literal["all"] = 1
     """Labelled frames of each city; all: every labelled frame of the split."""
+    shots_in_total: bool = False
+    """Draw so many frames in all, spread over the cities, instead of so many of each."""
     shot_list: Literal["drawn", "published"] | Path = "drawn"
     """Draw them with the run's seed, take the published Cityscapes list (1 to 5 shots), or read a manifest file."""
     test_split: str | None = "val"

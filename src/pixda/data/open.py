@@ -12,7 +12,7 @@ from pixda.data.dataset import SegmentationDataset
 from pixda.data.folder import Folder
 from pixda.data.gta5 import GTA5
 from pixda.data.idda import IDDA
-from pixda.data.shots import draw, published, read_manifest
+from pixda.data.shots import draw, draw_total, published, read_manifest
 from pixda.data.synthia import Synthia
 from pixda.errors import UserError
 
@@ -88,7 +88,8 @@ def open_shots(
         return frames
     if target.shot_list == "published":
         return frames.subset(published(target.shots))
-    return frames.subset(draw(frames.frames, target.shots, seed))
+    drawn = draw_total if target.shots_in_total else draw
+    return frames.subset(drawn(frames.frames, target.shots, seed))
 
 
 def open_unlabelled(data: Data, classes: ClassSet, size: Size) -> SegmentationDataset:
