@@ -155,3 +155,14 @@ def read_configs(words: Sequence[str]) -> list[dict[str, Any]]:
             raise UserError(f"The config {path} must hold 'key: value' lines; start from one in configs/.")
         contents.append(content)
     return contents
+
+
+def add_views(parser: ArgumentParser) -> None:
+    """Options for looking at an image several times."""
+    parser.add_argument(
+        "--scales",
+        type=list[float],
+        default=[1.0],
+        help="Show every image at each of these scales and average, such as [0.75,1,1.25]: a little better, slower.",
+    )
+    parser.add_argument("--flips", type=bool, default=False, help="Show the mirror image, too, and average.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pixda.data.config import Data
 from pixda.errors import UserError
-from pixda.options import make_parser, parse
+from pixda.options import add_views, make_parser, parse
 
 
 def evaluate(words: Sequence[str]) -> None:
@@ -21,6 +21,7 @@ def evaluate(words: Sequence[str]) -> None:
         help="(width, height) for the network; null: as in training.",
     )
     parser.add_argument("--out", type=Path | None, default=None, help="JSON file for the scores.")
+    add_views(parser)
     given = parse(parser, words)
     data = given.data
     if not any(word.startswith("--data.split") for word in words):
@@ -28,7 +29,7 @@ def evaluate(words: Sequence[str]) -> None:
     from pixda.report import print_scores
     from pixda.training.experiment import score_model
 
-    print_scores({given.model.name: score_model(given.model, data, given.size, given.out)})
+    print_scores({given.model.name: score_model(given.model, data, given.size, given.out, given.scales, given.flips)})
 
 
 def _test_split(model: Path, dataset: str) -> str:

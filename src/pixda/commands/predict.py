@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse.typing import PositiveInt
 
-from pixda.options import make_parser, parse
+from pixda.options import add_views, make_parser, parse
 from pixda.predict.settings import Output
 
 
@@ -37,7 +37,18 @@ def predict(words: Sequence[str]) -> None:
         help="Slide a window of (width, height) over large images, and average where windows overlap.",
     )
     parser.add_argument("--batch", type=PositiveInt, default=1, help="Images, or windows, for the network at once.")
+    add_views(parser)
     given = parse(parser, words)
     from pixda.predict.job import predict_files
 
-    predict_files(given.model, given.inputs, given.out, given.outputs, given.size, given.window, given.batch)
+    predict_files(
+        given.model,
+        given.inputs,
+        given.out,
+        given.outputs,
+        given.size,
+        given.window,
+        given.batch,
+        given.scales,
+        given.flips,
+    )

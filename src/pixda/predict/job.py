@@ -11,6 +11,7 @@ from pixda.config import Machine
 from pixda.errors import UserError
 from pixda.machine.devices import make_fabric
 from pixda.models.saved import load_model
+from pixda.models.views import with_views
 from pixda.predict.inputs import Input, find_inputs, load_image
 from pixda.predict.network import Predictor
 from pixda.predict.outputs import Outputs, fingerprint, whole
@@ -29,6 +30,8 @@ def predict_files(
     size: tuple[int, int] | None = None,
     window: tuple[int, int] | None = None,
     batch: int = 1,
+    scales: Sequence[float] = (1.0,),
+    flips: bool = False,
 ) -> None:
     """Predict images, folders and videos into a folder; a job that was stopped goes on where it was.
 
@@ -40,6 +43,8 @@ def predict_files(
         size: (width, height) for the network; None is the size it was trained at, or with a window the image's own.
         window: (width, height) of a sliding window; None shows images whole.
         batch: images, or windows, for the network at once.
+        scales: every image is shown at each of these, and the answers averaged.
+        flips: the mirror image is shown, too.
 
     Raises:
         UserError: wrong input, found before the work; or, when all else is done, inputs that could not be read.
@@ -51,7 +56,8 @@ def predict_files(
             f"{videos[0].path} is a video, of which only an overlay is made: add overlay to --outputs, "
             "or leave videos out."
         )
-    segmenter, made = load_model(model)
+    plain, made = load_model(model)
+    segmenter = with_views(plain, scales, flips)
     if size is None and window is None:
         width, height = made["config"]["size"]
         size = (width, height)
@@ -60,6 +66,7 @@ def predict_files(
         "model": fingerprint(weights),
         "size": None if size is None else list(size),
         "window": None if window is None else list(window),
+        **({} if segmenter is plain else {"scales": list(scales), "flips": flips}),
     }
     outputs = Outputs(out, kinds, segmenter.classes, made_with)
     left = [one for one in inputs if not outputs.done(one)]

@@ -30,6 +30,7 @@ from pixda.metrics import Scores
 from pixda.models.saved import load_model, model_hash, save_model
 from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import synchronise
+from pixda.models.views import with_views
 from pixda.phases.phase import Phase
 from pixda.provenance import code_hash
 from pixda.training.loop import Run
@@ -198,7 +199,14 @@ def _run(
         return scores
 
 
-def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path | None) -> Scores:
+def score_model(
+    path: Path,
+    data: Data,
+    size: tuple[int, int] | None,
+    out: Path | None,
+    scales: Sequence[float] = (1.0,),
+    flips: bool = False,
+) -> Scores:
     """Score a finished run on labelled frames.
 
     Args:
@@ -206,8 +214,11 @@ def score_model(path: Path, data: Data, size: tuple[int, int] | None, out: Path 
         data: the frames.
         size: (width, height) for the network; None is the size it was trained at.
         out: JSON file for the scores, or None.
+        scales: every frame is shown at each of these, and the answers averaged.
+        flips: the mirror image is shown, too.
     """
-    segmenter, made = load_model(path)
+    plain_segmenter, made = load_model(path)
+    segmenter = with_views(plain_segmenter, scales, flips)
     dataset = open_dataset(data, segmenter.classes)
     width, height = size or made["config"]["size"]
     fabric = make_fabric(Machine())
