@@ -57,7 +57,7 @@ def demo_experiment(root: Path, seed: int = 0) -> Experiment:
         network = Network(NETWORK, {"frozen_statistics": False})
     return Experiment(
         source=Data("streets", root, "rendered", streets=world),
-        target=Target("streets", root, "camera-18", streets=replace(world, count=18), test_split="camera-val"),
+        target=Target("streets", root, "camera-18", streets=replace(world, count=54), test_split="camera-val"),
         size=SIZE,
         network=network,
         machine=Machine(accelerator="cpu", workers=0),

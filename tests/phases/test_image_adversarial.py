@@ -157,5 +157,5 @@ def test_what_does_not_suit_is_refused_before_training(sgd, classes):
     with pytest.raises(UserError, match=r"would get 12 x 8.*--recipe.heads.critics_at image"):
         phase.check(build_segmenter("tiny", classes), (48, 32))
     plain = Segmenter(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), classes, "symmetric")
-    with pytest.raises(UserError, match="mobile_deeplab or tiny"):
+    with pytest.raises(UserError, match=r"deeplab_resnet101, mobile_deeplab, .* or tiny"):
         phase.check(plain, (320, 240))
