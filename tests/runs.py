@@ -99,6 +99,7 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         },
         "fine_tuning": {"recipe.tuning_steps": 6},
         "joint": {"recipe.joint_steps": 6, "recipe.style_beta": 0.01},
+        "self_training": {"recipe.labelled_steps": 4, "recipe.teaching_steps": 8, "recipe.teaching.hidden": 0.5},
         "fda": {"recipe.steps": 40, "recipe.rounds": 1, "recipe.bands": "[0.03,0.1]", "recipe.batch": 2},
         "source_only": {"recipe.more_steps": 6},
         "adaptsegnet": {"recipe.steps": 8, "recipe.heads.critics_at": "image"},

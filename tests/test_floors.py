@@ -12,7 +12,7 @@ FLOORS = [
     {"errors", "terminal", "provenance"},
     {"reading"},
     {"data"},
-    {"config", "style", "models", "losses", "sheet"},
+    {"config", "style", "mixing", "models", "losses", "sheet"},
     {"machine", "selection", "pseudo_labels"},
     {"phases"},
     {"methods"},

@@ -60,7 +60,7 @@ def recoloured(sample: Sample, settings: Augmentation, generator: torch.Generato
     """The image in other colours, perhaps blurred, with noise; uint8 as before. The mask stays."""
     image = sample.image[None].float() / 255
     if settings.colour > 0:
-        image = _jittered(image, settings.colour, generator)
+        image = jitter_colours(image, settings.colour, generator)
     if _uniform(generator) < settings.blur:
         sigma = 0.3 + 1.2 * _uniform(generator)
         image = gaussian_blur2d(image, (7, 7), (sigma, sigma))
@@ -70,8 +70,14 @@ def recoloured(sample: Sample, settings: Augmentation, generator: torch.Generato
     return sample._replace(image=(image[0] * 255).round().clamp(0, 255).to(sample.image.dtype))
 
 
-def _jittered(image: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast and saturation times ``1 ± strength``; hue turned by up to 15 degrees times the strength."""
+def jitter_colours(image: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Brightness, contrast and saturation times ``1 ± strength``; hue turned by up to 15 degrees times the strength.
+
+    Args:
+        image: float ``1 x 3 x H x W``, 0..1.
+        strength: 0..1.
+        generator: on the CPU; decides all four.
+    """
     brightness, contrast, saturation = (1 + strength * (2 * _uniform(generator) - 1) for _ in range(3))
     hue = strength / 4 * (2 * _uniform(generator) - 1) * math.pi / 3
     image = enhance.adjust_brightness_accumulative(image, brightness)

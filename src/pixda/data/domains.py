@@ -57,6 +57,12 @@ class Pair(NamedTuple):
             raise ValueError("this phase was given no target batch")
         return self.target
 
+    def unlabelled_target(self) -> Batch:
+        """The unlabelled batch of a phase that has one."""
+        if self.unlabelled is None:
+            raise ValueError("this phase was given no unlabelled batch")
+        return self.unlabelled
+
 
 @dataclass
 class Domains:

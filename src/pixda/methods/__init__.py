@@ -14,12 +14,14 @@ from pixda.methods.method import Method
 from pixda.methods.naae import NAAE
 from pixda.methods.pixda import PixDA
 from pixda.methods.presets import PRESETS
+from pixda.methods.self_training import SelfTraining
 from pixda.methods.source_only import SourceOnly
 
 METHODS: dict[str, type[Method]] = {
     "source_only": SourceOnly,
     "fine_tuning": FineTuning,
     "joint": Joint,
+    "self_training": SelfTraining,
     "adaptsegnet": AdaptSegNet,
     "advent": Advent,
     "fsda": Fsda,

@@ -45,6 +45,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "more_steps": 500,
         "tuning_steps": 500,
         "joint_steps": 500,
+        "labelled_steps": 250,
+        "teaching_steps": 250,
         "bands": (0.01,),
         "rounds": 0,
         "adaptation_steps": 400,
@@ -63,6 +65,8 @@ PRESETS["demo"] = PRESETS["small"] | {
     "more_steps": 150,
     "tuning_steps": 150,
     "joint_steps": 150,
+    "labelled_steps": 75,
+    "teaching_steps": 75,
     "adaptation_steps": 110,
     "distillation": Distillation(steps=40),
 }

@@ -113,6 +113,26 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Teaching:
+    """Self-training: the teacher of unlabelled frames, and what the network is shown with its labels."""
+
+    weight: float = 0.5
+    """Weight of what is learned from the teacher's labels, beside that of true labels, which is one."""
+    momentum: float = 0.99
+    """After every step the teacher keeps this share of its weights and takes the rest from the network."""
+    threshold: float = 0.9
+    """Confidence that pixels of the surest class must reach; those of the others less, in proportion."""
+    class_mix: bool = True
+    """Paste half of the classes of a source image or a shot onto the unlabelled image, with their labels."""
+    hidden: float = 0.0
+    """Share 0..1 of an unlabelled image's blocks that is hidden (masked image consistency); 0 leaves that pass out."""
+    block: int = 32
+    """Side of such a block, pixels."""
+    colour: float = 0.2
+    """Strength 0..1 of changed colours on the network's mixed images; the teacher sees them as they are."""
+
+
+@dataclass(frozen=True)
 class Distillation:
     """Fine-tuning on the shots with the network as it stood for a teacher (eq. 9)."""
 

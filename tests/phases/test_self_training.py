@@ -1,0 +1,125 @@
+"""Self-training: what a step descends, whose labels it learns, and how the teacher follows."""
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+
+from descent import assert_descends, log_probs_of
+from pixda.mixing import class_mix, hide_blocks
+from pixda.phases.self_training import GREY, SelfTraining
+from pixda.phases.settings import Teaching
+
+CLASSES = 4
+
+
+@pytest.fixture
+def make(place, sgd, focal):
+    def build(at=place, **settings):
+        at.domains.seed = 0
+        phase = SelfTraining("self-train", 20, 2, sgd, focal, Teaching(**settings))
+        phase.prepare(at, None)
+        with torch.no_grad():  # a teacher that is not its student
+            for parameter in phase.teacher.parameters():
+                parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(5)) * 0.3)
+        return phase
+
+    return build
+
+
+def pseudo_labels(phase, images, threshold, confidence=None):
+    """Pixel by pixel, in float64, with the class means of this one batch unless others are given."""
+    probabilities = log_probs_of(phase.teacher(images).double(), images[:, 0]).exp()
+    labels = torch.full(images[:, 0].shape, 255)
+    found = [[] for _ in range(CLASSES)]
+    for n, y, x in torch.cartesian_prod(*(torch.arange(side) for side in labels.shape)).tolist():
+        best = int(probabilities[n, :, y, x].argmax())
+        found[best].append(float(probabilities[n, best, y, x]))
+    means = confidence or [sum(of_class) / len(of_class) if of_class else 0.0 for of_class in found]
+    for n, y, x in torch.cartesian_prod(*(torch.arange(side) for side in labels.shape)).tolist():
+        best = int(probabilities[n, :, y, x].argmax())
+        if float(probabilities[n, best, y, x]) >= threshold * means[best] / max(means):
+            labels[n, y, x] = best
+    return labels, means
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.5])
+@pytest.mark.parametrize("class_mix_on", [True, False])
+def test_a_step_descends_the_written_objective(make, trio, hidden, class_mix_on):
+    """L(source) + L(shots) + 0.3 (L(mixed) + L(masked)) on the teacher's labels."""
+    phase = make(weight=0.3, threshold=0.3, hidden=hidden, block=8, class_mix=class_mix_on, colour=0.0)
+    network = phase.segmenter.module
+    labels, _ = pseudo_labels(phase, trio.unlabelled.images, 0.3)
+    assert 0 < int((labels == 255).sum()) < labels.numel(), "a threshold that decides something"
+    generator = phase._generator()
+    mixed, mixed_labels = trio.unlabelled.images, labels
+    if class_mix_on:
+        front = torch.stack([trio.source.images[0], trio.target.images[1]])
+        front_labels = torch.stack([trio.source.masks[0], trio.target.masks[1]])
+        mixed, mixed_labels = class_mix(front, front_labels, mixed, labels, CLASSES, generator)
+    shown = hide_blocks(trio.unlabelled.images, hidden, 8, GREY, generator)
+
+    def loss(images, masks):
+        return phase.segmentation(log_probs_of(network(images), masks), masks)
+
+    def objective():
+        total = loss(trio.source.images, trio.source.masks) + loss(trio.target.images, trio.target.masks)
+        total = total + 0.3 * loss(mixed, mixed_labels)
+        return total + 0.3 * loss(shown, labels) if hidden else total
+
+    losses = assert_descends(phase, objective, lambda: phase.step(trio))
+    assert set(losses) == {"source", "target", "mixed"} | ({"masked"} if hidden else set())
+    assert not any(value.requires_grad for value in losses.values())
+
+
+def test_the_masks_of_unlabelled_images_reach_nothing(make, trio, place):
+    """Where a folder has masks after all, no step looks at them."""
+    ends = []
+    start = copy.deepcopy(place.segmenter.state_dict())
+    for masks in (trio.unlabelled.masks, trio.unlabelled.masks * 0 + 2):
+        place.segmenter.load_state_dict(start)
+        phase = make(hidden=0.5)
+        phase.step(trio._replace(unlabelled=trio.unlabelled._replace(masks=masks)))
+        ends.append([p.detach().clone() for p in phase.segmenter.module.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
+
+
+def test_the_teacher_follows_slowly_and_its_confidence_is_a_running_mean(make, trio):
+    phase = make(momentum=0.9, threshold=0.3)
+    before = [p.clone() for p in phase.teacher.parameters()]
+    _, first = pseudo_labels(phase, trio.unlabelled.images, 0.3)
+    phase.step(trio)
+    after = [p.detach().clone() for p in phase.segmenter.module.parameters()]
+    for mine, old, new in zip(phase.teacher.parameters(), before, after, strict=True):
+        torch.testing.assert_close(mine, 0.9 * old + 0.1 * new)
+    assert not any(p.requires_grad for p in phase.teacher.parameters())
+    assert not phase.teacher.training
+    torch.testing.assert_close(phase.confidence.double(), torch.tensor(first).double(), atol=1e-5, rtol=0)
+    _, second = pseudo_labels(phase, trio.unlabelled.images, 0.3)
+    phase.step(trio)
+    running = [0.9 * one + 0.1 * other if other else one for one, other in zip(first, second, strict=True)]
+    torch.testing.assert_close(phase.confidence.double(), torch.tensor(running).double(), atol=1e-5, rtol=0)
+
+
+def test_colours_change_what_the_network_sees_and_not_what_the_teacher_sees(make, trio):
+    plain, changed = make(colour=0.0), make(colour=0.5)
+    taught = trio.unlabelled._replace(masks=plain._teach(trio.unlabelled.images))
+    assert torch.equal(taught.masks, changed._teach(trio.unlabelled.images))
+    images = [p._mixed(trio.source, trio.target, taught, p._generator()).images for p in (plain, changed)]
+    assert not torch.equal(*images)
+    assert float(images[1].min()) >= 0
+    assert float(images[1].max()) <= 255
+
+
+def test_a_resumed_phase_goes_on_with_its_teacher(make, trio, place):
+    phase = make()
+    phase.step(trio)
+    other = make(at=dataclasses.replace(place, segmenter=copy.deepcopy(place.segmenter)))
+    other.load_state_dict(copy.deepcopy(phase.state_dict()))
+    other.segmenter.load_state_dict(copy.deepcopy(phase.segmenter.state_dict()))
+    for one in (phase, other):
+        one.step(trio)
+    for mine, theirs in zip(phase.teacher.parameters(), other.teacher.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert torch.equal(phase.confidence, other.confidence)
