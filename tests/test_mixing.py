@@ -14,6 +14,10 @@ def drawn(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+def several(seed=0, count=6):
+    return [drawn(1000 * seed + number) for number in range(count)]
+
+
 @pytest.fixture
 def images():
     generator = drawn(3)
@@ -28,7 +32,7 @@ def images():
 
 def test_whole_classes_are_pasted_with_their_labels_and_half_of_them(images):
     front, front_labels, back, back_labels = images
-    mixed, labels = class_mix(*images, CLASSES, drawn())
+    mixed, labels = class_mix(*images, CLASSES, several())
     for n in range(len(front)):
         pasted = set()
         for y in range(8):
@@ -51,19 +55,19 @@ def test_whole_classes_are_pasted_with_their_labels_and_half_of_them(images):
 def test_every_class_has_the_same_chance_and_the_generator_decides(images):
     counts = [0] * CLASSES
     for seed in range(200):
-        labels = class_mix(*images, CLASSES, drawn(seed))[0]
+        labels = class_mix(*images, CLASSES, several(seed))[0]
         for label in range(CLASSES):
             place = (images[1][0] == label).nonzero()[0]
             counts[label] += torch.equal(labels[0, :, place[0], place[1]], images[0][0, :, place[0], place[1]])
     assert all(0.45 < count / 200 < 0.75 for count in counts), "3 of 5 classes each time"
-    once, again = (class_mix(*images, CLASSES, drawn(7))[0] for _ in range(2))
+    once, again = (class_mix(*images, CLASSES, several(7))[0] for _ in range(2))
     assert torch.equal(once, again)
 
 
 def test_blocks_are_hidden_whole_at_the_given_share():
     images = torch.rand(40, 3, 20, 28, generator=drawn()) * 255
     fill = torch.tensor([1.0, 2.0, 3.0])
-    shown = hide_blocks(images, 0.7, 8, fill, drawn())
+    shown = hide_blocks(images, 0.7, 8, fill, several(count=40))
     hidden = (shown == fill.view(1, 3, 1, 1)).all(1)
     blocks = []
     for n in range(40):
@@ -74,7 +78,7 @@ def test_blocks_are_hidden_whole_at_the_given_share():
                 blocks.append(bool(block.all()))
     assert torch.equal(shown[~hidden.unsqueeze(1).expand_as(shown)], images[~hidden.unsqueeze(1).expand_as(shown)])
     assert sum(blocks) / len(blocks) == pytest.approx(0.7, abs=0.05)
-    assert torch.equal(hide_blocks(images, 0.0, 8, fill, drawn()), images)
+    assert torch.equal(hide_blocks(images, 0.0, 8, fill, several(count=40)), images)
 
 
 def test_thresholds_are_in_proportion_to_how_sure_the_teacher_is():

@@ -53,6 +53,21 @@ def test_killed_with_two_heads_and_resumed_the_weights_are_bit_equal(unbroken, t
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("phase", ["joint", "self-train"])
+def test_killed_in_self_training_and_resumed_the_teacher_comes_back(unbroken, tmp_path, phase):
+    root, _ = unbroken
+    more = ["--recipe.labelled_steps=40", "--recipe.teaching_steps=60", *unlabelled(root)]
+    whole, out = tmp_path / "whole", tmp_path / "broken"
+    assert main(words(root, whole, *more, method="self_training")) == 0
+    process = start(root, out, *more, method="self_training")
+    wait_for(process, out / f"logs/{phase}.csv", 4)
+    process.kill()
+    process.wait()
+    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
+    assert main(words(root, out, "--resume=true", *more, method="self_training")) == 0
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
 @pytest.fixture(scope="module")
 def unbroken_rounds(tmp_path_factory):
     root = two_domains(tmp_path_factory.mktemp("domains"))

@@ -71,7 +71,8 @@ class Experiment:
     more_sources: list[Data] = field(default_factory=list)
     """Further sources of labelled synthetic frames; every source batch is shared among all sources."""
     unlabelled: Data | None = None
-    """Real frames without labels, for methods that learn from such (pixda, adaptsegnet, advent, fda): no masks."""
+    """Real frames without labels, for methods that learn from such (self_training,
+    pixda, adaptsegnet, advent, fda): no masks."""
     classes: str = "cityscapes-19"
     """Class set: a shipped name (cityscapes-19, camvid-11), or the path of a YAML file."""
     size: tuple[int, int] = (1024, 512)

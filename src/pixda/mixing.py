@@ -1,5 +1,7 @@
 """Images put together from two, and images with holes: what self-training shows its student."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,7 +15,7 @@ def class_mix(
     back_images: Tensor,
     back_labels: Tensor,
     classes: int,
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
 ) -> tuple[Tensor, Tensor]:
     """ClassMix: half of the classes of each front image, drawn at random, pasted onto a back image with their labels.
 
@@ -26,13 +28,13 @@ def class_mix(
         back_images: float ``B x 3 x H x W``.
         back_labels: int64 ``B x H x W``.
         classes: C.
-        generator: on the CPU; decides which classes.
+        generators: one for each image, on the CPU; they decide which classes.
 
     Returns:
         Images and labels of the same shapes.
     """
     batch = len(front_images)
-    order = torch.rand(batch, classes, generator=generator).to(front_images.device)
+    order = torch.stack([torch.rand(classes, generator=one) for one in generators]).to(front_images.device)
     # One more class for the ignored pixels, which is then left out.
     places = torch.where(front_labels == IGNORE, classes, front_labels)
     shown = torch.zeros(batch, classes + 1, device=places.device).scatter_(1, places.flatten(1), 1.0)[:, :classes] > 0
@@ -43,7 +45,9 @@ def class_mix(
     return torch.where(cut[:, None], front_images, back_images), torch.where(cut, front_labels, back_labels)
 
 
-def hide_blocks(images: Tensor, share: float, block: int, fill: Tensor, generator: torch.Generator) -> Tensor:
+def hide_blocks(
+    images: Tensor, share: float, block: int, fill: Tensor, generators: Sequence[torch.Generator]
+) -> Tensor:
     """The images with a random share of their square blocks hidden.
 
     Hoyer et al., *MIC: Masked Image Consistency for Context-Enhanced Domain Adaptation*, CVPR 2023, eq. 3: each block
@@ -54,11 +58,11 @@ def hide_blocks(images: Tensor, share: float, block: int, fill: Tensor, generato
         share: 0..1.
         block: side of a block, pixels; those at the right and lower edge may be cut.
         fill: float ``3`` (or broadcastable), what is shown instead, 0..255.
-        generator: on the CPU.
+        generators: one for each image, on the CPU.
     """
     height, width = images.shape[-2:]
     rows, columns = -(-height // block), -(-width // block)
-    hidden = torch.rand(len(images), 1, rows, columns, generator=generator) < share
+    hidden = torch.stack([torch.rand(1, rows, columns, generator=one) for one in generators]) < share
     hidden = hidden.repeat_interleave(block, 2).repeat_interleave(block, 3)[..., :height, :width]
     return torch.where(hidden.to(images.device), fill.view(1, 3, 1, 1).to(images), images)
 

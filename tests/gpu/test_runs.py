@@ -12,7 +12,7 @@ import torch
 
 from pixda.__main__ import main
 from pixda.methods import METHODS
-from runs import two_domains, words
+from runs import two_domains, unlabelled, words
 
 pytestmark = pytest.mark.gpu
 
@@ -30,7 +30,8 @@ def on(device, given, *more):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_every_method_trains_and_is_scored(device, root, tmp_path, method, precision):
-    given = on(device, words(root, tmp_path / "run", method=method), f"--machine.precision={precision}")
+    more = unlabelled(root) if method == "self_training" else []
+    given = on(device, words(root, tmp_path / "run", *more, method=method), f"--machine.precision={precision}")
     assert main(given) == 0
     scores = json.loads((tmp_path / "run/scores.json").read_text())
     assert 0 < scores["mean"]["19"] <= 1

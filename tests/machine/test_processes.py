@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from pixda.__main__ import main
 from ranks import environment, free_port
-from runs import start, two_domains, wait_for, words
+from runs import start, two_domains, unlabelled, wait_for, words
 
 SECONDS = 240  # for a process to end: it has as many to itself as the machine is slow
 
@@ -133,10 +133,13 @@ def test_batch_statistics_by_option(root, tmp_path, statistics):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["fine_tuning", "joint", "naae", "adaptsegnet", "advent", "fsda", "fda"])
+@pytest.mark.parametrize(
+    "method", ["fine_tuning", "joint", "naae", "adaptsegnet", "advent", "fsda", "fda", "self_training"]
+)
 def test_every_method_in_two_processes(root, tmp_path, method):
-    assert main(words(root, tmp_path / "one", method=method)) == 0
-    process = start(root, tmp_path / "two", "--machine.devices=2", method=method)
+    more = unlabelled(root) if method == "self_training" else []
+    assert main(words(root, tmp_path / "one", *more, method=method)) == 0
+    process = start(root, tmp_path / "two", "--machine.devices=2", *more, method=method)
     text = said_by(process)
     assert process.returncode == 0, text
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))

@@ -5,7 +5,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixda.phases.adversarial import Adversarial
-from pixda.phases.settings import Alignment, CriticOptimiser, Selection
+from pixda.phases.self_training import SelfTraining
+from pixda.phases.settings import Alignment, CriticOptimiser, Selection, Teaching
 from pixda.phases.supervised import Supervised
 
 READING = {
@@ -35,6 +36,13 @@ def test_a_step_of_adaptation_reads_nothing_back(place, trio, sgd, focal, critic
 
 def test_a_supervised_step_reads_nothing_back(place, pair, sgd, focal, monkeypatch):
     _step_unread(Supervised("joint", "both", 10, 2, sgd, focal, 0.01), place, pair, monkeypatch)
+
+
+def test_a_step_of_self_training_reads_nothing_back(place, trio, sgd, focal, monkeypatch):
+    place.domains.seed = 0
+    # How strongly colours change is drawn on the host and read there.
+    phase = SelfTraining("self-train", 10, 2, sgd, focal, Teaching(hidden=0.5, colour=0.0))
+    _step_unread(phase, place, trio, monkeypatch)
 
 
 def _step_unread(phase, place, pair, monkeypatch):

@@ -52,13 +52,13 @@ def test_a_step_descends_the_written_objective(make, trio, hidden, class_mix_on)
     network = phase.segmenter.module
     labels, _ = pseudo_labels(phase, trio.unlabelled.images, 0.3)
     assert 0 < int((labels == 255).sum()) < labels.numel(), "a threshold that decides something"
-    generator = phase._generator()
+    generators = phase._generators(2)
     mixed, mixed_labels = trio.unlabelled.images, labels
     if class_mix_on:
         front = torch.stack([trio.source.images[0], trio.target.images[1]])
         front_labels = torch.stack([trio.source.masks[0], trio.target.masks[1]])
-        mixed, mixed_labels = class_mix(front, front_labels, mixed, labels, CLASSES, generator)
-    shown = hide_blocks(trio.unlabelled.images, hidden, 8, GREY, generator)
+        mixed, mixed_labels = class_mix(front, front_labels, mixed, labels, CLASSES, generators)
+    shown = hide_blocks(trio.unlabelled.images, hidden, 8, GREY, generators)
 
     def loss(images, masks):
         return phase.segmentation(log_probs_of(network(images), masks), masks)
@@ -106,7 +106,7 @@ def test_colours_change_what_the_network_sees_and_not_what_the_teacher_sees(make
     plain, changed = make(colour=0.0), make(colour=0.5)
     taught = trio.unlabelled._replace(masks=plain._teach(trio.unlabelled.images))
     assert torch.equal(taught.masks, changed._teach(trio.unlabelled.images))
-    images = [p._mixed(trio.source, trio.target, taught, p._generator()).images for p in (plain, changed)]
+    images = [p._mixed(trio.source, trio.target, taught, p._generators(2)).images for p in (plain, changed)]
     assert not torch.equal(*images)
     assert float(images[1].min()) >= 0
     assert float(images[1].max()) <= 255

@@ -67,12 +67,12 @@ class SelfTraining(Phase):
     def step(self, pair: Pair) -> Losses:
         """Source, shots, mixed images, masked images; one optimiser step; the teacher follows."""
         source, shots, unlabelled = pair.labelled_source(), pair.labelled_target(), pair.unlabelled_target()
-        generator = self._generator()
+        generators = self._generators(len(unlabelled.images))
         taught = unlabelled._replace(masks=self._teach(unlabelled.images))
 
-        learned = {"source": source, "target": shots, "mixed": self._mixed(source, shots, taught, generator)}
+        learned = {"source": source, "target": shots, "mixed": self._mixed(source, shots, taught, generators)}
         if self.teaching.hidden > 0:
-            hidden = hide_blocks(taught.images, self.teaching.hidden, self.teaching.block, GREY, generator)
+            hidden = hide_blocks(taught.images, self.teaching.hidden, self.teaching.block, GREY, generators)
             learned["masked"] = taught._replace(images=hidden)
         losses: Losses = {}
         for kind, batch in learned.items():
@@ -103,17 +103,21 @@ class SelfTraining(Phase):
         limits = class_thresholds(self.confidence, self.teaching.threshold)
         return torch.where(sure >= limits[labels], labels, IGNORE)
 
-    def _mixed(self, source: Batch, shots: Batch, taught: Batch, generator: torch.Generator) -> Batch:
+    def _mixed(self, source: Batch, shots: Batch, taught: Batch, generators: list[torch.Generator]) -> Batch:
         """Source images and shots by turns, half of their classes pasted onto the unlabelled images."""
         if self.teaching.class_mix:
-            turn = (torch.arange(len(taught.images), device=taught.images.device) + self.segmenter.steps) % 2 == 0
+            turn = (self._numbers(len(taught.images)).to(taught.images.device) + self.segmenter.steps) % 2 == 0
             front = torch.where(turn.view(-1, 1, 1, 1), source.images, shots.images)
             front_labels = torch.where(turn.view(-1, 1, 1), source.masks, shots.masks)
-            images, labels = class_mix(front, front_labels, taught.images, taught.masks, self.classes, generator)
+            images, labels = class_mix(front, front_labels, taught.images, taught.masks, self.classes, generators)
         else:
             images, labels = taught.images, taught.masks
         if self.teaching.colour > 0:
-            changed = [jitter_colours(one[None] / 255, self.teaching.colour, generator) for one in images]
+            strength = self.teaching.colour
+            changed = [
+                jitter_colours(one[None] / 255, strength, generator)
+                for one, generator in zip(images, generators, strict=True)
+            ]
             images = torch.cat(changed).clamp(0, 1) * 255
         return taught._replace(images=images, masks=labels)
 
@@ -127,11 +131,15 @@ class SelfTraining(Phase):
         for kept, taken in zip(self.teacher.buffers(), self.place.segmenter.buffers(), strict=True):
             kept.copy_(taken)
 
-    def _generator(self) -> torch.Generator:
-        """Decides what is mixed and hidden: a pure function of (seed, phase, step, process)."""
-        domains = self.place.domains
-        text = f"{domains.seed} {self.name} {self.segmenter.steps} {self.place.fabric.global_rank}"
-        return torch.Generator().manual_seed(zlib.crc32(text.encode()))
+    def _numbers(self, images: int) -> Tensor:
+        """Where this process's images stand in the whole batch."""
+        return self.place.fabric.global_rank + torch.arange(images) * self.place.fabric.world_size
+
+    def _generators(self, images: int) -> list[torch.Generator]:
+        """One for each image; what they decide is a pure function of (seed, phase, step, place in the whole batch)."""
+        where = f"{self.place.domains.seed} {self.name} {self.segmenter.steps}"
+        numbers = self._numbers(images).tolist()
+        return [torch.Generator().manual_seed(zlib.crc32(f"{where} {number}".encode())) for number in numbers]
 
     def state_dict(self) -> dict[str, Any]:
         """The teacher, and how sure it has been of each class."""

@@ -17,6 +17,7 @@ from pixda.options import Training, read_training
 TITLES = {
     "fine_tuning": "fine-tuning",
     "joint": "joint training",
+    "self_training": "self-training",
     "adaptsegnet": "AdaptSegNet",
     "advent": "ADVENT",
     "fsda": "FSDA",

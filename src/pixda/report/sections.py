@@ -26,6 +26,7 @@ PHASES = {
     "go-on": "The step-matched control: as many more steps on the source as other methods take.",
     "fine-tune": "The network learns from the labelled real frames alone.",
     "joint": "The network learns from both domains at once.",
+    "self-train": "The network also learns labels that a slow copy of it, the teacher, gives to frames without any.",
     "adapt": "The alignment: the network learns from both domains and has to fool the pixel critic (aligner) on real "
     "frames; the image critic (judge) learns to say which source images look real.",
     "distil": "The last fine-tuning on the real frames, held near the network as it stood before.",
