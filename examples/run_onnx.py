@@ -8,13 +8,13 @@ import sys
 
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 model, photo, out = sys.argv[1:]
 session = onnxruntime.InferenceSession(model)
 about = {name: json.loads(text) for name, text in session.get_modelmeta().custom_metadata_map.items()}
 
-image = Image.open(photo).convert("RGB")
+image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")  # upright, as the camera says
 small = image.resize(about["size"], Image.Resampling.BICUBIC)  # the size that the network was trained at
 pixels = np.asarray(small).transpose(2, 0, 1)[None]  # uint8, 1 x 3 x H x W, RGB
 classes = session.run(["classes"], {"image": np.ascontiguousarray(pixels)})[0][0]

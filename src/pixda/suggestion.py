@@ -68,7 +68,7 @@ def suggest(model: Path, images: Path, count: int, out: Path) -> list[Choice]:
         out: new or empty folder for the list.
 
     Raises:
-        UserError: no model, no images, fewer of them than asked for, or an image that cannot be read.
+        UserError: no model, no images, or fewer that can be read than asked for.
     """
     images = images / "images" if (images / "images").is_dir() else images
     files = find_files_by_city(images, IMAGE_SUFFIXES)
@@ -88,10 +88,15 @@ def suggest(model: Path, images: Path, count: int, out: Path) -> list[Choice]:
     with Display([], model.name) as display:
         looked: dict[str, Candidate] = {}
         for done, (name, path) in enumerate(sorted(files.items()), start=1):
-            looked[name] = _look(segmenter, name, path, (width, height), fabric)
+            try:
+                looked[name] = _look(segmenter, name, path, (width, height), fabric)
+            except UserError as error:
+                display.say(f"{error} It is left out.")
             display.count("looking", done, len(files))
-    known = [looked[name].descriptor for name in sorted(labelled & files.keys())]
-    chosen = choose([looked[name] for name in sorted(free)], count, known)
+        if count > len(free & looked.keys()):
+            raise UserError(f"{count} frames were asked for, and {len(free & looked.keys())} of {images} can be read.")
+    known = [looked[name].descriptor for name in sorted(labelled & looked.keys())]
+    chosen = choose([looked[name] for name in sorted(free & looked.keys())], count, known)
     out.mkdir(parents=True, exist_ok=True)
     _write(out, chosen)
     _draw(out, chosen, segmenter, (width, height), fabric)

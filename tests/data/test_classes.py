@@ -152,7 +152,7 @@ MISTAKES = {
     "name: n\nclasses: {a: 3}": "class 'a' must be a mapping",
     "name: n\nclasses: {no: {colour: [1, 2, 3]}}": "class name False is not a text",
     "name: n\nclasses: {a: {x: 1}}": "class 'a': 'colour' must be .* not None",
-    "name: n\nclasses: {a: {color: [1, 2, 3], x: 1}}": "class 'a': 'colour' must be",
+    "name: n\nclasses: {a: {color: [1, 2, 3], colour: [1, 2, 3], x: 1}}": "class 'a' has both 'colour' and 'color'",
     "name: n\nclasses: {a: {colour: [1, 2], x: 1}}": r"class 'a': 'colour' must be .* not \[1, 2\]",
     "name: n\nclasses: {a: {colour: [1, 2, 256], x: 1}}": "class 'a': 'colour' must be",
     "name: n\nclasses: {a: {colour: [1, 2, 3.5], x: 1}}": "class 'a': 'colour' must be",

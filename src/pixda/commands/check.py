@@ -40,7 +40,7 @@ def check(words: Sequence[str]) -> None:
         else:
             parser.add_class_arguments(Data, "data")
     given = parse(parser, words)
-    from pixda.report.checks import print_diagnosis
+    from pixda.report.checks import counted, print_diagnosis
 
     cache = given.runs / ".checks"
     if from_config:
@@ -52,8 +52,7 @@ def check(words: Sequence[str]) -> None:
         diagnosis = _dataset(given.data, given.classes, cache)
     print_diagnosis(diagnosis)
     if diagnosis.errors:
-        found = "1 error was" if diagnosis.errors == 1 else f"{diagnosis.errors} errors were"
-        raise UserError(f"{found} found, listed above; training would not start.")
+        raise UserError(f"Found {counted(diagnosis.errors, 'error')}, listed above; training would not start.")
 
 
 def _add_runs(parser: ArgumentParser) -> None:

@@ -29,7 +29,7 @@ from pixda.data.stored import Stored
 from pixda.errors import UserError
 from pixda.terminal import console
 
-_FORM = 1  # raise it when samples of the same files would be others
+_FORM = 2  # raise it when samples of the same files would be others
 _MARK = 16  # bytes of a hash
 _AT_A_TIME = 2**27  # bytes between two moments at which the samples so far are made to count
 _SPARE = 2**28  # bytes that are left free on the disk

@@ -15,14 +15,14 @@ from rich.progress import track
 from pixda.data.cache import Cache
 from pixda.data.classes import IGNORE
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.findings import Strange, copies, told
+from pixda.data.findings import Palettes, Strange, copies, told
 from pixda.data.look import look_at
 from pixda.data.parallel import in_order
 from pixda.errors import UserError
 from pixda.reading import read_json
 from pixda.terminal import console
 
-_CACHE_FORM = 3  # raise it when the report's fields or the checks change
+_CACHE_FORM = 4  # raise it when the report's fields or the checks change
 _MUCH_IGNORED = 0.5
 
 
@@ -89,8 +89,9 @@ def check(
         if report is None:
             report = _checked(dataset, progress, threads, samples)
             # Bad news is not kept: its cause may go (a right to read, a full disk) without a file being changed.
-            if kept is not None and not report.problems:
-                _write(kept, report)
+            if kept is not None and not report.problems and not _write(kept, report):
+                said = f"what was found cannot be kept in {kept.parent} (--runs names another place)"
+                console(stderr=True).print(f"Remark: {said}; the next check looks at all files again.", soft_wrap=True)
         elif samples is not None:
             samples.fill(threads)
     return report
@@ -99,10 +100,11 @@ def check(
 def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, samples: Cache | None) -> Report:
     labels = dataset.labels
     total: Counter[int] = Counter()
-    strange = Strange(dataset)
+    strange, palettes = Strange(dataset), Palettes()
     kinds: tuple[Counter[str], Counter[str]] = Counter(), Counter()
     problems: list[str] = [*dataset.unpaired]
     blank: list[str] = []
+    upright: list[str] = []
     constant: list[str] = []
     digests: dict[str, str] = {}
     wanted = set() if samples is None else set(samples.missing)
@@ -120,11 +122,14 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
                 counter.update([] if kind is None else [kind])
             if look.digest is not None:
                 digests[look.frame.name] = look.digest
+            if look.turned and look.frame.mask is not None:
+                upright.append(str(look.frame.image))
             if look.blank:
                 blank.append(str(look.frame.image))
             if look.counts is not None:
                 total.update(dict(zip(look.counts.codes.tolist(), look.counts.pixels.tolist(), strict=True)))
                 strange.add(look)
+                palettes.add(str(look.frame.mask), look.palette)
                 if len(look.counts.codes) == 1 and not look.unknown_pixels:
                     constant.append(str(look.frame.mask))
     known = {code: total[code] for code in labels.codes.tolist()}
@@ -134,6 +139,13 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
     warnings = [
         *told(constant, "mask is", "masks are", "all of one label", "look at them: empty masks teach nothing"),
         *told(blank, "image is", "images are", "all of one colour", "remove these frames"),
+        *told(
+            upright,
+            "image is",
+            "images are",
+            "stored turned and shown upright (EXIF orientation)",
+            "see that their masks are drawn on the upright picture: they are not turned",
+        ),
         *copies([frame.name for frame in dataset.frames], digests),
     ]
     everything = sum(by_class) + strange.pixels
@@ -148,7 +160,7 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
         pixels=tuple(by_class[:count]),
         ignored=ignored,
         unknown=strange.pixels,
-        problems=(*problems, *strange.sentences(set(+total))),
+        problems=(*problems, *palettes.sentences(), *strange.sentences(set(+total))),
         warnings=tuple(warnings),
         images=dict(kinds[0].most_common()),
         masks=dict(kinds[1].most_common()),
@@ -191,11 +203,13 @@ def _is_whole(report: Report) -> bool:
     )
 
 
-def _write(path: Path, report: Report) -> None:
+def _write(path: Path, report: Report) -> bool:
+    """Keep a report; False where the folder cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{os.getpid()}")
         unfinished.write_text(json.dumps(asdict(report)), encoding="utf-8")
         unfinished.replace(path)  # at once: a reader never sees half a file
-    except OSError as error:
-        raise UserError(f"The result of the check cannot be kept in {path.parent}: {error}.") from error
+    except OSError:
+        return False
+    return True

@@ -3,6 +3,7 @@
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.files import find_files_by_city
 from pixda.data.frames import Frame
+from pixda.errors import UserError
 
 
 class Cityscapes(SegmentationDataset):
@@ -20,8 +21,16 @@ class Cityscapes(SegmentationDataset):
 
     def find(self) -> list[Frame]:
         """Return the frames of all cities of the split."""
+        labels = self.root / "gtFine" / self.split
+        masks = find_files_by_city(labels, (".png",), "_gtFine_labelIds")
+        if not masks and any(labels.rglob("*_gtFine_*")):
+            kinds = {path.stem.rpartition("_")[2] + path.suffix for path in labels.rglob("*_gtFine_*")}
+            raise UserError(
+                f"{labels} holds {', '.join(sorted(kinds))} and no labelIds.png, which are read: they are in "
+                "gtFine_trainvaltest.zip, or cityscapesscripts makes them from the polygons "
+                "(cityscapesscripts.helpers.labels, preparation/json2labelImg.py)."
+            )
         pairs = self.paired(
-            find_files_by_city(self.root / "leftImg8bit" / self.split, (".png",), "_leftImg8bit"),
-            find_files_by_city(self.root / "gtFine" / self.split, (".png",), "_gtFine_labelIds"),
+            find_files_by_city(self.root / "leftImg8bit" / self.split, (".png",), "_leftImg8bit"), masks
         )
         return [Frame(name, name.partition("/")[0], image, mask) for name, image, mask in pairs]

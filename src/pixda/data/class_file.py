@@ -36,7 +36,10 @@ def read_class_file(data: Any) -> dict[str, Any]:
         if not isinstance(class_name, str):
             raise ValueError(f"the class name {class_name!r} is not a text; put it in quotes.")
         cells = dict(_mapping(entry, f"class '{class_name}'"))
-        colours.append(_colour(class_name, cells.pop("colour", None)))
+        spelt = [cells.pop(word) for word in ("colour", "color") if word in cells]
+        if len(spelt) == 2:
+            raise ValueError(f"class '{class_name}' has both 'colour' and 'color'; keep one.")
+        colours.append(_colour(class_name, spelt[0] if spelt else None))
         for scheme, value in cells.items():
             where = f"class '{class_name}', column '{scheme}'"
             columns.setdefault(str(scheme), []).append(_Cell(index, value, where))

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pixda.data.classes import IGNORE, UNKNOWN, ClassSet
-from pixda.data.files import read_image, unpacked_mask
+from pixda.data.files import read_image, turned, unpacked_mask
 from pixda.data.frames import Frame, Frames
 from pixda.data.stored import Stored
 from pixda.errors import UserError
@@ -217,6 +217,12 @@ class SegmentationDataset(Dataset[Sample], ABC):
 
 def unequal_sizes(frame: Frame, image: Image.Image, raw: np.ndarray) -> UserError:
     """Return the error for a pair whose image and raw mask (H x W, or H x W x 3) are not of one size."""
+    if raw.shape[:2] == (image.width, image.height) and turned(frame.image):
+        return UserError(
+            f"{frame.image} is shown turned (EXIF orientation), then {image.width} x {image.height}, and "
+            f"{frame.mask} was drawn on it as it is stored: turn the mask likewise, or save the image without its "
+            "orientation."
+        )
     return UserError(
         f"Image and mask differ in size: {frame.image} is {image.width} x {image.height}, "
         f"{frame.mask} is {raw.shape[1]} x {raw.shape[0]} (width x height); replace the pair "

@@ -1,20 +1,47 @@
 """Finding and decoding picture files, with errors that name the file."""
 
 import io
-from collections.abc import Sequence
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from pixda.errors import UserError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
 # Of the fifty formats that Pillow knows, one runs another program to draw the file.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
 _MOST_PIXELS = 1 << 27  # 16384 x 8192; a file of a few kilobytes can unpack to any number
+
+
+def passed_over(folder: Path) -> Counter[str]:
+    """How many files below `folder` have which ending, of those that are no picture read here; hidden ones left out."""
+    found: Counter[str] = Counter()
+    for inside, _, files in walk(folder):
+        for file in files:
+            if not file.startswith(".") and (inside / file).suffix.lower() not in IMAGE_SUFFIXES:
+                found[(inside / file).suffix.lower() or file] += 1
+    return found
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """As `os.walk`, in order of names, through linked folders too, each folder once; hidden folders are left out."""
+    seen: set[Path] = set()
+    for inside, folders, files in os.walk(folder, followlinks=True):
+        place = Path(inside)
+        real = place.resolve()
+        if real in seen:  # a link back up, or two links to one folder
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield place, folders, sorted(files)
 
 
 def find_files(folder: Path, suffixes: Sequence[str], ending: str = "") -> dict[str, Path]:
@@ -25,6 +52,7 @@ def find_files(folder: Path, suffixes: Sequence[str], ending: str = "") -> dict[
     found: dict[str, Path] = {}
     for path in folder.iterdir() if folder.is_dir() else ():
         stem = path.stem
+        _check_name(path)
         if path.name.startswith(".") or path.suffix.lower() not in suffixes or not stem.endswith(ending):
             continue
         stem = stem.removesuffix(ending)
@@ -35,29 +63,67 @@ def find_files(folder: Path, suffixes: Sequence[str], ending: str = "") -> dict[
 
 
 def find_files_by_city(folder: Path, suffixes: Sequence[str], ending: str = "") -> dict[str, Path]:
-    """Return the files in `folder` by stem, and those in its sub-folders by "<sub-folder>/<stem>"."""
-    found = find_files(folder, suffixes, ending)
-    for city in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if not city.name.startswith("."):
-            inside = find_files(city, suffixes, ending)
-            found |= {f"{city.name}/{stem}": path for stem, path in inside.items()}
+    """Return the files in `folder` by stem, and those in folders below it by "<folders>/<stem>", at any depth."""
+    found: dict[str, Path] = {}
+    for place, _, _ in walk(folder):
+        city = place.relative_to(folder).as_posix()
+        inside = find_files(place, suffixes, ending)
+        found |= {stem if city == "." else f"{city}/{stem}": path for stem, path in inside.items()}
     return found
 
 
+def _check_name(path: Path) -> None:
+    """Raise UserError for a name that no text can hold: old archives keep names in other encodings than UTF-8."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+        raise UserError(
+            f"A file in {path.parent} is called {shown}, which is no UTF-8: rename it "
+            "(convmv -r -f latin1 -t utf8 --notest does so for a whole folder)."
+        ) from None
+
+
 def read_image(path: Path) -> Image.Image:
-    """Decode an image to 8-bit RGB. Raises UserError naming a file that cannot be decoded."""
+    """Decode an image to 8-bit RGB, upright as its camera says (EXIF). Raises UserError naming one that is damaged."""
     image = _decoded(path, "image", "RGB")
     if image.mode.startswith(("I", "F")):
         raise UserError(f"The image {path} has 16 or more bits a channel; save it with 8.")
+    with suppress(Exception):  # damaged camera data beside a picture that is whole: it stays as it lies
+        image = ImageOps.exif_transpose(image)
     return image
 
 
-def read_ids(path: Path) -> np.ndarray:
-    """Read a mask of label ids (8-bit grey, or palette indices as they are) as uint8 (H x W).
+def turned(path: Path) -> bool:
+    """Whether an image file is stored in another orientation than it is shown in (EXIF orientation 2 to 8)."""
+    try:
+        with Image.open(path, formats=FORMATS) as header:
+            return header.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    except Exception:  # damaged camera data, or no picture: then `read_image` turns nothing either
+        return False
 
+
+def read_ids(path: Path) -> np.ndarray:
+    """Read a mask of label ids (grey, or palette indices as they are) as uint8 (H x W).
+
+    Grey of 1, 2, 4 and 16 bits is taken as the numbers that are stored, an opaque alpha channel is left out.
     Raises UserError naming a file that cannot be decoded or that holds something else than ids.
     """
     mask = _decoded(path, "mask")
+    if mask.mode == "1":
+        return np.asarray(mask).astype(np.uint8)
+    if mask.mode == "LA" and mask.getextrema()[1] == (255, 255):
+        return np.asarray(mask.getchannel("L"))
+    if mask.mode.startswith("I"):
+        ids = np.asarray(mask)
+        if ids.max() > 255:
+            raise UserError(
+                f"The mask {path} holds the number {ids.max()}: label ids are 0 to 255; for 16-bit instance ids "
+                "(label id times 1000), divide by 1000 and save 8 bits."
+            )
+        return ids.astype(np.uint8)
+    if mask.mode == "L" and (step := _grey_step(path)) > 1:
+        return np.asarray(mask) // step
     if mask.mode not in ("L", "P"):
         raise UserError(
             f"The mask {path} is of the kind '{mask.mode}', not label ids: expected one 8-bit channel "
@@ -65,6 +131,14 @@ def read_ids(path: Path) -> np.ndarray:
             'that lists them as "#804080".'
         )
     return np.asarray(mask)
+
+
+def _grey_step(path: Path) -> int:
+    """By what Pillow multiplies the numbers of a grey PNG, to spread 2 or 4 bits over 0..255; 1 for 8 bits."""
+    with path.open("rb") as file:
+        header = file.read(26)
+    packed = header[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 26 and header[25] == 0
+    return {2: 85, 4: 17}.get(header[24], 1) if packed else 1
 
 
 def read_colours(path: Path) -> np.ndarray:
@@ -79,6 +153,16 @@ def read_colours(path: Path) -> np.ndarray:
             "RGB or palette PNG; for grey values, give the class set a column of label ids."
         )
     return np.asarray(mask if mask.mode == "RGB" else mask.convert("RGB"))
+
+
+def read_palette(path: Path) -> dict[int, str]:
+    """The colours of a palette picture, index -> "#rrggbb" of every index that a pixel has; nothing of another kind."""
+    picture = _decoded(path, "mask")
+    if picture.mode != "P":
+        return {}
+    colours = np.asarray(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    held = np.flatnonzero(picture.histogram()[: len(colours)])
+    return {int(index): "#" + bytes(colours[index]).hex() for index in held}
 
 
 def read_channels(path: Path) -> np.ndarray:
@@ -115,6 +199,8 @@ def unpacked_mask(png: bytes) -> np.ndarray:
 
 def _decoded(path: Path, what: str, mode: str | None = None) -> Image.Image:
     """The picture in a file, in 8 bits of a mode where one is given and the file has no more."""
+    if path.suffix.lower() in (".heic", ".heif"):
+        _learn_heif(path)
     try:
         with Image.open(path, formats=FORMATS) as file:
             _check_size(file)
@@ -126,6 +212,17 @@ def _decoded(path: Path, what: str, mode: str | None = None) -> Image.Image:
         raise UserError(
             f"The {what} {path} cannot be decoded ({error}); it may be cut short: fetch it again or remove the frame."
         ) from error
+
+
+def _learn_heif(path: Path) -> None:
+    """Teach Pillow the pictures of telephones. Raises UserError that names the extra."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise UserError(
+            f"{path} is a HEIF picture: pip install 'pixda[heif]' reads them, or convert it to JPEG."
+        ) from None
+    register_heif_opener()
 
 
 def _check_size(header: Image.Image, most: int = _MOST_PIXELS) -> None:

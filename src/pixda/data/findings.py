@@ -54,6 +54,30 @@ class Strange:
         ]
 
 
+class Palettes:
+    """Whether an index means one colour in all palette masks: some programs sort the palette anew for each file."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, dict[str, str]] = {}
+
+    def add(self, mask: str, palette: dict[int, str]) -> None:
+        """Take note of one mask's palette, index -> colour."""
+        for index, colour in palette.items():
+            self._seen.setdefault(index, {}).setdefault(colour, mask)
+
+    def sentences(self) -> list[str]:
+        """One where the palettes disagree, with the index and two files to look at."""
+        for index, colours in sorted(self._seen.items()):
+            if len(colours) > 1:
+                (one, first), (other, second), *_ = colours.items()
+                return [
+                    f"The masks' palettes disagree: index {index} is {one} in {first} and {other} in {second}, so "
+                    "their indices are no labels. Read their colours instead: give the class set a column of "
+                    'colours ("#804080"), and choose it as the label scheme.'
+                ]
+        return []
+
+
 def _hold(files: Sequence[str]) -> str:
     return f"{len(files)} masks hold" if len(files) > 1 else "One mask holds"
 

@@ -1,5 +1,6 @@
 """A user's own pictures: a folder of images, and one of masks with equal file names."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pixda.data.classes import ClassSet
@@ -7,14 +8,17 @@ from pixda.data.dataset import SegmentationDataset
 from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city
 from pixda.data.frames import Frame
 
+MASK_ENDINGS = ("_mask", "_L", "_label", "_labels", "_labelIds", "_gt", "_seg", ".jpg", ".jpeg", ".png")
+"""What tools put behind an image's name to call its mask: a_mask.png, a_L.png (CamVid), a.jpg.png (Supervisely)."""
+
 
 class Folder(SegmentationDataset):
     """`images/` and `masks/` (or `labels/`), split folders inside, and city folders inside these.
 
     Split and city folders are optional: split "all" takes what lies in `images/` itself, and without city
-    folders the city is "all". Images are PNG, JPEG or WebP; masks are 8-bit PNGs of label ids with the stem
-    of their image, or pictures of colours if the label scheme lists colours. With `labelled=False` only the
-    images are read, and there need be no masks.
+    folders the city is "all"; folders may lie in folders. Images are of any kind in `IMAGE_SUFFIXES`; masks are PNGs
+    of label ids, or of colours if the label scheme lists colours, called as their image or with one of
+    `MASK_ENDINGS` behind its name. With `labelled=False` only the images are read, and there need be no masks.
     """
 
     def __init__(
@@ -46,7 +50,16 @@ class Folder(SegmentationDataset):
             return [Frame(name, _city(name), image, None) for name, image in images.items()]
         kind = "masks" if (self.root / "masks").is_dir() else "labels"
         masks = find_files_by_city(self.root / kind / inside, (".png",))
+        masks = {_image_of(name, images): path for name, path in masks.items()}
         return [Frame(name, _city(name), image, mask) for name, image, mask in self.paired(images, masks)]
+
+
+def _image_of(name: str, images: Mapping[str, Path]) -> str:
+    """The image that a mask of this name belongs to: its own name, less an ending that masks often have."""
+    if name in images:
+        return name
+    stems = (name.removesuffix(ending) for ending in MASK_ENDINGS if name.endswith(ending))
+    return next((stem for stem in stems if stem in images), name)
 
 
 def _city(name: str) -> str:

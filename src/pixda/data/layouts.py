@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
-from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city
+from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city, read_palette
+from pixda.data.findings import Palettes
 from pixda.data.idda import scenarios_in
 from pixda.data.labels import Labels
 from pixda.data.look import kind_of
@@ -41,10 +42,11 @@ def recognise(folder: Path, classes: ClassSet) -> list[Recognised]:
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}; give the folder that holds the dataset.")
     inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    for root in (folder, *inside):
-        found = _known(root, classes)
-        if found:
-            return found
+    if found := _known(folder, classes):
+        return found
+    # One folder a split, with images/ and masks/ in each, or the dataset in a folder of its own.
+    if found := [one for root in inside for one in _known(root, classes)]:
+        return found
     raise UserError(_nothing_known(folder, inside))
 
 
@@ -91,10 +93,17 @@ def _own_folder(root: Path, masks: Path, split: str, classes: ClassSet) -> Recog
     files = find_files_by_city(masks / ("" if split == "all" else split), (".png",))
     if not files:
         raise UserError(f"{masks / split} holds no PNG masks; a folder dataset has them there, named as their images.")
-    some = list(files.values())[:: max(1, len(files) // _SNIFFED)][:_SNIFFED]
+    some = _readable(list(files.values())[:: max(1, len(files) // _SNIFFED)][:_SNIFFED])
     kinds = sorted({kind_of(path) for path in some})
-    schemes = _fitting_schemes(some, classes)
+    palettes = Palettes()
+    for path in some:
+        palettes.add(str(path), read_palette(path))
+    schemes = _fitting_schemes(some, classes, indices=not palettes.sentences())
     why = f"images/ beside {masks.name}/ is a folder dataset; its masks are {', '.join(kinds)}"
+    if palettes.sentences():
+        why += f". {palettes.sentences()[0].removesuffix('.')}"
+    if not schemes and palettes.sentences():
+        raise UserError(f"{root}: {why}.")
     if not schemes:
         raise UserError(
             f"{root}: {why}, and no label scheme of class set '{classes.name}' has all their labels: "
@@ -107,8 +116,26 @@ def _own_folder(root: Path, masks: Path, split: str, classes: ClassSet) -> Recog
     return Recognised(Data("folder", root, split, schemes[0]), why)
 
 
-def _fitting_schemes(files: list[Path], classes: ClassSet) -> list[str]:
-    """Schemes that know every label in these masks, those with the fewest unused labels first."""
+def _readable(files: list[Path]) -> list[Path]:
+    """Those that can be decoded; the check names the others. Raises UserError where none can."""
+    good: list[Path] = []
+    trouble: UserError | None = None
+    for path in files:
+        try:
+            read_palette(path)
+            good.append(path)
+        except UserError as error:
+            trouble = error
+    if not good and trouble is not None:
+        raise trouble
+    return good
+
+
+def _fitting_schemes(files: list[Path], classes: ClassSet, indices: bool) -> list[str]:
+    """Schemes that know every label in these masks, those with the fewest unused labels first.
+
+    `indices`: whether the numbers of palette masks may be labels.
+    """
     fitting: dict[str, int] = {}
     for scheme in classes.schemes:
         labels = classes.labels(scheme)
@@ -116,7 +143,7 @@ def _fitting_schemes(files: list[Path], classes: ClassSet) -> list[str]:
             seen = _codes(files, labels)
         except UserError:  # not of the scheme's kind: grey for colours, or the other way round
             continue
-        if seen <= set(labels.codes.tolist()):
+        if seen <= set(labels.codes.tolist()) and (labels.coloured or indices):
             fitting[scheme] = len(labels.codes) - len(seen)
     return sorted(fitting, key=lambda scheme: fitting[scheme])
 
@@ -140,6 +167,18 @@ def _labels_seen(files: list[Path], most: int = 40) -> Iterator[str]:
 
 def _nothing_known(folder: Path, inside: list[Path]) -> str:
     """The sentence for a folder of no known layout; two folders with equal file names get a way out."""
+    if (folder / "SegmentationClass").is_dir():
+        return (
+            f"{folder} holds masks in SegmentationClass/ (CVAT, Pascal VOC) and no images/: call that folder masks/, "
+            "put the pictures with the same names into images/, and take the colours in labelmap.txt for a column of "
+            "the class set."
+        )
+    if polygons := next((path for place in (folder, *inside) for path in sorted(place.glob("*.json"))), None):
+        return (
+            f"{folder} has labels as polygons in JSON files such as {polygons.relative_to(folder)}, and PixDA reads "
+            "masks: export them from the labelling program (CVAT: 'Segmentation mask'; Labelme: labelme_export_voc; "
+            "Label Studio: 'Brush labels to PNG'), then put them into masks/ beside images/."
+        )
     pictures = {path: find_files_by_city(path, IMAGE_SUFFIXES) for path in inside}
     pictures = {path: files for path, files in pictures.items() if files}
     pairs = [

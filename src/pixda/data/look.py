@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pixda.data.classes import UNKNOWN
 from pixda.data.dataset import SegmentationDataset, unequal_sizes
-from pixda.data.files import FORMATS, read_image
+from pixda.data.files import FORMATS, read_image, read_palette, turned
 from pixda.data.frames import Frame
 from pixda.data.labels import Counts
 from pixda.errors import UserError
@@ -36,6 +36,10 @@ class Look(NamedTuple):
     """Pixels of all unknown codes."""
     digest: str | None
     """Hash of the image's size and pixels: equal pictures have equal ones, whatever their files are called."""
+    palette: dict[int, str]
+    """Of a palette mask read by index: index -> colour, of the indices that it holds."""
+    turned: bool
+    """Whether the image is stored turned and shown upright (EXIF)."""
     blank: bool
     """Whether all pixels of the image are equal."""
     sample: tuple[Tensor, Tensor] | None
@@ -83,6 +87,8 @@ def look_at(dataset: SegmentationDataset, frame: Frame, sample: bool = False) ->
         unknown,
         unknown_pixels,
         digest,
+        {} if raw is None or frame.mask is None or dataset.labels.coloured else read_palette(frame.mask),
+        image is not None and turned(frame.image),
         blank,
         dataset.resized(frame, image, raw) if sample and good and image is not None else None,
     )

@@ -1,21 +1,19 @@
 """Which files are predicted, and what their outputs are called."""
 
-import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import ImageOps
 from torch import Tensor
 
-from pixda.data.files import IMAGE_SUFFIXES, read_image
+from pixda.data.files import IMAGE_SUFFIXES, passed_over, read_image, walk
 from pixda.errors import UserError
 
-IMAGES = (*IMAGE_SUFFIXES, ".bmp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+IMAGES = IMAGE_SUFFIXES
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mts", ".m2ts", ".ts", ".gif")
 
 
 class Input(NamedTuple):
@@ -54,12 +52,15 @@ def find_inputs(given: Sequence[Path], out: Path | None = None) -> list[Input]:
     return list(found.values())
 
 
+def left_out(given: Sequence[Path]) -> Counter[str]:
+    """How many files of which ending lie in the folders given and are neither image nor video; hidden ones not."""
+    found = sum((passed_over(start) for start in given if start.is_dir()), Counter[str]())
+    return Counter({ending: count for ending, count in found.items() if ending not in VIDEOS})
+
+
 def load_image(path: Path) -> Tensor:
     """Decode an image, turned as its camera says: uint8 ``3 x H x W``, RGB. Raises UserError naming the file."""
-    image = read_image(path)
-    with suppress(Exception):  # damaged camera data beside a picture that is whole: it stays as it lies
-        image = ImageOps.exif_transpose(image)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    return torch.from_numpy(np.array(read_image(path))).permute(2, 0, 1)
 
 
 def _below(start: Path, out: Path | None) -> Iterator[Input]:
@@ -71,10 +72,9 @@ def _below(start: Path, out: Path | None) -> Iterator[Input]:
         return
     if not start.is_dir():
         raise UserError(f"There is no image, video or folder {start} here.")
-    for folder, folders, files in os.walk(start):
-        place = Path(folder)
-        folders[:] = sorted(one for one in folders if not one.startswith(".") and (place / one).resolve() != out)
-        for file in sorted(files):
+    for place, folders, files in walk(start):
+        folders[:] = [one for one in folders if (place / one).resolve() != out]
+        for file in files:
             path = place / file
             if path.suffix.lower() in known and not file.startswith("."):
                 yield Input(path, path.relative_to(start).with_suffix("").as_posix())

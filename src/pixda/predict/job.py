@@ -12,7 +12,7 @@ from pixda.errors import UserError
 from pixda.machine.devices import make_fabric
 from pixda.models.saved import load_model
 from pixda.models.views import with_views
-from pixda.predict.inputs import Input, find_inputs, load_image
+from pixda.predict.inputs import Input, find_inputs, left_out, load_image
 from pixda.predict.network import Predictor
 from pixda.predict.outputs import Outputs, fingerprint, whole
 from pixda.predict.settings import Output
@@ -72,6 +72,9 @@ def predict_files(
     left = [one for one in inputs if not outputs.done(one)]
     predictor = Predictor(segmenter, make_fabric(Machine()), size, window, batch)
     with Display([], "predict") as display:
+        if others := left_out(given):
+            endings = ", ".join(f"{count} {ending}" for ending, count in others.most_common(6))
+            display.say(f"passed over, neither images nor videos that are read here: {endings}")
         if len(left) < len(inputs):
             display.say(f"{len(inputs) - len(left)} of {len(inputs)} are in {out} already and are skipped")
         troubles = _images([one for one in left if not one.video], predictor, outputs, display)
@@ -135,7 +138,9 @@ def _videos(videos: Sequence[Input], predictor: Predictor, outputs: Outputs, dis
         progress = partial(display.count, f"{one.name}, frame")
         try:
             with whole(outputs.files(one)["overlay"]) as file:
-                overlay_video(one.path, file, predictor, outputs.overlay, progress)
+                remark = overlay_video(one.path, file, predictor, outputs.overlay, progress)
+            if remark is not None:
+                display.say(remark)
         except UserError as error:
             display.say(str(error))
             troubles.append(one)

@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -115,7 +116,8 @@ def whole(path: Path) -> Iterator[Path]:
 
 def legend(classes: ClassSet) -> Image.Image:
     """The colour, the index and the name of every class, a line each."""
-    line, font = 26, ImageFont.load_default(16)
+    # matplotlib's: Pillow's own has no letters beyond ASCII.
+    line, font = 26, ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 15)
     width = 80 + max(round(font.getlength(name)) for name in classes.names)
     board = Image.new("RGB", (width, line * len(classes.names) + 8), "white")
     pen = ImageDraw.Draw(board)

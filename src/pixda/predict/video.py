@@ -1,19 +1,23 @@
-"""A video with the colours of the classes laid over it, frame for frame."""
+"""A video with the colours of the classes laid over it, frame for frame, at the same times."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-import cv2
+import av
 import numpy as np
 import torch
+from av.container import InputContainer, OutputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from torch import Tensor
 
 from pixda.errors import UserError
 from pixda.predict.network import Predictor
 
-_SPARE_RATE = 25.0  # frames a second, where the file does not say
+_SPARE_RATE = Fraction(25)  # frames a second, where the file does not say
 
 
 def overlay_video(
@@ -22,8 +26,8 @@ def overlay_video(
     predictor: Predictor,
     overlay: Callable[[Tensor, np.ndarray], np.ndarray],
     progress: Callable[[int, int], None],
-) -> None:
-    """Write a video's overlay at its own size and rate, MPEG-4.
+) -> str | None:
+    """Write a video's overlay at its own size, each frame at its own time: H.264 in MP4, which browsers play.
 
     Args:
         path: the video.
@@ -32,52 +36,87 @@ def overlay_video(
         overlay: uint8 ``3 x H x W`` and class indices ``H x W`` -> uint8 ``H x W x 3``, all RGB.
         progress: told (done, total) after each frame.
 
+    Returns:
+        A remark where fewer frames were decoded than the file states, which is normal for clips that were cut
+        without being encoded anew, and for files of variable rate, whose number is an estimate.
+
     Raises:
-        UserError: a frame is lost: the video cannot be decoded, or not to the end that it states, or not be written.
+        UserError: no frame can be decoded, or the overlay cannot be written.
     """
     with _opened(path) as video:
-        stated = max(int(video.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
-        rate = video.get(cv2.CAP_PROP_FPS)
-        size = int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        writer = cv2.VideoWriter(
-            str(out), cv2.VideoWriter.fourcc(*"mp4v"), rate if 0 < rate < 1000 else _SPARE_RATE, size
-        )
+        stream = video.streams.video[0]
+        stream.thread_type = "AUTO"
+        stated = max(stream.frames, 1)
         done = 0
         progress(0, stated)
-        try:
-            frames = _frames(video)
+        trouble: list[str] = []
+        frames = _frames(video, stream, trouble)
+        with _written(out, stream) as (file, written):
             while group := list(islice(frames, predictor.group)):
-                for image, prediction in zip(group, predictor(group), strict=True):
-                    writer.write(cv2.cvtColor(overlay(image, prediction.classes), cv2.COLOR_RGB2BGR))
+                images = [torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1) for frame in group]
+                for frame, image, prediction in zip(group, images, predictor(images), strict=True):
+                    laid = VideoFrame.from_ndarray(_even(overlay(image, prediction.classes)), format="rgb24")
+                    laid.pts, laid.time_base = frame.pts, frame.time_base
+                    file.mux(written.encode(laid))
                     done += 1
-                    # The count is an estimate in some containers: the end is told below.
-                    progress(min(done, stated - 1), stated)
-        finally:
-            writer.release()
-    progress(stated, stated)
-    if done < stated - 1:
-        raise UserError(f"The video {path} cannot be decoded after frame {done} of {stated}; fetch it again.")
-    with _opened(out) as written:
-        kept = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
-    if kept != done:
-        raise UserError(f"Only {kept} of the {done} frames of {path} could be written; is the disk full?")
+                    progress(min(done, stated), max(stated, done))
+            if not done:
+                raise _undecodable(path, stream, trouble)
+            file.mux(written.encode(None))
+    progress(done, done)
+    if trouble:
+        return f"{path}: {done} frames were decoded, then the file was damaged ({trouble[0]}); the rest is lost"
+    if 1 < stated != done:
+        return f"{path}: {done} frames were decoded and {stated} stated, as cut clips and variable rates have it"
+    return None
 
 
-def _frames(video: cv2.VideoCapture) -> Iterator[Tensor]:
-    """Every frame as uint8 ``3 x H x W``, RGB."""
-    while True:
-        there, frame = video.read()
-        if not there:
-            return
-        yield torch.from_numpy(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)).permute(2, 0, 1)
+def _frames(video: InputContainer, stream: VideoStream, trouble: list[str]) -> Iterator[VideoFrame]:
+    """Every frame that can be decoded, in the order it is shown; what ended it early goes to ``trouble``."""
+    try:
+        yield from video.decode(stream)
+    except (av.error.FFmpegError, UnicodeDecodeError) as error:
+        trouble.append(str(error))
+
+
+def _undecodable(path: Path, stream: VideoStream, trouble: list[str]) -> UserError:
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    why = f": {trouble[0]}" if trouble else ""
+    return UserError(
+        f"The video {path} (codec {codec}) has no frame that can be decoded here{why}; fetch it again, or convert it: "
+        "ffmpeg -i IN -c:v libx264 OUT.mp4."
+    )
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
-    video = cv2.VideoCapture(str(path))
+def _opened(path: Path) -> Iterator[InputContainer]:
     try:
-        if not video.isOpened():
-            raise UserError(f"The video {path} cannot be decoded; it may be cut short: fetch it again.")
+        video = av.open(str(path))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise UserError(
+            f"The video {path} cannot be decoded ({error}); it may be cut short: fetch it again."
+        ) from error
+    with video:
+        if not video.streams.video:
+            raise UserError(f"{path} holds no pictures, only sound or text: leave it out.")
         yield video
-    finally:
-        video.release()
+
+
+@contextmanager
+def _written(out: Path, like: VideoStream) -> Iterator[tuple[OutputContainer, VideoStream]]:
+    """A file for frames of a stream's size and times. H.264 takes even sides only: an odd last line is repeated."""
+    try:
+        with av.open(str(out), "w", format="mp4") as file:
+            stream = file.add_stream("libx264", rate=like.average_rate or _SPARE_RATE, options={"crf": "20"})
+            stream.width, stream.height = like.width + like.width % 2, like.height + like.height % 2
+            stream.pix_fmt = "yuv420p"
+            if like.time_base is not None:
+                stream.codec_context.time_base = like.time_base
+            yield file, stream
+    except (av.error.FFmpegError, OSError) as error:
+        raise UserError(f"{out} cannot be written ({error}); is the disk full?") from error
+
+
+def _even(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

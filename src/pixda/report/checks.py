@@ -28,7 +28,12 @@ def print_diagnosis(diagnosis: Diagnosis, screen: Console | None = None) -> None
         line = Text(f"{finding.level}: ", style="bold red" if finding.level == "error" else "bold yellow")
         screen.print(line + Text(f"{finding.about}: {finding.text}", style="not bold"), soft_wrap=True)
     warnings = len(diagnosis.findings) - diagnosis.errors
-    screen.print(f"{diagnosis.errors} errors, {warnings} warnings.")
+    screen.print(f"{counted(diagnosis.errors, 'error')}, {counted(warnings, 'warning')}.")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: "1 error", "2 errors"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _sets(diagnosis: Diagnosis) -> Table:

@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +67,23 @@ def _single_thread() -> None:
     cv2.setNumThreads(1)
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Processes begun in here never see Ctrl-C, which a terminal sends to all at once.
+
+    The one that began them stops them: each ends its frame first. Workers that an interrupt ends in the middle can
+    leave the pool waiting for them for ever.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -97,7 +116,9 @@ def write_frames(jobs: Sequence[Job], what: str) -> None:
         task = progress.add_task(what, total=len(missing))
         pool = ProcessPoolExecutor(workers, context, _single_thread)
         try:
-            for done in as_completed([pool.submit(write_frame, job) for job in missing]):
+            with _interrupts_held_back():
+                frames = [pool.submit(write_frame, job) for job in missing]
+            for done in as_completed(frames):
                 done.result()
                 progress.advance(task)
         except BrokenProcessPool:

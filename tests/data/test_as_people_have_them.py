@@ -1,0 +1,286 @@
+"""Files as cameras, archives and labelling programs leave them: read right, or named with what to do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixda.data.check import check
+from pixda.data.cityscapes import Cityscapes
+from pixda.data.classes import ClassSet
+from pixda.data.files import read_ids, read_image
+from pixda.data.folder import Folder
+from pixda.data.layouts import recognise
+from pixda.errors import UserError
+
+CLASSES = """name: two
+classes:
+  road: {colour: [128, 64, 128], ids: 1, rgb: "#804080"}
+  car:  {color: [0, 0, 142],    ids: 2, rgb: "#00008e"}
+ignore: {ids: 0, rgb: "#000000"}
+"""
+COLOURS = [0, 0, 0, 128, 64, 128, 0, 0, 142]
+
+
+@pytest.fixture
+def classes(tmp_path) -> ClassSet:
+    (tmp_path / "classes.yaml").write_text(CLASSES)
+    return ClassSet.load(str(tmp_path / "classes.yaml"))
+
+
+def ids(width=24, height=16):
+    """0 above, 1 below, 2 in the lower left corner."""
+    labels = np.zeros((height, width), np.uint8)
+    labels[height // 2 :] = 1
+    labels[height * 3 // 4 :, : width // 3] = 2
+    return labels
+
+
+def photo(width=24, height=16, seed=0):
+    x = np.linspace(0, 1, width)[None, :, None]
+    noise = np.random.default_rng(seed).integers(0, 30, (height, width, 3))
+    return (200 * (1 - x) + noise).astype(np.uint8)
+
+
+def pair(root, name, image_ending=".png", mask_ending=".png"):
+    for kind in ("images", "masks"):
+        (root / kind / name).parent.mkdir(parents=True, exist_ok=True)
+    seed = sum(map(ord, name))
+    Image.fromarray(photo(seed=seed)).save(root / "images" / f"{name}{image_ending}")
+    Image.fromarray(ids()).save(root / "masks" / f"{name}{mask_ending}")
+
+
+def opened(root, classes, scheme="ids", **more):
+    return Folder(root, "all", classes, scheme=scheme, **more)
+
+
+# ---- pictures that are stored turned
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_an_image_is_shown_as_its_camera_says_and_the_mask_with_it(tmp_path, classes, orientation):
+    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]  # how the upright picture is stored
+    upright = Image.fromarray(photo())
+    pair(tmp_path, "a", ".jpg")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright.transpose(Image.Transpose(turn)).save(tmp_path / "images/a.jpg", quality=97, exif=exif)
+    assert abs(np.asarray(read_image(tmp_path / "images/a.jpg"), int) - np.asarray(upright)).mean() < 8
+    dataset = opened(tmp_path, classes)
+    sample = dataset[0]
+    assert sample.image.shape[1:] == sample.mask.shape == (16, 24)
+    report = check(dataset, progress=False)
+    assert not report.problems
+    assert any("EXIF" in text and "masks" in text for text in report.warnings)
+
+
+def test_a_mask_drawn_on_the_stored_picture_is_told_from_one_of_another_size(tmp_path, classes):
+    pair(tmp_path, "a", ".jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photo()).save(tmp_path / "images/a.jpg", exif=exif)
+    (problem,) = check(opened(tmp_path, classes), progress=False).problems
+    assert "EXIF" in problem
+    assert "turn the mask likewise" in problem
+
+
+# ---- masks
+
+
+def test_palettes_that_disagree_are_told_and_their_colours_are_read(tmp_path, classes):
+    for number, order in enumerate(([0, 1, 2], [0, 2, 1])):
+        pair(tmp_path, f"f{number}")
+        mask = Image.fromarray(np.array(order, np.uint8)[ids()])
+        colours = np.array(COLOURS).reshape(3, 3)[np.argsort(order)]
+        mask.putpalette(colours.ravel().tolist())
+        mask.save(tmp_path / f"masks/f{number}.png")
+    (problem,) = check(opened(tmp_path, classes), progress=False).problems
+    assert "index 1 is #804080" in problem
+    assert "#00008e" in problem
+    (found,) = recognise(tmp_path, classes)
+    assert found.data.scheme == "rgb"
+    assert "palettes disagree" in found.why
+    by_colour = opened(tmp_path, classes, "rgb")
+    assert not check(by_colour, progress=False).problems
+    assert np.array_equal(by_colour[0].mask, by_colour[1].mask)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 16])
+def test_grey_masks_of_any_depth_hold_the_numbers_that_were_written(tmp_path, bits):
+    labels = np.minimum(ids(), 1) if bits == 1 else ids()
+    path = tmp_path / "mask.png"
+    if bits == 1:
+        Image.fromarray(labels.astype(bool)).save(path)
+    elif bits == 16:
+        Image.fromarray(labels.astype(np.uint16)).save(path)
+    else:
+        write_grey(path, labels, bits)
+    assert np.array_equal(read_ids(path), labels)
+
+
+def write_grey(path, labels, bits):
+    """A grey PNG of 2 or 4 bits, by hand: Pillow writes none."""
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width = labels.shape
+    each = 8 // bits
+    packed = np.zeros((height, width // each), np.uint8)
+    for place in range(each):
+        packed |= labels[:, place::each] << (8 - bits * (place + 1))
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    head = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
+
+
+def test_an_opaque_alpha_channel_is_left_out_and_instance_ids_are_named(tmp_path):
+    grey = Image.fromarray(ids())
+    Image.merge("LA", (grey, Image.new("L", grey.size, 255))).save(tmp_path / "alpha.png")
+    assert np.array_equal(read_ids(tmp_path / "alpha.png"), ids())
+    Image.merge("LA", (grey, Image.new("L", grey.size, 100))).save(tmp_path / "half.png")
+    with pytest.raises(UserError, match=r"half.png is of the kind 'LA'"):
+        read_ids(tmp_path / "half.png")
+    Image.fromarray(np.full((4, 4), 26001, np.uint16)).save(tmp_path / "instances.png")
+    with pytest.raises(UserError, match=r"holds the number 26001.*divide by 1000"):
+        read_ids(tmp_path / "instances.png")
+
+
+@pytest.mark.parametrize("kept", [0, 60])
+def test_one_broken_mask_is_one_finding_and_the_layout_is_recognised(tmp_path, classes, kept):
+    for name in ("f0", "f1", "f2"):
+        pair(tmp_path, name)
+    broken = tmp_path / "masks/f1.png"
+    broken.write_bytes(broken.read_bytes()[:kept])
+    (found,) = recognise(tmp_path, classes)
+    assert found.data.scheme == "ids"
+    (problem,) = check(opened(tmp_path, classes), progress=False).problems
+    assert "f1.png cannot be decoded" in problem
+
+
+# ---- names and folders
+
+
+@pytest.mark.parametrize("ending", ["_mask.png", "_L.png", ".jpg.png", "_labelIds.png"])
+def test_masks_may_carry_the_endings_of_common_tools(tmp_path, classes, ending):
+    pair(tmp_path, "a", ".jpg", ending)
+    pair(tmp_path, "b_L", ".jpg")  # an image's own name may end so, too
+    assert [frame.name for frame in opened(tmp_path, classes).frames] == ["a", "b_L"]
+
+
+@pytest.mark.parametrize("ending", [".tif", ".bmp", ".webp"])
+def test_images_of_other_kinds_are_read(tmp_path, classes, ending):
+    pair(tmp_path, "a", ending)
+    assert not check(opened(tmp_path, classes), progress=False).problems
+
+
+def test_a_telephones_pictures_are_read(tmp_path, classes):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="needs pixda[heif]")
+    pair(tmp_path, "a")
+    picture = pillow_heif.from_pillow(Image.open(tmp_path / "images/a.png"))
+    (tmp_path / "images/a.png").unlink()
+    picture.save(tmp_path / "images/a.HEIC", quality=90)
+    assert opened(tmp_path, classes)[0].image.shape == (3, 16, 24)
+
+
+def test_pairs_lie_at_any_depth_and_behind_links(tmp_path, classes):
+    pair(tmp_path / "data", "rome/a")
+    pair(tmp_path / "data", "paris/day1/b")
+    pair(tmp_path / "disk", "c")
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / kind / "far").symlink_to(tmp_path / "disk" / kind)
+        (tmp_path / "data" / kind / "rome/back").symlink_to(tmp_path / "data" / kind)  # a circle
+    frames = opened(tmp_path / "data", classes).frames
+    assert [(frame.name, frame.city) for frame in frames] == [
+        ("far/c", "far"),
+        ("paris/day1/b", "paris/day1"),
+        ("rome/a", "rome"),
+    ]
+
+
+def test_split_folders_may_come_first(tmp_path, classes):
+    for split in ("train", "val"):
+        pair(tmp_path / split, "a")
+    found = recognise(tmp_path, classes)
+    assert [one.data.root for one in found] == [tmp_path / "train", tmp_path / "val"]
+
+
+def test_a_name_that_is_no_utf8_is_named(tmp_path, classes):
+    pair(tmp_path, "a")
+    folder = os.fsencode(tmp_path / "images")
+    (tmp_path / "images/a.png").rename(os.fsdecode(folder + b"/stra\xdfe.png"))
+    with pytest.raises(UserError, match=r"stra\\xdfe.png, which is no UTF-8: rename it") as told:
+        opened(tmp_path, classes)
+    str(told.value).encode()
+
+
+# ---- labels of another kind
+
+
+def test_polygons_are_told_from_pictures_without_labels(tmp_path, classes):
+    for name in ("coco/images", "coco/annotations", "labelme"):
+        (tmp_path / name).mkdir(parents=True)
+    Image.fromarray(photo()).save(tmp_path / "coco/images/a.jpg")
+    Image.fromarray(photo()).save(tmp_path / "labelme/a.jpg")
+    (tmp_path / "coco/annotations/instances.json").write_text(json.dumps({"images": []}))
+    (tmp_path / "labelme/a.json").write_text(json.dumps({"shapes": []}))
+    for name in ("coco", "labelme"):
+        with pytest.raises(UserError, match=r"labels as polygons in JSON.*export them"):
+            recognise(tmp_path / name, classes)
+
+
+def test_a_voc_export_without_pictures_is_no_pair_of_folders(tmp_path, classes):
+    for name in ("SegmentationClass", "SegmentationObject"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(ids()).save(tmp_path / name / "a.png")
+    with pytest.raises(UserError, match=r"SegmentationClass.*no images/.*labelmap.txt"):
+        recognise(tmp_path, classes)
+
+
+def test_cityscapes_without_label_ids_says_which_files_are_there(tmp_path):
+    images, labels = (tmp_path / kind / "train/ulm" for kind in ("leftImg8bit", "gtFine"))
+    images.mkdir(parents=True)
+    labels.mkdir(parents=True)
+    Image.fromarray(photo()).save(images / "ulm_0_0_leftImg8bit.png")
+    (labels / "ulm_0_0_gtFine_polygons.json").write_text("{}")
+    Image.fromarray(ids()).save(labels / "ulm_0_0_gtFine_labelTrainIds.png")
+    with pytest.raises(UserError, match=r"labelTrainIds.png, polygons.json and no labelIds.png"):
+        Cityscapes(tmp_path, "train", ClassSet.load("cityscapes-19"))
+
+
+# ---- stopping
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs POSIX signals")
+@pytest.mark.parametrize("moment", [0.5, 2.0, 3.5])
+def test_two_interrupts_at_once_end_a_rendering(tmp_path, moment):
+    """As a terminal sends them: to the process and its workers alike."""
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from pathlib import Path\nfrom pixda.data.classes import ClassSet\n"
+        "from pixda.data.streets.dataset import Streets\n"
+        f"if __name__ == '__main__': Streets(Path({str(tmp_path)!r}), 'rendered', ClassSet.load('cityscapes-19'), "
+        "count=4000)\n"
+    )
+    script = Path(tmp_path / "render.py")
+    script.write_text(code)
+    process = subprocess.Popen([sys.executable, str(script)], start_new_session=True, stderr=subprocess.DEVNULL)
+    time.sleep(moment)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        assert process.wait(timeout=60) != 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
