@@ -73,6 +73,8 @@ def _mistake(parser: ArgumentParser, error: Exception) -> UserError:
         )
     else:
         text = " ".join(str(error).replace('in "<unicode string>", ', "").split())[:_LONGEST_MISTAKE]
+        if re.search(r"not (int|float)|Got value: -?[0-9.]+\b", text) and "str" in text:
+            text += "; in YAML put a name or path that looks like a number in quotes"
     return UserError(f"{text} (options: {parser.prog} --help)")
 
 

@@ -1,5 +1,6 @@
 """Files as cameras, archives and labelling programs leave them: read right, or named with what to do."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -12,13 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixda.__main__ import main
 from pixda.data.check import check
 from pixda.data.cityscapes import Cityscapes
 from pixda.data.classes import ClassSet
 from pixda.data.files import read_ids, read_image
 from pixda.data.folder import Folder
 from pixda.data.layouts import recognise
+from pixda.data.shots import read_manifest
 from pixda.errors import UserError
+from pixda.predict.outputs import legend
 
 CLASSES = """name: two
 classes:
@@ -27,6 +31,11 @@ classes:
 ignore: {ids: 0, rgb: "#000000"}
 """
 COLOURS = [0, 0, 0, 128, 64, 128, 0, 0, 142]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return quick_run(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -257,6 +266,47 @@ def test_cityscapes_without_label_ids_says_which_files_are_there(tmp_path):
     Image.fromarray(ids()).save(labels / "ulm_0_0_gtFine_labelTrainIds.png")
     with pytest.raises(UserError, match=r"labelTrainIds.png, polygons.json and no labelIds.png"):
         Cityscapes(tmp_path, "train", ClassSet.load("cityscapes-19"))
+
+
+# ---- lists, configs, predictions
+
+
+def test_a_text_list_of_any_line_ends_names_the_shots_and_no_frame_twice(tmp_path):
+    path = tmp_path / "shots.txt"
+    path.write_bytes(b"\xef\xbb\xbf# chosen by hand\r\nrome/a.png\r\n\r\nrome/b\r\n")
+    assert read_manifest(path).names == ["rome/a", "rome/b"]
+    path.write_text("a\nb\na.jpg\n")
+    with pytest.raises(UserError, match="names a more than once"):
+        read_manifest(path)
+
+
+def test_a_number_in_place_of_a_path_is_told_to_be_quoted(tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text("source: {dataset: folder, root: 2024}\ntarget: {dataset: folder, root: R}\n")
+    assert main(["check", f"--config={tmp_path / 'mine.yaml'}"]) == 1
+    assert "in quotes" in capsys.readouterr().err
+
+
+def test_what_predict_passes_over_and_squeezes_is_told_once(run, tmp_path, capfd):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.fromarray(photo(64, 48)).save(photos / "a.png")
+    Image.fromarray(photo(40, 90)).save(photos / "portrait.png")
+    for name in ("1.txt", "2.txt", "raw.CR2"):
+        (photos / name).write_bytes(b"other")
+    (tmp_path / "day2").mkdir()
+    Image.fromarray(photo(64, 48)).save(tmp_path / "day2/b.png")
+    (photos / "more").symlink_to(tmp_path / "day2")
+    assert main(["predict", f"--model={run}", "--inputs", str(photos), f"--out={tmp_path / 'o'}", "--outputs=ids"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "2 .txt, 1 .cr2" in said
+    assert "1 images have another shape" in said
+    assert (tmp_path / "o/ids/more/b.png").exists()
+
+
+def test_a_legend_has_the_letters_of_every_name(classes):
+    names = [("Fußgänger", "пешеход"), ("Fu\uffffg\uffffnger", "\uffff" * 7)]
+    drawn = [legend(dataclasses.replace(classes, names=pair)) for pair in names]
+    assert drawn[0].tobytes() != drawn[1].tobytes()
 
 
 # ---- stopping

@@ -96,11 +96,27 @@ def read_image(path: Path) -> Image.Image:
 
 def turned(path: Path) -> bool:
     """Whether an image file is stored in another orientation than it is shown in (EXIF orientation 2 to 8)."""
+    return _orientation(path) != 1
+
+
+def shown_size(path: Path) -> tuple[int, int] | None:
+    """(width, height) that an image is shown at, from its header alone; None where that cannot be read."""
     try:
         with Image.open(path, formats=FORMATS) as header:
-            return header.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+            width, height = header.size
+    except Exception:  # whatever is wrong is told when the picture is decoded
+        return None
+    return (height, width) if _orientation(path) in (5, 6, 7, 8) else (width, height)
+
+
+def _orientation(path: Path) -> int:
+    """EXIF orientation, 1 (upright) to 8."""
+    try:
+        with Image.open(path, formats=FORMATS) as header:
+            orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # damaged camera data, or no picture: then `read_image` turns nothing either
-        return False
+        return 1
+    return orientation if orientation in range(2, 9) else 1
 
 
 def read_ids(path: Path) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pixda.data.files import IMAGE_SUFFIXES
 from pixda.data.frames import Frame
 from pixda.errors import UserError
 from pixda.reading import one_line, read_json
@@ -115,7 +116,12 @@ def write_manifest(path: Path, names: Sequence[str], how: str) -> Manifest:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read what `write_manifest` wrote. Raises UserError where names and hash do not agree."""
+    """Read what `write_manifest` wrote, or a text file (.txt, .lst) of one name a line.
+
+    Raises UserError where names and hash do not agree, or where a text names a frame twice.
+    """
+    if path.suffix.lower() in (".txt", ".lst"):
+        return _read_text_list(path)
     content = read_json(path, "The frame list")
     try:
         names, how, stored = content["names"], content["how"], content["sha256"]
@@ -132,6 +138,24 @@ def read_manifest(path: Path) -> Manifest:
             f"the file says {str(stored)[:12]}. Write it anew, so that results are not mixed up."
         )
     return Manifest(list(names), str(how), actual)
+
+
+def _read_text_list(path: Path) -> Manifest:
+    """One name a line, with or without the ending of its image; empty lines and comments (#) are left out."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The frame list {path} cannot be read as text ({one_line(error)}).") from error
+    names: list[str] = []
+    for line in lines:
+        if line and not line.startswith("#"):
+            stem, dot, ending = line.rpartition(".")
+            names.append(stem if dot + ending.lower() in IMAGE_SUFFIXES else line)
+    if not names:
+        raise UserError(f"The frame list {path} names no frame: write one name a line.")
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise UserError(f"The frame list {path} names {twice[0]} more than once; keep one line of each.")
+    return Manifest(names, f"the list {path.name}", _sha256("\n".join(names)))
 
 
 def _lines(name: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pixda.config import Machine
+from pixda.data.files import shown_size
 from pixda.errors import UserError
 from pixda.machine.devices import make_fabric
 from pixda.models.saved import load_model
@@ -77,6 +78,11 @@ def predict_files(
             display.say(f"passed over, neither images nor videos that are read here: {endings}")
         if len(left) < len(inputs):
             display.say(f"{len(inputs) - len(left)} of {len(inputs)} are in {out} already and are skipped")
+        if size is not None and (squeezed := [one for one in left if not one.video and _is_squeezed(one.path, size)]):
+            display.say(
+                f"{len(squeezed)} images have another shape than the network's {size[0]} x {size[1]} and are squeezed "
+                f"to it, first {squeezed[0].path}; --window {size[0]},{size[1]} shows them as they are, in parts"
+            )
         troubles = _images([one for one in left if not one.video], predictor, outputs, display)
         troubles += _videos([one for one in left if one.video], predictor, outputs, display)
         display.say(f"{len(left) - len(troubles)} predicted, in {out}")
@@ -88,6 +94,12 @@ def predict_files(
             f"{len(troubles)} of {len(inputs)} inputs could not be predicted ({named}; the reasons are above); "
             "the others are done."
         )
+
+
+def _is_squeezed(path: Path, size: tuple[int, int]) -> bool:
+    """Whether an image is wider or narrower than (width, height) by more than half, as a portrait is."""
+    shown = shown_size(path)
+    return shown is not None and not 2 / 3 <= (shown[0] / shown[1]) / (size[0] / size[1]) <= 3 / 2
 
 
 def _images(images: Sequence[Input], predictor: Predictor, outputs: Outputs, display: Display) -> list[Input]:
