@@ -28,7 +28,7 @@ SOURCE, SCORED = 24966, 500  # frames of GTA5; of Cityscapes' validation split
 SOURCE_BYTES, TARGET_BYTES = 2.31e6, 2.47e6  # image and mask: mean of 4 and of 6 genuine frames
 DECODE = 0.073  # seconds of a core for one item from its PNG files: measured in docs/results/performance.md
 PHASES = ("pretrain", "adapt", "select", "distil", "score")
-GRID = Path(__file__).parents[1] / "configs/compare/gta5_to_cityscapes.yaml"
+GRID = Path(__file__).parents[1] / "src/pixda/configs/compare/gta5_to_cityscapes.yaml"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 out=$1 camvid=$(realpath "$2") weights=$(realpath "$3")
 mkdir -p "$out"
 device=cuda tests_limit=100 step_limit=150 results_limit=250 gpus=(--gpus 0.1 --cpus 1 --at_once 9)
-grid=configs/compare/streets_to_camvid_gpu.yaml changes=() step=()
+grid=compare/streets_to_camvid_gpu changes=() step=()
 if [ "${4:-}" = --quick ]; then
   device=cpu step=(--quick) gpus=(--at_once 2) results_limit=590
   changes=(--experiment.source.streets.count 8 --recipe.pretrain_steps 2 --recipe.more_steps 2 --recipe.joint_steps 2

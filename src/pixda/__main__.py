@@ -9,6 +9,7 @@ from pathlib import Path
 from pixda import __version__
 from pixda.commands import COMMANDS
 from pixda.errors import Resumable, SaidElsewhere, UserError
+from pixda.words import did_you_mean
 
 _RESUMED = ("train", "validate")
 """Commands that go on with --resume true; the others do so by themselves."""
@@ -29,7 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if words[0] not in COMMANDS:
-            raise UserError(f"There is no command '{words[0]}'; choose one of {', '.join(COMMANDS)}.")
+            raise UserError(
+                f"There is no command '{words[0]}'; choose one of {', '.join(COMMANDS)}."
+                f"{did_you_mean(words[0], COMMANDS)}"
+            )
         COMMANDS[words[0]](words[1:])
     except KeyboardInterrupt:
         print("pixda: stopped.", file=sys.stderr)
@@ -65,8 +69,8 @@ def _summary() -> str:
     lines = [f"  pixda {name:10} {(run.__doc__ or '').splitlines()[0]}" for name, run in COMMANDS.items()]
     return "\n".join(
         [
-            "Few-shot domain adaptation for semantic segmentation: many labelled synthetic street images, a handful of",
-            "real ones.",
+            "From many labelled synthetic street images and a handful of labelled real ones to a segmentation network",
+            "for the real world.",
             "",
             "commands:",
             *lines,

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from pixda.methods import METHODS, build
 from pixda.methods.method import Method
 from pixda.methods.presets import PRESETS
 from pixda.reading import check_yaml, read_yaml
+from pixda.words import did_you_mean, with_sizes, with_sizes_in
 
 # Configs could name classes (class_path), which jsonargparse would import and call: whoever wrote the file would run
 # code here. Nothing of PixDA is chosen so, and nothing may be but the plain groups of values that lists are made of.
@@ -31,7 +33,7 @@ _load_yaml = get_loader("yaml")
 
 def _load_checked(text: str) -> Any:
     check_yaml(text)
-    return _load_yaml(text)
+    return with_sizes_in(_load_yaml(text))
 
 
 set_loader("yaml", _load_checked, (YAMLError,))
@@ -39,24 +41,67 @@ set_loader("yaml", _load_checked, (YAMLError,))
 _LONGEST_MISTAKE = 2000  # characters
 
 
-def make_parser(command: str, description: str) -> ArgumentParser:
+BASICS = (
+    *("config", "method", "preset", "out", "resume", "source.dataset", "source.root", "source.split", "target.dataset"),
+    *("target.root", "target.shots", "target.test_split", "classes", "size", "network.architecture", "network.weights"),
+    *("unlabelled", "start_from", "seed", "machine.accelerator", "machine.precision"),
+)
+"""What `pixda train --help` shows; the others are for `--help all`."""
+
+
+class Parser(ArgumentParser):
+    """A parser whose help can be short.
+
+    Attributes:
+        basics: names of the options that the short help shows; empty: it shows all.
+    """
+
+    basics: Sequence[str] = ()
+
+    def format_help(self, *formatter: Any) -> str:
+        """The short help where there is one, else that of all options."""
+        if not self.basics:
+            return super().format_help(*formatter)
+        lines = []
+        for name in self.basics:
+            action = next(action for action in self._actions if f"--{name}" in action.option_strings)
+            text = " ".join((action.help or "").split())
+            default = self.get_default(name) if name not in ("config", "unlabelled") else None
+            shown = "" if default in (None, [], "") else f" (default: {default})"
+            lines.append(f"  --{name:22} {text}{shown}")
+        return (
+            "Train a segmentation network for real streets from many labelled synthetic images and a handful of\n"
+            "labelled real ones.\n\n"
+            f"usage: {self.prog} CONFIG [options], CONFIG a YAML file or a shipped one (pixda configs)\n\n"
+            f"{self.description}\n\nthe basics:\n"
+            + "\n".join(textwrap.fill(line, 118, subsequent_indent=" " * 27) for line in lines)
+            + f"\n\nAll options, with those of the recipe: {self.prog} --help all\n"
+        )
+
+
+def make_parser(command: str, description: str, basics: Sequence[str] = ()) -> ArgumentParser:
     """A parser for ``pixda <command>`` that raises instead of leaving, and takes no abbreviations."""
-    return ArgumentParser(
+    parser = Parser(
         prog=f"pixda {command}",
         usage="%(prog)s [options]",
         description=description,
         exit_on_error=False,
         allow_abbrev=False,
     )
+    parser.basics = basics
+    return parser
 
 
 def parse(parser: ArgumentParser, given: Sequence[str] | Mapping[str, Any]) -> Namespace:
     """Words, or values as a config file holds them, as objects; a mistake is a :class:`UserError` of one line."""
     try:
         if isinstance(given, Mapping):
-            found: Namespace = parser.instantiate(parser.parse_object(dict(given)))
+            found: Namespace = parser.instantiate(parser.parse_object(with_sizes_in(dict(given))))
         else:
-            found = parser.instantiate(parser.parse_args(list(given)))
+            words = with_sizes(given)
+            if "all" in words and words[words.index("all") - 1] in ("-h", "--help"):
+                parser.basics = ()  # type: ignore[attr-defined]
+            found = parser.instantiate(parser.parse_args(words))
     except (argparse.ArgumentError, ImportError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise _mistake(parser, error) from error  # the latter for classes, and for values too odd for its own words
     return found
@@ -75,6 +120,9 @@ def _mistake(parser: ArgumentParser, error: Exception) -> UserError:
         text = " ".join(str(error).replace('in "<unicode string>", ', "").split())[:_LONGEST_MISTAKE]
         if re.search(r"not (int|float)|Got value: -?[0-9.]+\b", text) and "str" in text:
             text += "; in YAML put a name or path that looks like a number in quotes"
+    if unknown := re.search(r"--([\w.]+)", text) if "nrecognized" in text or "does not exist" in text else None:
+        known = [option for action in parser._actions for option in action.option_strings]
+        text += f".{did_you_mean('--' + unknown[1], known)}"
     return UserError(f"{text} (options: {parser.prog} --help)")
 
 
@@ -108,7 +156,7 @@ def train_parser(method: str, preset: str, command: str = "train") -> ArgumentPa
     Other commands take the same options under their own name.
     """
     default = build(method, preset)
-    parser = make_parser(command, METHODS[method].__doc__ or "")
+    parser = make_parser(command, METHODS[method].__doc__ or "", BASICS if command == "train" else ())
     parser.add_argument("--config", action="config", help="YAML file; options after it override it.")
     parser.add_argument("--method", type=str, default=method, help=f"One of {', '.join(METHODS)}.")
     parser.add_argument("--preset", type=str, default=preset, help=f"Values of the recipe: {', '.join(PRESETS)}.")
@@ -154,7 +202,7 @@ def read_configs(words: Sequence[str]) -> list[dict[str, Any]]:
     for path in reader.parse_known_args(words)[0].config:
         content = read_yaml(path, "The config")
         if not isinstance(content, dict):
-            raise UserError(f"The config {path} must hold 'key: value' lines; start from one in configs/.")
+            raise UserError(f"The config {path} must hold 'key: value' lines; pixda configs lists some to start from.")
         contents.append(content)
     return contents
 

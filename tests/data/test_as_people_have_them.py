@@ -23,6 +23,7 @@ from pixda.data.layouts import recognise
 from pixda.data.shots import read_manifest
 from pixda.errors import UserError
 from pixda.predict.outputs import legend
+from runs import quick_run
 
 CLASSES = """name: two
 classes:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pixda.commands.check import check
 from pixda.commands.compare import compare
+from pixda.commands.configs import configs
 from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
 from pixda.commands.export import export
@@ -18,6 +19,7 @@ from pixda.commands.validate import validate
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "demo": demo,
+    "configs": configs,
     "check": check,
     "shots": shots,
     "plan": plan,

@@ -11,18 +11,21 @@ from pixda.config import Experiment
 from pixda.data.config import Data
 from pixda.errors import UserError
 from pixda.options import as_training, make_parser, method_and_preset, parse, train_parser
+from pixda.shipped import with_config
+from pixda.words import leading
 
 if TYPE_CHECKING:
     from pixda.data.doctor import Diagnosis
 
 _FORMS = """Look at every file of a dataset before any training, and say all that is wrong. Three forms:
-pixda check --config FILE [options of pixda train]: an experiment's source, shots and test frames;
+pixda check CONFIG [options of pixda train]: an experiment's source, shots and test frames;
 pixda check --data.dataset NAME --data.root DIR [--data.split ...]: one dataset;
-pixda check --folder DIR: finds out what the folder holds, and says which options read it."""
+pixda check DIR: finds out what the folder holds, and says which options read it."""
 
 
 def check(words: Sequence[str]) -> None:
-    """Look at all files of a dataset, or of an experiment, and say all that is wrong."""
+    """Look at all files of a folder, or of an experiment, and say all that is wrong: pixda check DIR."""
+    words = leading(words, "--folder") if words and Path(words[0]).is_dir() else with_config(words)
     from_config = any(word.startswith(("--config", "--source.", "--target.")) for word in words)
     folder = any(word.partition("=")[0] == "--folder" for word in words)
     if from_config:

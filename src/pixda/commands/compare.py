@@ -9,10 +9,11 @@ from pixda.comparison.grid import Grid
 from pixda.comparison.where import Where
 from pixda.errors import UserError
 from pixda.options import make_parser, parse, read_configs
+from pixda.shipped import with_config
 
 
 def compare(words: Sequence[str]) -> None:
-    """Compare methods over shots and seeds, in one table: pixda compare configs/compare/quick.yaml --out runs/table."""
+    """Compare methods over shots and seeds, in one table: pixda compare compare/streets_to_camvid --out runs/table."""
     parser = make_parser(
         "compare",
         "Methods x shots x seeds x splits of the data, run side by side and put into tables. Killed at any moment, the "
@@ -23,7 +24,7 @@ def compare(words: Sequence[str]) -> None:
     parser.add_class_arguments(Where)
     parser.add_class_arguments(Grid)
     rest, fields = split_words(words)
-    rest = ["--config", *rest] if rest and not rest[0].startswith("-") else rest
+    rest = with_config(rest)
     read_configs(rest)  # for errors that name the file and the line
     given = parse(parser, rest)
     if given.out is None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from pixda.data.config import Data
 from pixda.errors import UserError
 from pixda.options import add_views, make_parser, parse
+from pixda.words import leading
 
 
 def evaluate(words: Sequence[str]) -> None:
-    """Score a finished run: pixda evaluate --model runs/first --data.dataset camvid --data.root DIR."""
+    """Score a finished run: pixda evaluate runs/first --data.dataset camvid --data.root DIR."""
+    words = leading(words, "--model")
     parser = make_parser("evaluate", "Score a finished run on labelled frames.")
     parser.add_argument("--model", type=Path, required=True, help="Folder of a finished run, or a model.safetensors.")
     parser.add_class_arguments(Data, "data")

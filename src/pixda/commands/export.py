@@ -5,10 +5,12 @@ from pathlib import Path
 
 from pixda.export.settings import Format
 from pixda.options import make_parser, parse
+from pixda.words import leading
 
 
 def export(words: Sequence[str]) -> None:
-    """Write a model as one file, checked against PyTorch: pixda export --model runs/first --out first.onnx."""
+    """Write a model as one file, checked against PyTorch: pixda export runs/first --out first.onnx."""
+    words = leading(words, "--model")
     parser = make_parser("export", "Write a finished run's model as one file that runs without PixDA.")
     parser.add_argument("--model", type=Path, required=True, help="Folder of a finished run, or a model.safetensors.")
     parser.add_argument(

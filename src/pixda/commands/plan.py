@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from pixda.options import as_training, method_and_preset, parse, train_parser
+from pixda.shipped import with_config
 
 
 def plan(words: Sequence[str]) -> None:
     """Say how much memory a run takes, which cards it fits on, and with which options."""
+    words = with_config(words)
     method, preset = method_and_preset(words)
     parser = train_parser(method, preset, "plan")
     parser.add_argument(

@@ -7,10 +7,12 @@ from jsonargparse.typing import PositiveInt
 
 from pixda.options import add_views, make_parser, parse
 from pixda.predict.settings import Output
+from pixda.words import leading
 
 
 def predict(words: Sequence[str]) -> None:
-    """Run a model on your images and videos: pixda predict --model runs/first --inputs photos --out predicted."""
+    """Run a model on your images and videos: pixda predict photos clip.mp4 --model runs/first --out predicted."""
+    words = leading(words, "--inputs")
     parser = make_parser("predict", "Run a finished run's model on images, folders of them, and videos.")
     parser.add_argument("--model", type=Path, required=True, help="Folder of a finished run, or a model.safetensors.")
     parser.add_argument(

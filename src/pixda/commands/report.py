@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pixda.errors import UserError
 from pixda.options import make_parser, parse
+from pixda.words import leading
 
 
 def report(words: Sequence[str]) -> None:
@@ -17,8 +18,7 @@ def report(words: Sequence[str]) -> None:
     )
     parser.add_argument("--runs", type=Path, nargs="+", default=[], help="The same as the words before the options.")
     parser.add_argument("--out", type=Path | None, default=None, help="Folder of the page; null: RUN/report.")
-    places = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
-    given = parse(parser, [*(["--runs", *words[:places]] if places else []), *words[places:]])
+    given = parse(parser, leading(words, "--runs"))
     if not given.runs:
         raise UserError("Name the folder of a run, or several: pixda report runs/first.")
     from pixda.report.page import write_report

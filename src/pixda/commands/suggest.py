@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixda.options import make_parser, parse
+from pixda.words import leading
 
 
 def suggest(words: Sequence[str]) -> None:
-    """Say which unlabelled frames to label next: pixda suggest --model runs/first --images DIR --count 5 --out DIR."""
+    """Say which unlabelled frames to label next: pixda suggest DIR --model runs/first --count 5 --out DIR."""
+    words = leading(words, "--images")
     parser = make_parser(
         "suggest",
         "Which frames to label next: uncertain to the network (mean entropy of its softmax), unlike what is chosen or "

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from pixda.errors import UserError
 from pixda.options import read_training
+from pixda.shipped import with_config
 
 
 def train(words: Sequence[str]) -> None:
-    """Train a method: pixda train --config configs/streets_to_camvid/pixda.yaml --out runs/first."""
-    given = read_training(words)
+    """Train a method: pixda train streets_to_camvid/joint --out runs/first."""
+    given = read_training(with_config(words))
     if given.out is None:
         raise UserError("--out is needed: the folder that the run is kept in, such as --out runs/first.")
     from pixda.machine.faults import card_of

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from pixda.errors import UserError
 from pixda.options import as_training, method_and_preset, parse, train_parser
+from pixda.shipped import with_config
 
 
 def validate(words: Sequence[str]) -> None:
     """Judge a method by K-fold validation over the shots, without the test split."""
+    words = with_config(words)
     method, preset = method_and_preset(words)
     parser = train_parser(method, preset, "validate")
     parser.add_argument("--folds", type=int, default=3, help="K: train K times, each time without one fold of shots.")

@@ -16,6 +16,7 @@ from pixda.methods.pixda import PixDA
 from pixda.methods.presets import PRESETS
 from pixda.methods.self_training import SelfTraining
 from pixda.methods.source_only import SourceOnly
+from pixda.words import did_you_mean
 
 METHODS: dict[str, type[Method]] = {
     "source_only": SourceOnly,
@@ -38,9 +39,13 @@ def build(method: str, preset: str = "paper", **changes: Any) -> Method:
         UserError: there is no such method, preset or setting; the text lists the choices.
     """
     if method not in METHODS:
-        raise UserError(f"There is no method '{method[:50]}'; choose one of {', '.join(METHODS)}.")
+        raise UserError(
+            f"There is no method '{method[:50]}'; choose one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}"
+        )
     if preset not in PRESETS:
-        raise UserError(f"There is no preset '{preset[:50]}'; choose one of {', '.join(PRESETS)}.")
+        raise UserError(
+            f"There is no preset '{preset[:50]}'; choose one of {', '.join(PRESETS)}.{did_you_mean(preset, PRESETS)}"
+        )
     known = [field.name for field in fields(METHODS[method])]
     if unknown := [name for name in changes if name not in known]:
         raise UserError(f"The method '{method}' has no setting '{unknown[0]}'; it has {', '.join(known)}.")

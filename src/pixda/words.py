@@ -1,0 +1,60 @@
+"""The words of a command line as people type them, made into those that the parsers take."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_SIZES = ("size", "crop", "window")
+"""Options that are (width, height), whatever group they stand in."""
+
+_SIZE = re.compile(r"\s*[\[(]?\s*(\d+)\s*(?:[x×*,;/]|\s)\s*(\d+)\s*[\])]?\s*", re.IGNORECASE)
+
+
+def as_size(text: str) -> list[int] | None:
+    """``480x360``, ``480,360``, ``480 360``, ``480×360`` or ``[480,360]`` as [width, height]; None for another text."""
+    match = _SIZE.fullmatch(text)
+    return [int(match[1]), int(match[2])] if match else None
+
+
+def with_sizes(words: Sequence[str]) -> list[str]:
+    """The words with every size in the form that parsers take; two words of numbers become one."""
+    made: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if not word.startswith("--") or option.rpartition(".")[2].lstrip("-") not in _SIZES:
+            made.append(word)
+            continue
+        if not equals:
+            count = 2 if len(rest) > 1 and rest[0].isdigit() and rest[1].isdigit() else 1
+            value, rest = " ".join(rest[:count]), rest[count:]
+        size = as_size(value)
+        made += [option, f"[{size[0]},{size[1]}]" if size else value]
+    return made
+
+
+def with_sizes_in(values: Any) -> Any:
+    """The values of a YAML file, its sizes as lists: ``size: 480x360``."""
+    if isinstance(values, list):
+        return [with_sizes_in(one) for one in values]
+    if not isinstance(values, dict):
+        return values
+    made = {}
+    for key, value in values.items():
+        size = as_size(value) if key in _SIZES and isinstance(value, str) else None
+        made[key] = size or with_sizes_in(value)
+    return made
+
+
+def leading(words: Sequence[str], option: str) -> list[str]:
+    """The words before the first option, as the values of ``option``: ``photo.jpg --model run`` -> ``--inputs ...``."""
+    count = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
+    return [option, *words[:count], *words[count:]] if count else list(words)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown word: " Did you mean X or Y?", or nothing where no name is near."""
+    near = difflib.get_close_matches(word, list(known), 2, 0.6)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
