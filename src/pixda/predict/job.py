@@ -51,10 +51,11 @@ def predict_files(
         UserError: wrong input, found before the work; or, when all else is done, inputs that could not be read.
     """
     inputs = find_inputs(given, out)
-    videos = [one for one in inputs if one.video]
-    if videos and "overlay" not in kinds:
+    unwanted = [one for one in inputs if one.video and "overlay" not in kinds]
+    inputs = [one for one in inputs if one not in unwanted]
+    if not inputs or any(one.path in given for one in unwanted):
         raise UserError(
-            f"{videos[0].path} is a video, of which only an overlay is made: add overlay to --outputs, "
+            f"{unwanted[0].path} is a video, of which only an overlay is made: add overlay to --outputs, "
             "or leave videos out."
         )
     plain, made = load_model(model)
@@ -76,6 +77,8 @@ def predict_files(
         if others := left_out(given):
             endings = ", ".join(f"{count} {ending}" for ending, count in others.most_common(6))
             display.say(f"passed over, neither images nor videos that are read here: {endings}")
+        if unwanted:
+            display.say(f"passed over, of videos only overlays are made (--outputs overlay): {len(unwanted)} videos")
         if len(left) < len(inputs):
             display.say(f"{len(inputs) - len(left)} of {len(inputs)} are in {out} already and are skipped")
         if size is not None and (squeezed := [one for one in left if not one.video and _is_squeezed(one.path, size)]):

@@ -224,7 +224,7 @@ def score_model(
     fabric = make_fabric(Machine())
     learned = _shots_among(path, made["config"]["target"], dataset)
     with Display([], path.name) as display:
-        told = f"the model learned from {learned} of them" if learned else "none of them a shot of the model"
+        told = f"the model learned from {learned} of them" if learned else "none of them among the shots of the model"
         display.say(f"scored: split '{dataset.split}', {len(dataset)} frames{';' if learned else ','} {told}")
         return _score(segmenter.to(fabric.device), dataset, (width, height), fabric, display, out)
 
