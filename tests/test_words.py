@@ -14,7 +14,10 @@ def test_a_size_in_any_form(text, tmp_path):
     assert as_size(text) == [480, 360]
     words = ["--method=joint", "--source={dataset: streets, root: a}", "--target={dataset: streets, root: a}"]
     assert read_training([*words, f"--size={text}"]).experiment.size == (480, 360)
-    assert read_training([*words, "--size", *text.split(" ", 1 if "," not in text else 0)]).experiment.size == (480, 360)
+    assert read_training([*words, "--size", *text.split(" ", 1 if "," not in text else 0)]).experiment.size == (
+        480,
+        360,
+    )
     (tmp_path / "mine.yaml").write_text(
         f"method: joint\nsource: {{dataset: streets, root: a}}\ntarget: {{dataset: streets, root: a}}\n"
         f"size: {text if text.startswith('[') else repr(text)}\nrecipe: {{crop: 64x48}}\n"

@@ -23,28 +23,30 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     return mean_over_labelled(scores, labels, lambda surprises, _: (surprises, torch.ones_like(surprises)))
 
 
-def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Tensor:
+def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: float = 0.0) -> Tensor:
     """Focal loss ``mean_i -a[y_i] (1 - p_i)^gamma log p_i`` over valid pixels; PixDA eq. 1.
 
     Departures: the mean is over valid pixels, as the released code takes it, where the paper divides by all
-    of them; the code's ``p + 1e-6`` is left out, because beside it a confidently wrong pixel has almost no
-    gradient, and log-probabilities need no such guard.
+    of them. The code's ``p_i + 1e-6`` in place of ``p_i`` is ``epsilon``: beside it a confidently wrong pixel has
+    almost no gradient, and log-probabilities need no such guard.
 
     Args:
         scores: float ``B x C x H x W``, logits or log-probabilities.
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
         gamma: focusing power >= 0; 0 leaves weighted cross entropy.
         alpha: float ``C``, one weight a class; see :func:`class_weights`.
+        epsilon: added to every ``p_i``, >= 0; ``1 - p_i`` is cut off at zero.
 
     Returns:
         A scalar >= 0; zero, with a gradient of zero, where no pixel is valid.
     """
-    return mean_over_labelled(scores, labels, lambda x, some: _focus(x, _weights(some, alpha), gamma))
+    return mean_over_labelled(scores, labels, lambda x, some: _focus(x, _weights(some, alpha), gamma, epsilon))
 
 
-def focused(surprises: Tensor, labels: Tensor, gamma: float, alpha: Tensor) -> Tensor:
+def focused(surprises: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: float = 0.0) -> Tensor:
     """:func:`focal` from each pixel's ``-log p_i``, float ``B x H x W``, zero at ignored pixels."""
-    return averaged(_Focus.apply(surprises, _weights(labels, alpha), gamma), labels)  # type: ignore[no-untyped-call]
+    values: Tensor = _Focus.apply(surprises, _weights(labels, alpha), gamma, epsilon)  # type: ignore[no-untyped-call]
+    return averaged(values, labels)
 
 
 def _weights(labels: Tensor, alpha: Tensor) -> Tensor:
@@ -52,8 +54,10 @@ def _weights(labels: Tensor, alpha: Tensor) -> Tensor:
     return alpha[labels.clamp_max(alpha.shape[0] - 1)]
 
 
-def _focus(x: Tensor, weight: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
+def _focus(x: Tensor, weight: Tensor, gamma: float, epsilon: float) -> tuple[Tensor, Tensor]:
     """``a (1 - p)^gamma x`` with ``x = -log p``, and its slope ``a (1 - p)^(gamma - 1) (1 - p + gamma p x)``."""
+    if epsilon > 0:
+        return _guarded_focus(x, weight, gamma, epsilon)
     # -expm1(-x) = 1 - p without cancellation near p = 1; the clamp keeps the slope of a gamma < 1 finite there.
     doubt = x.neg().expm1_().neg_().clamp_min_(1e-12)
     weighted = weight if gamma == 1 else doubt.pow(gamma - 1).mul_(weight)
@@ -61,19 +65,33 @@ def _focus(x: Tensor, weight: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
     return doubt.mul_(weighted).mul_(x), slope
 
 
+def _guarded_focus(x: Tensor, weight: Tensor, gamma: float, epsilon: float) -> tuple[Tensor, Tensor]:
+    """``-a (1 - q)^gamma log q`` with ``q = p + epsilon``, and its slope by ``x = -log p``:
+
+    ``a p ((1 - q)^gamma / q - gamma (1 - q)^(gamma - 1) log q)``. Both zero where ``x`` is.
+    """
+    p = x.neg().exp()
+    q = p + epsilon
+    doubt, log_q = (1 - q).clamp_min(0), q.log()
+    steep = torch.where(doubt > 0, doubt, 1).pow(gamma - 1).mul(doubt > 0)
+    values = -weight * doubt.pow(gamma) * log_q
+    slope = weight * p * (doubt.pow(gamma) / q - gamma * steep * log_q)
+    return values.masked_fill(x == 0, 0), slope.masked_fill(x == 0, 0)
+
+
 class _Focus(torch.autograd.Function):
     """:func:`_focus` as a layer of its own."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, gamma: float) -> Tensor:
-        values, slope = _focus(x, weight, gamma)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, gamma: float, epsilon: float) -> Tensor:
+        values, slope = _focus(x, weight, gamma, epsilon)
         ctx.save_for_backward(slope)
         return values
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
         (own,) = ctx.saved_tensors
-        return own * slope, None, None
+        return own * slope, None, None, None
 
 
 def class_weights(classes: int, default: float, exceptions: Mapping[int, float], device: torch.device) -> Tensor:

@@ -17,6 +17,8 @@ class AdaptSegNet(Method):
     The defaults are those of the released code, with two heads ("multi-level").
     """
 
+    title = "AdaptSegNet"
+
     maps: ClassVar[Literal["softmax", "self_information"]] = "softmax"
     """What the critics see."""
 

@@ -13,6 +13,8 @@ class Advent(AdaptSegNet):
     The defaults are those of the released code. It stops at 120 000 steps, for SYNTHIA at 90 000.
     """
 
+    title = "ADVENT"
+
     maps: ClassVar[Literal["softmax", "self_information"]] = "self_information"
     """What the critics see."""
 

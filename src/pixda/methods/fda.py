@@ -19,6 +19,8 @@ class FDA(Method):
     in each of its three rounds; here all rounds share ``steps``, and the decay is shortened alike.
     """
 
+    title = "FDA"
+
     batch: int = 1
     """Images a step, of all processes together: of the source, and as many of the target."""
     segmenter: SegmenterOptimiser = field(default_factory=lambda: SegmenterOptimiser(horizon=50000))

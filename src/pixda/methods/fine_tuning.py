@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class FineTuning(Method):
     """Pretrain on the source, then train on the shots."""
 
+    title = "fine-tuning"
+
     tuning_steps: int = 30000
     """Optimiser steps on the shots (paper: 30 000)."""
 

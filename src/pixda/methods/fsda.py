@@ -18,6 +18,8 @@ class Fsda(Method):
     choice: it is the one with two different critics, and their ablations derive from it.
     """
 
+    title = "FSDA"
+
     batch: int = 1
     """Images a step, of all processes together: of the source, and as many of the target where both are used."""
     pretrain_steps: int = 80_000

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class Joint(Method):
     """Pretrain on the source, then train on both domains."""
 
+    title = "joint training"
+
     joint_steps: int = 30000
     """Optimiser steps on both domains."""
     batches: Literal["balanced", "concatenated"] = "balanced"

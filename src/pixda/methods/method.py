@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # torch is imported when phases are made, not when `pixda --h
 class Method(ABC):
     """The hyper-parameters that all methods share; the defaults are the paper's."""
 
+    title: ClassVar[str]
+    """What people call it."""
     learns_from_shots: ClassVar[bool] = True
     """Whether the few labelled target frames, or at least their images, take part in any phase."""
 

@@ -17,6 +17,8 @@ class NAAE(Method):
     The paper's text and code could not be reached; docs/methods/naae.md says what is known and what is not.
     """
 
+    title = "NAAE-style"
+
     loss: SegmentationLoss = field(default_factory=SegmentationLoss)
     """The loss of pretraining; the weighted phase takes cross entropy, whatever is set here."""
     steps: int = 100000

@@ -17,6 +17,8 @@ class PixDA(Method):
     Without target labels (``target_labels``) the fine-tuning is left out, whatever its number of steps: it needs them.
     """
 
+    title = "PixDA"
+
     adaptation_steps: int = 30000
     """Optimiser steps of adaptation, at most; it ends earlier when selection keeps less than one batch."""
     style_beta: float = 0.01

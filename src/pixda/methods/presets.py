@@ -26,8 +26,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch": 4,  # the learning rate below was scaled to it
         "steps": 30000,
         "pretrain_steps": 30000,
-        "segmenter": SegmenterOptimiser(lr=1e-3),
-        "loss": SegmentationLoss(alpha=0.75, alpha_exceptions={2: 0.25}),
+        "segmenter": SegmenterOptimiser(lr=1e-3, updates="as_released"),
+        "loss": SegmentationLoss(alpha=0.75, alpha_exceptions={2: 0.25}, log_epsilon=1e-6),
         "critics": CriticOptimiser(lr=4e-4),
         "alignment": Alignment(difficulty_in_graph=True),
         "selection": Selection(growth="add"),

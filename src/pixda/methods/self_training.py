@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class SelfTraining(Method):
     """Pretrain on the source, train on both domains, then learn from unlabelled frames by a teacher's labels, too."""
 
+    title = "self-training"
+
     labelled_steps: int = 15000
     """Optimiser steps on source and shots, before the first pseudo-label."""
     teaching_steps: int = 15000

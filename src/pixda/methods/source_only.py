@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class SourceOnly(Method):
     """Train on the labelled source."""
 
+    title = "source only"
+
     learns_from_shots: ClassVar[bool] = False
 
     more_steps: int = 0

@@ -38,6 +38,12 @@ class Adversarial(Phase):
     an unsupervised form of the method and does not describe it; this is our reconstruction.
     """
 
+    about = (
+        "The alignment: the network learns from both domains and has to fool the pixel critic (aligner) on real "
+        "frames; the image critic (judge) learns to say which source images look real."
+    )
+    discriminators = ("aligner", "judge")
+
     segmenter: Trainee[Tensor]
 
     def __init__(

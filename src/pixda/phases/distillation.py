@@ -22,6 +22,7 @@ class Distillation(Phase):
     released code takes its teacher in train mode, so that its batch statistics drift.
     """
 
+    about = "The last fine-tuning on the real frames, held near the network as it stood before."
     continues = True
     segmenter: Trainee[Tensor]
 

@@ -40,6 +40,8 @@ class Fourier(Phase):
     images, a batch of them stands beside the shots in every step, and the two lend the source their style by turns.
     """
 
+    about = "The network learns from synthetic images in the style of real ones, and must be sure of itself on these."
+
     def __init__(
         self,
         name: str,

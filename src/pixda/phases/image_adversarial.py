@@ -31,6 +31,9 @@ class ImageAdversarial(TwoHeaded):
     ``L_seg``: fooling is the mean over both kinds, and the critics take both for target.
     """
 
+    about = "The network learns from both domains, and both of its heads have to fool image critics on real frames."
+    discriminators = ("critic", "auxiliary_critic")
+
     def __init__(
         self,
         name: str,

@@ -37,6 +37,9 @@ class Pairing(TwoHeaded):
     own pass, beside the other's value, and the sum is the same.
     """
 
+    about = "The network learns from both domains, and has to make pairs of images look alike to its critics."
+    discriminators = ("pair_critic", "domain_critic")
+
     def __init__(
         self,
         name: str,

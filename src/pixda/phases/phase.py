@@ -75,6 +75,11 @@ class Phase(ABC):
     continues = False
     """Whether the segmenter's optimiser and its decay go on from the phase before."""
 
+    about: str = ""
+    """What the phase does, in a sentence for who reads its curves."""
+    discriminators: tuple[str, ...] = ()
+    """What learns beside the segmenter: the names of its trainees, with which those of its losses begin."""
+
     segmenter: Trainee[Any]
     """The segmenter as it learns; a phase narrows the type to what its network puts out."""
 
@@ -139,7 +144,7 @@ class Phase(ABC):
         Its mean over all processes is that of the whole batch.
         """
         if self.loss.kind == "focal":
-            loss = focal(scores, labels, self.loss.gamma, self._alpha)
+            loss = focal(scores, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
         else:
             loss = cross_entropy(scores, labels)
         return loss * self.share(labels)
@@ -147,7 +152,7 @@ class Phase(ABC):
     def segmentation_from(self, surprises: Tensor, labels: Tensor) -> Tensor:
         """The same from each pixel's ``-log p_i[y_i]``, where a phase has use for it beside the loss."""
         if self.loss.kind == "focal":
-            loss = focused(surprises, labels, self.loss.gamma, self._alpha)
+            loss = focused(surprises, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
         else:
             loss = averaged(surprises, labels)
         return loss * self.share(labels)

@@ -37,6 +37,8 @@ class SelfTraining(Phase):
     their class's threshold are ignored. Both use pseudo-labels from the first step; here after joint training.
     """
 
+    about = "The network also learns labels that a slow copy of it, the teacher, gives to frames without any."
+
     segmenter: Trainee[Tensor]
 
     def __init__(

@@ -20,6 +20,9 @@ class SegmenterOptimiser:
     """Weight decay."""
     power: float = 0.9
     """Exponent of the polynomial decay (1 - step / horizon) ** power."""
+    updates: Literal["once", "as_released"] = "once"
+    """Updates of a weight in a step of SGD: once, or as often as the released code names it in its optimiser's list,
+    three to four times for the blocks of a ResNet (other networks: once)."""
     horizon: int | None = 62500
     """Optimiser steps after which the rate is zero; null: the steps planned for the optimiser's own phases."""
 
@@ -46,6 +49,8 @@ class SegmentationLoss:
     """Focusing power of the focal loss."""
     alpha: float = 0.25
     """Weight of a class in the focal loss."""
+    log_epsilon: float = 0.0
+    """Added to the probability in the focal loss, which the released code has at 1e-6: it caps the loss of a pixel."""
     alpha_exceptions: dict[int, float] = field(default_factory=dict)
     """Class index -> another weight. The released code has {2: 0.25} (building) beside 0.75."""
 

@@ -37,6 +37,12 @@ class Supervised(Phase):
         super().__init__(name, steps, batch, optimiser, loss)
         self.on = on
         self.style_beta = style_beta
+        self.about = {
+            "source": "The network learns from the labelled synthetic images alone.",
+            "target": "The network learns from the labelled real frames alone.",
+            "both": "The network learns from as many real as synthetic images in every step.",
+            "concatenation": "The network learns from synthetic and real images as one set.",
+        }[on]
 
     def batches(self, epoch: int, skip: int) -> Iterator[Pair]:
         """One pass over the source (or both as one set); over the target alone, all steps are one epoch."""

@@ -13,6 +13,7 @@ from pixda.models.in_parts import InParts
 from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import own_statistics
 from pixda.models.two_heads import TwoHeads, TwoLogits
+from pixda.phases.released_sgd import ReleasedSGD, in_groups
 from pixda.phases.settings import CriticOptimiser, SegmenterOptimiser
 
 Output = TypeVar("Output")
@@ -194,7 +195,10 @@ def _with_optimiser(network: Segmenter | TwoHeads, settings: SegmenterOptimiser)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = network.parameter_groups(settings.lr, settings.head_lr_factor)
     optimiser: Optimizer
-    if settings.kind == "sgd":
+    if settings.kind == "sgd" and settings.updates == "as_released":
+        groups = in_groups(network, groups)
+        optimiser = ReleasedSGD(groups, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    elif settings.kind == "sgd":
         optimiser = SGD(groups, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
     else:
         optimiser = AdamW(groups, settings.lr, weight_decay=settings.weight_decay)

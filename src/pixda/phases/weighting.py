@@ -29,6 +29,9 @@ class Weighting(Phase):
     reconstruction, is said in :mod:`pixda.losses.weighting`; the paper's reconstruction loss is left out.
     """
 
+    about = "The network learns from synthetic pixels as far as a second network finds them like real ones."
+    discriminators = ("pixel_net", "region_net", "image_net", "aligner")
+
     def __init__(
         self,
         name: str,

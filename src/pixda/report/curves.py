@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixda.phases.phase import Phase
+
 _MOST_POINTS = 300
 """More than a panel can show; longer logs are averaged down to it."""
 
@@ -26,17 +28,23 @@ class Panel:
         return f"{self.phase}, {self.title}: {'; '.join(ends)}."
 
 
-def panels(logs: Path) -> list[Panel]:
-    """The panels of all phases that have been logged, in the order in which they were run."""
+def panels(logs: Path, phases: Mapping[str, Phase]) -> list[Panel]:
+    """The panels of all phases that have been logged, in the order in which they were run.
+
+    Args:
+        logs: the run's folder of CSV files, one for each phase.
+        phases: name -> phase, which says what learned beside the segmenter.
+    """
     files = [file for file in logs.glob("*.csv") if not file.stem.startswith("selection_")]
     found = []
     for file in sorted(files, key=lambda file: file.stat().st_mtime):
         with file.open(newline="") as lines:
             rows = list(csv.DictReader(lines))
         groups: dict[str, list[str]] = {}
+        others = phases[file.stem].discriminators if file.stem in phases else ()
         for name in rows[0] if rows else ():
             if name not in ("step", "epoch"):
-                groups.setdefault(_group(name), []).append(name)
+                groups.setdefault(_group(name, others), []).append(name)
         for title, names in groups.items():
             curves = {name.replace("_", " "): _curve(rows, name) for name in names}
             chance = {"accuracy of the critics": 0.5, "losses of the critics": 0.693}.get(title)
@@ -44,12 +52,12 @@ def panels(logs: Path) -> list[Panel]:
     return found
 
 
-def _group(name: str) -> str:
+def _group(name: str, others: tuple[str, ...]) -> str:
     if name == "lr":
         return "learning rate"
     if name.endswith("_accuracy"):
         return "accuracy of the critics"
-    if name.startswith(("aligner", "judge", "critic")):
+    if name.startswith(others):
         return "losses of the critics"
     return "losses and weights of the segmenter"
 

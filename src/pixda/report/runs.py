@@ -14,19 +14,6 @@ from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.options import Training, read_training
 
-TITLES = {
-    "fine_tuning": "fine-tuning",
-    "joint": "joint training",
-    "self_training": "self-training",
-    "adaptsegnet": "AdaptSegNet",
-    "advent": "ADVENT",
-    "fsda": "FSDA",
-    "fda": "FDA",
-    "naae": "NAAE-style",
-    "pixda": "PixDA",
-}
-"""Method -> how people call it."""
-
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -80,7 +67,7 @@ class RunFolder:
         recipe = self.training.recipe
         if isinstance(recipe, SourceOnly):
             return f"source only, {'step-matched' if recipe.more_steps else 'first stage'}"
-        return TITLES.get(self.training.method, self.training.method)
+        return self.training.recipe.title
 
     def model(self) -> Segmenter:
         """The finished network, in eval mode."""

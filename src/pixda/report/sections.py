@@ -21,18 +21,6 @@ from pixda.style import stylise
 
 _EXAMPLES = 3
 
-PHASES = {
-    "pretrain": "The first stage: the network learns from the synthetic source alone.",
-    "go-on": "The step-matched control: as many more steps on the source as other methods take.",
-    "fine-tune": "The network learns from the labelled real frames alone.",
-    "joint": "The network learns from both domains at once.",
-    "self-train": "The network also learns labels that a slow copy of it, the teacher, gives to frames without any.",
-    "adapt": "The alignment: the network learns from both domains and has to fool the pixel critic (aligner) on real "
-    "frames; the image critic (judge) learns to say which source images look real.",
-    "distil": "The last fine-tuning on the real frames, held near the network as it stood before.",
-}
-"""Phase -> what it does, for who reads its curves."""
-
 
 @dataclass(frozen=True)
 class Curves:
@@ -46,14 +34,15 @@ class Curves:
 def curves(run: RunFolder, folder: Path) -> list[Curves]:
     """The training curves, a figure for each phase."""
     found: dict[str, list[Panel]] = {}
-    for panel in panels(run.folder / "logs"):
+    phases = {phase.name: phase for phase in run.training.recipe.phases()}
+    for panel in panels(run.folder / "logs", phases):
         found.setdefault(panel.phase, []).append(panel)
     told = []
     for phase, parts in found.items():
         draws = [figures.curve_panel(panel) for panel in parts]
         figures.keep(figures.side_by_side(draws, across=2), folder, f"curves_{phase}")
         drawings = [figures.drawn(draw, panel.words()) for draw, panel in zip(draws, parts, strict=True)]
-        told.append(Curves(phase, PHASES.get(phase, ""), drawings))
+        told.append(Curves(phase, phases[phase].about if phase in phases else "", drawings))
     return told
 
 
