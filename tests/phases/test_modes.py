@@ -1,0 +1,141 @@
+"""What a network is for decides its mode: who learns is in train mode, who judges is in eval mode."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from PIL import Image
+
+from descent import assert_descends
+from moody import Moody
+from pixda.data.folder import Folder
+from pixda.evaluation import evaluate, predict
+from pixda.models.upsampling import upsample
+from pixda.phases.adversarial import Adversarial
+from pixda.phases.distillation import Distillation
+from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+from pixda.phases.settings import Distillation as Settings
+from pixda.phases.trainee import critic_trainee, segmenter_trainee
+
+
+@pytest.fixture
+def moody(place, classes):
+    torch.manual_seed(0)
+    place.segmenter = Moody(classes)
+    with torch.no_grad():  # statistics that are not those of any batch here
+        place.segmenter.backbone[1].running_mean.uniform_(-1, 1)
+        place.segmenter.backbone[1].running_var.uniform_(0.5, 2)
+    return place
+
+
+def moved(module, seed):
+    with torch.no_grad():
+        for parameter in module.parameters():
+            generator = torch.Generator().manual_seed(seed)
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+
+
+@pytest.mark.parametrize("over_classes", ["sum", "mean"])
+@pytest.mark.parametrize("weight", [0.0, 0.5, 2.0])
+def test_a_step_of_distillation_is_the_written_one_with_a_teacher_that_is_not_the_student(
+    moody, pair, focal, weight, over_classes
+):
+    """``L_seg + lambda_kd L_kd``, eq. 9 pixel by pixel, the teacher in eval mode, the student in train mode."""
+    sgd = SegmenterOptimiser(lr=1e-2, horizon=100)
+    settings = Settings(steps=5, weight=weight, temperature=0.7, over_classes=over_classes)
+    phase = Distillation("distil", 2, sgd, focal, settings)
+    phase.prepare(moody, None)
+    moved(phase.segmenter.module, 3)
+    student = phase.segmenter.module
+    assert student.training
+    images, masks = pair.target.images, pair.target.masks
+    judging = copy.deepcopy(phase.teacher).eval()
+    with torch.no_grad():
+        soft = (upsample(judging(images), masks.shape[-2:]) / 0.7).softmax(1)
+
+    def objective():
+        torch.manual_seed(8)
+        scores = upsample(student(images), masks.shape[-2:])
+        kd = -(soft * scores.log_softmax(1)).sum(1).mean()
+        return phase.segmentation(scores, masks) + weight * (kd if over_classes == "sum" else kd / 4)
+
+    def step():
+        torch.manual_seed(8)  # the same dropout
+        return phase.step(pair)
+
+    losses = assert_descends(phase, objective, step)
+    assert set(losses) == {"target", "distillation"}
+    assert float(losses["target"]) > 0
+
+
+def test_selection_judges_in_eval_mode_and_training_goes_on(moody, pair, sgd, focal):
+    phase = Adversarial("adapt", 10, 2, sgd, focal, CriticOptimiser(), Alignment(), Selection(delta=-1.0), 0.0)
+    phase.prepare(moody, None)
+    modes = []
+    phase.segmenter.module.backbone[1].register_forward_hook(lambda norm, *_: modes.append(norm.training))
+    before = copy.deepcopy(phase.segmenter.module.backbone[1].running_mean)
+    phase.judging.select(1, phase._map)
+    assert modes
+    assert not any(modes)
+    assert torch.equal(before, phase.segmenter.module.backbone[1].running_mean)
+    assert phase.segmenter.module.training
+    phase.step(pair)
+    assert modes[-1]
+
+
+def test_scoring_is_in_eval_mode_whatever_the_network_was_in(tmp_path, classes):
+    folder(tmp_path)
+    segmenter = Moody(classes)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    dataset = Folder(tmp_path, "all", classes, scheme="own")
+    tables = []
+    for mode in (True, False):
+        segmenter.train(mode)
+        before = copy.deepcopy(segmenter.state_dict())
+        tables.append(evaluate(segmenter, dataset, (48, 32), fabric).counts)
+        assert segmenter.training is mode
+        assert all(torch.equal(value, segmenter.state_dict()[name]) for name, value in before.items())
+    assert torch.equal(*tables)
+    segmenter.eval()
+    expected = torch.zeros(4, 4, dtype=torch.long)
+    for sample in (dataset[n] for n in range(len(dataset))):
+        seen = predict(segmenter, sample.image, (48, 32), fabric).long()
+        for truth, said in zip(sample.mask.long().flatten().tolist(), seen.flatten().tolist(), strict=True):
+            expected[truth, said] += 1
+    assert torch.equal(tables[0].cpu(), expected)
+
+
+def folder(root: Path):
+    rng = np.random.default_rng(0)
+    for kind in ("images", "masks"):
+        (root / kind).mkdir()
+    for number in range(3):
+        Image.fromarray(rng.integers(0, 255, (32, 48, 3), np.uint8)).save(root / f"images/{number}.png")
+        Image.fromarray(rng.integers(0, 4, (32, 48), np.uint8)).save(root / f"masks/{number}.png")
+
+
+def test_optimisers_are_as_the_settings_say(place):
+    adam = critic_trainee(
+        place.fabric, torch.nn.Conv2d(3, 1, 1), CriticOptimiser(lr=3e-4, beta1=0.7, beta2=0.8), SegmenterOptimiser()
+    )._optimiser
+    assert {(group["lr"], group["betas"]) for group in adam.param_groups} == {(3e-4, (0.7, 0.8))}
+    for kind in ("sgd", "adamw"):
+        settings = SegmenterOptimiser(kind=kind, lr=2e-3, head_lr_factor=4, momentum=0.6, weight_decay=0.03)
+        groups = segmenter_trainee(place.fabric, place.segmenter, settings)._optimiser.param_groups
+        assert [group["lr"] for group in groups] == [2e-3, 8e-3]
+        assert {group["weight_decay"] for group in groups} == {0.03}
+        if kind == "sgd":
+            assert {group["momentum"] for group in groups} == {0.6}
+
+
+def test_alpha_and_gamma_of_the_settings_reach_the_loss(moody, pair):
+    logits, labels = torch.randn(2, 4, 32, 48), pair.target.masks
+    values = []
+    for loss in (SegmentationLoss(), SegmentationLoss(gamma=1.0), SegmentationLoss(alpha_exceptions={2: 0.9})):
+        phase = Distillation("distil", 2, SegmenterOptimiser(), loss, Settings(steps=5))
+        phase.prepare(moody, None)
+        values.append(float(phase.segmentation(logits, labels)))
+    assert len(set(values)) == 3
