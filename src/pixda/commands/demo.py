@@ -7,11 +7,11 @@ from pixda.options import make_parser, parse
 
 
 def demo(words: Sequence[str]) -> None:
-    """Render a small street world, train five methods on it, write a report (about 10 minutes on two cores)."""
+    """Render a small street world, train four methods on it, say which won, write a report (within 10 minutes)."""
     parser = make_parser(
         "demo",
-        "Train source-only, fine-tuning, balanced joint training, PixDA and the recommended recipe on the built-in "
-        "street world; say which won; write a report.",
+        "Train source-only, fine-tuning, balanced joint training and PixDA on the built-in street world; say which "
+        "won; write a report.",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="Folder of the demo; it goes on there.")
     given = parse(parser, words)

@@ -3,7 +3,7 @@
 ``paper`` is the dataclasses' own defaults: what the paper states, and where it contradicts itself or is silent,
 what the released code does. ``official`` is the released code. ``small`` is for a small machine and a small
 network: crops, AdamW, critics at the logits' size, a few hundred steps a phase. Results made with it say so.
-``demo`` is smaller still: six runs in ten minutes of two cores.
+``demo`` is smaller still: five runs in ten minutes of two cores.
 """
 
 from typing import Any
