@@ -15,12 +15,15 @@
     model.show("photo.jpg", model.predict("photo.jpg"))
 """
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from pixda.config import Experiment, Machine, Network
 from pixda.data.classes import ClassSet
@@ -30,6 +33,7 @@ from pixda.errors import UserError
 from pixda.machine.devices import make_fabric
 from pixda.methods import build
 from pixda.metrics import Scores
+from pixda.models.own import ARCHITECTURE, as_segmenter
 from pixda.models.saved import load_model
 from pixda.phases.settings import (
     Alignment,
@@ -80,6 +84,9 @@ def train(
     out: str | Path,
     preset: str = "paper",
     resume: bool = False,
+    network: nn.Module | None = None,
+    normalisation: str = "imagenet",
+    new_layers: tuple[str, ...] = (),
     **changes: Any,
 ) -> Path:
     """Train a method, keep its model in a folder, and score it once on the target's test split.
@@ -90,6 +97,12 @@ def train(
         out: the run's folder.
         preset: the values that the method's settings begin from: paper, official, small or demo.
         resume: go on with the run that is in ``out``; without one there, begin.
+        network: a module of your own in place of ``experiment.network``, copied: images ``B x 3 x H x W`` in, logits
+            ``B x C x h x w`` of the class set out, at any stride; or a :class:`~pixda.models.segmenter.Segmenter`.
+            It is needed again to load the model or to resume the run.
+        normalisation: what the module's images are scaled to: imagenet (mean and deviation), symmetric (-1..1), or
+            caffe (BGR, mean).
+        new_layers: beginnings of the names of its layers that learn as new ones do, ten times faster.
         changes: settings that shall differ from the preset's, such as ``pretrain_steps=100``; a group is given as a
             whole, such as ``distillation=Distillation(steps=20)``.
 
@@ -103,7 +116,12 @@ def train(
     recipe = build(method, preset, **changes)
     if not resume and (out / "checkpoint.pt").exists():
         raise UserError(f"{out} holds a run already; give resume=True to go on with it, or choose another folder.")
-    run(experiment, recipe, method, preset, out, resume)
+    if network is None:
+        run(experiment, recipe, method, preset, out, resume)
+    else:
+        experiment = replace(experiment, network=Network(ARCHITECTURE))
+        own = partial(as_segmenter, network, normalisation=normalisation, new=new_layers)
+        run(experiment, recipe, method, preset, out, resume, own=own)
     return out
 
 
@@ -146,14 +164,21 @@ class Model:
         return show(picture, *more, classes=self.classes)
 
 
-def load(run: str | Path, size: tuple[int, int] | None = None) -> Model:
+def load(
+    run: str | Path,
+    size: tuple[int, int] | None = None,
+    network: nn.Module | None = None,
+    normalisation: str = "imagenet",
+) -> Model:
     """A finished run's model, on the GPU if there is one.
 
     Args:
         run: the run's folder, or its ``model.safetensors``.
         size: (width, height) for the network; None is the size it was trained at.
+        network, normalisation: as they were given to :func:`train`, where a network was.
     """
-    segmenter, made = load_model(Path(run))
+    own = None if network is None else partial(as_segmenter, network, normalisation=normalisation)
+    segmenter, made = load_model(Path(run), own)
     width, height = size or made["config"]["size"]
     return Model(segmenter.classes, Predictor(segmenter, make_fabric(Machine()), (width, height)))
 

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models import build_segmenter
 from pixda.models.limits import at_most, check_numbers
+from pixda.models.own import ARCHITECTURE
 from pixda.models.segmenter import Segmenter
 from pixda.reading import one_line, read_json
 
@@ -24,7 +26,7 @@ def save_model(folder: Path, segmenter: Segmenter, made: dict[str, Any]) -> Path
     """Write ``model.safetensors`` (weights) and ``model.json`` (classes, network, how it was made)."""
     weights = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
     temporary = folder / "model.safetensors.tmp"
-    save_file(weights, temporary)
+    temporary.write_bytes(save(weights))  # safetensors' own save_file makes files that only their owner may read
     about = {
         "format": FORMAT,
         "network": segmenter.spec(),
@@ -38,8 +40,12 @@ def save_model(folder: Path, segmenter: Segmenter, made: dict[str, Any]) -> Path
     return folder / "model.safetensors"
 
 
-def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
+def load_model(path: Path, own: Callable[[ClassSet], Segmenter] | None = None) -> tuple[Segmenter, dict[str, Any]]:
     """The segmenter and the account of its making, from a run folder or its ``model.safetensors``.
+
+    Args:
+        path: the run's folder, or the file.
+        own: makes the network of a run that was given one in Python, for a class set.
 
     Raises:
         UserError: there is no finished model, or it cannot be read.
@@ -50,14 +56,23 @@ def load_model(path: Path) -> tuple[Segmenter, dict[str, Any]]:
         if not file.is_file():
             raise UserError(f"There is no model at {path}: {file} is missing. Name the folder of a finished run.")
     about = read_about(card)
+    if about["network"].get("architecture") == ARCHITECTURE and own is None:
+        raise UserError(
+            f"The model at {path} is a network that was given in Python: load it with pixda.api.load(..., network=...) "
+            "and the same module."
+        )
     try:
         tensors = load_file(weights)
         network = about["network"]
         if network.get("name") is not None:
             raise ValueError("it asks for another model, which no saved one does")
         check_numbers(network)
-        with at_most(sum(tensor.numel() for tensor in tensors.values())):
-            segmenter = build_segmenter(classes=ClassSet.from_dict(about["classes"]), **network)
+        classes = ClassSet.from_dict(about["classes"])
+        if own is not None:
+            segmenter = own(classes)
+        else:
+            with at_most(sum(tensor.numel() for tensor in tensors.values())):
+                segmenter = build_segmenter(classes=classes, **network)
         segmenter.load_state_dict(tensors)
     except Exception as error:  # whatever a damaged file makes safetensors, torch or a network's code raise
         raise UserError(
@@ -82,7 +97,7 @@ def save_critic(folder: Path, critic: nn.Module) -> None:
     The checkpoint of a later phase holds it no more, and without it nobody could look at what it saw.
     """
     temporary = folder / "critic.safetensors.tmp"
-    save_file({name: tensor.contiguous() for name, tensor in critic.state_dict().items()}, temporary)
+    temporary.write_bytes(save({name: tensor.contiguous() for name, tensor in critic.state_dict().items()}))
     temporary.replace(folder / "critic.safetensors")
 
 

@@ -1,7 +1,7 @@
 """One run from its configuration: check the data, train the phases, keep the model, score it once."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -56,6 +56,7 @@ def run(
     out: Path,
     resume: bool = False,
     held_out: Sequence[str] | None = None,
+    own: Callable[[ClassSet], Segmenter] | None = None,
 ) -> Scores | None:
     """Train a method and score its model on the target's test split, or on frames held out of the shots.
 
@@ -72,6 +73,7 @@ def run(
         out: the run's folder.
         resume: go on with the run that is in ``out``; without one there, begin.
         held_out: names of frames of the target's training split to score on; the test split is then not opened.
+        own: makes the network for a class set, in place of ``experiment.network``.
 
     Raises:
         UserError: wrong input, found before training starts; another process in ``out``; or a stop that was asked
@@ -80,7 +82,7 @@ def run(
     fabric = begin_processes(experiment.machine)
     with explained(out), distributed.as_one(fabric), ExitStack() as held:
         distributed.lead(fabric, lambda: held.enter_context(hold(out)))
-        return _run(fabric, experiment, method, method_name, preset, out, resume, held_out)
+        return _run(fabric, experiment, method, method_name, preset, out, resume, held_out, own)
 
 
 def _run(
@@ -92,6 +94,7 @@ def _run(
     out: Path,
     resume: bool,
     held_out: Sequence[str] | None,
+    own: Callable[[ClassSet], Segmenter] | None,
 ) -> Scores | None:
     begun = distributed.lead(fabric, (out / "checkpoint.pt").exists)
     resume = resume and begun
@@ -105,7 +108,7 @@ def _run(
 
     def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset | None, Domains]:
         classes = ClassSet.load(experiment.classes)
-        segmenter, first_weights = first_segmenter(experiment, classes)
+        segmenter, first_weights = first_segmenter(experiment, classes, own)
         fit_into_memory(experiment.machine, segmenter, fabric.device)
         phases = phases_to_train(experiment, method, segmenter, fabric.world_size)
         test: SegmentationDataset | None = None

@@ -1,5 +1,6 @@
 """What a run is made of, opened and checked before anything is trained: network, phases, streams, data."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -25,10 +26,15 @@ from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase
 
 
-def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmenter, str]:
-    """The network that training starts from, and one line on where its weights come from."""
+def first_segmenter(
+    experiment: Experiment, classes: ClassSet, own: Callable[[ClassSet], Segmenter] | None = None
+) -> tuple[Segmenter, str]:
+    """The network that training starts from, and one line on where its weights come from.
+
+    ``own`` makes a network that is not of this package.
+    """
     if experiment.start_from is not None:
-        segmenter, made = load_model(experiment.start_from)
+        segmenter, made = load_model(experiment.start_from, own)
         if segmenter.classes.names != classes.names:
             raise UserError(
                 f"The model in {experiment.start_from} was made for the classes of '{segmenter.classes.name}', "
@@ -38,6 +44,9 @@ def first_segmenter(experiment: Experiment, classes: ClassSet) -> tuple[Segmente
             segmenter,
             f"starts from {experiment.start_from} ({made['method']}, {sum(made['steps'].values())} steps)",
         )
+    if own is not None:
+        segmenter = own(classes)
+        return segmenter, f"starts from {segmenter.origin}"
     network = experiment.network
     segmenter = build_segmenter(network.architecture, classes, **network.options)
     if network.weights is None:
