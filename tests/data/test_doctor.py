@@ -142,6 +142,8 @@ class TestLayouts:
         trees.cityscapes(tmp_path / "c", {"train": {"ulm": 1}, "val": {"lindau": 1}})
         assert self.found(tmp_path / "c") == [("cityscapes", "train", None), ("cityscapes", "val", None)]
         assert self.found(trees.gta5(tmp_path / "g", [1])) == [("gta5", "all", None)]
+        assert self.found(trees.urbansyn(tmp_path / "u", 1)) == [("urbansyn", "train", None)]
+        assert self.found(trees.synscapes(tmp_path / "sy", 1)) == [("synscapes", "train", None)]
         assert self.found(trees.synthia(tmp_path / "s", 1)) == [("synthia", "train", None)]
         trees.idda(tmp_path / "i", {"T01_CN_A": 1, "T02_CS_J": 1})
         assert self.found(tmp_path / "i") == [("idda", "all", None)]

@@ -11,6 +11,7 @@ from PIL import Image
 SIZE = (72, 36)  # width, height
 
 CITYSCAPES_IDS = tuple(range(34))
+URBANSYN_IDS = tuple(range(20))  # 19 has no label
 GTA5_IDS = tuple(range(35))  # 34 is the licence plate
 SYNTHIA_IDS = tuple(range(23))
 IDDA_IDS = tuple(range(24))
@@ -93,6 +94,21 @@ def synthia(root: Path, count: int) -> Path:
         write_image(root / f"RGB/{number:07d}.png", number)
         write_synthia(root / f"GT/LABELS/{number:07d}.png", stripes(SYNTHIA_IDS))
         write_image(root / f"GT/COLOR/{number:07d}.png", number)
+    return root
+
+
+def urbansyn(root: Path, count: int) -> Path:
+    for number in range(1, count + 1):
+        write_image(root / f"rgb/rgb_{number:04d}.png", number)
+        write_grey(root / f"ss/ss_{number:04d}.png", stripes(URBANSYN_IDS))
+    return root
+
+
+def synscapes(root: Path, count: int) -> Path:
+    for number in range(1, count + 1):
+        write_image(root / f"img/rgb/{number}.png", number)
+        write_grey(root / f"img/class/{number}.png", stripes(CITYSCAPES_IDS))
+        write_image(root / f"img/rgb-2k/{number}.png", number)
     return root
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-DatasetName = Literal["gta5", "synthia", "idda", "streets", "cityscapes", "camvid", "folder"]
+DatasetName = Literal["gta5", "synthia", "idda", "urbansyn", "synscapes", "streets", "cityscapes", "camvid", "folder"]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ LABEL_NAMES: dict[str, tuple[str, ...]] = {
         "none", "building", "fence", "other", "pedestrian", "pole", "road line", "road", "sidewalk", "vegetation",
         "vehicle", "wall", "traffic sign",
     ),
+    "carla29": (
+        "unlabeled", "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
+        "vegetation", "terrain", "sky", "pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+        "static", "dynamic", "other", "water", "road line", "ground", "bridge", "rail track", "guard rail",
+    ),
     "camvid": (
         "sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian",
         "bicyclist", "void",

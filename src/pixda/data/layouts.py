@@ -56,6 +56,10 @@ def _known(root: Path, classes: ClassSet) -> list[Recognised]:
         return [Recognised(Data("cityscapes", root, split), why) for split in _splits_in(root / "gtFine")]
     if (root / "RGB").is_dir() and (root / "GT" / "LABELS").is_dir():
         return [Recognised(Data("synthia", root), "RGB/ beside GT/LABELS/ is SYNTHIA-RAND-CITYSCAPES")]
+    if (root / "rgb").is_dir() and (root / "ss").is_dir():
+        return [Recognised(Data("urbansyn", root), "rgb/ beside ss/ is UrbanSyn")]
+    if (root / "img" / "rgb").is_dir() and (root / "img" / "class").is_dir():
+        return [Recognised(Data("synscapes", root), "img/rgb/ beside img/class/ is Synscapes")]
     if scenarios := scenarios_in(root):
         why = f"RGB/ beside Semantic/ in folders such as {scenarios[0].name}/ is IDDA, a folder a scenario"
         return [Recognised(Data("idda", root, "all"), why)]

@@ -13,7 +13,9 @@ from pixda.data.folder import Folder
 from pixda.data.gta5 import GTA5
 from pixda.data.idda import IDDA
 from pixda.data.shots import draw, draw_total, published, read_manifest
+from pixda.data.synscapes import Synscapes
 from pixda.data.synthia import Synthia
+from pixda.data.urbansyn import UrbanSyn
 from pixda.errors import UserError
 
 Size = tuple[int, int] | None
@@ -56,6 +58,8 @@ DATASETS: dict[str, _Opener] = {
     "gta5": _plain(GTA5),
     "synthia": _plain(Synthia),
     "idda": _plain(IDDA),
+    "urbansyn": _plain(UrbanSyn),
+    "synscapes": _plain(Synscapes),
     "camvid": _plain(CamVid),
     "folder": _folder,
     "streets": _streets,
