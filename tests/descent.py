@@ -5,15 +5,22 @@ import torch
 from pixda.models.upsampling import upsample
 
 
-def assert_descends(phase, objective, step):
+def assert_descends(phase, objective, step, atol=1e-6):
     """``objective`` is called before ``step``; the first step of plain SGD must be its gradient and the decay."""
-    parameters = [p for p in phase.segmenter.module.parameters() if p.requires_grad]
-    expected = torch.autograd.grad(objective(), parameters)
-    before = [p.detach().clone() for p in parameters]
+    return assert_all_descend([(phase.segmenter, objective)], step, atol)
+
+
+def assert_all_descend(trainees, step, atol=1e-6):
+    """The same of several networks that learn in one step: pairs of a trainee and its objective."""
+    written = []
+    for trainee, objective in trainees:
+        parameters = [p for p in trainee.module.parameters() if p.requires_grad]
+        slopes = torch.autograd.grad(objective(), parameters)
+        rates = {id(p): group["lr"] for group in trainee._optimiser.param_groups for p in group["params"]}
+        written += [(p, p.detach().clone(), s, rates[id(p)]) for p, s in zip(parameters, slopes, strict=True)]
     losses = step()
-    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
-    for parameter, old, slope in zip(parameters, before, expected, strict=True):
-        torch.testing.assert_close((old - parameter) / rates[id(parameter)], slope + 5e-4 * old, rtol=1e-3, atol=1e-5)
+    for parameter, old, slope, rate in written:
+        torch.testing.assert_close((old - parameter) / rate, slope + 5e-4 * old, rtol=1e-3, atol=atol)
     return losses
 
 

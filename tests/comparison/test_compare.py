@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,14 @@ def start(grid, out):
     return subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+def child_at_work_on(process, cell):
+    """The id of the process that a comparison of ours has started for a cell."""
+    children = [child for task in Path(f"/proc/{process.pid}/task").iterdir() for child in
+                (task / "children").read_text().split()]  # fmt: skip
+    (found,) = (child for child in children if str(cell).encode() in Path(f"/proc/{child}/cmdline").read_bytes())
+    return int(found)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_in_a_cell_and_started_again_the_models_are_those_of_an_unbroken_one(
     finished, root, tmp_path, number, monkeypatch
@@ -114,7 +123,7 @@ def test_a_cell_killed_from_outside_says_so_and_is_tried_anew(root, tmp_path):
     process = start(grid, out)
     wait_until(lambda: list(out.glob("runs/joint_*/.lock")))
     (cell,) = (out / "runs").glob("joint_*")
-    subprocess.run(["pkill", "-9", "-f", f"pixda train --config {cell}"], check=True)
+    os.kill(child_at_work_on(process, cell), signal.SIGKILL)
     said, _ = process.communicate(timeout=120)
     assert "SIGKILL" in said
     assert "SIGKILL" in (out / "table.md").read_text()

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from descent import log_probs_of
+from descent import assert_descends, log_probs_of
 from pixda.errors import UserError
 from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
 from pixda.phases.adversarial import Adversarial
@@ -108,16 +108,7 @@ def test_the_step_descends_the_papers_objective(make, pair, place):
         + phase.segmentation(on_target, pair.target.masks)
         + 0.7 * pixadv_loss(critic(on_target.exp()), weights)
     )
-    parameters = [p for p in segmenter.parameters() if p.requires_grad]
-    expected = torch.autograd.grad(objective, parameters)
-    before = [p.detach().clone() for p in parameters]
-    phase.step(pair)
-    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
-    for parameter, old, gradient in zip(parameters, before, expected, strict=True):
-        # First step of SGD with momentum: the gradient and the decay, at the first rate.
-        torch.testing.assert_close(
-            (old - parameter) / rates[id(parameter)], gradient + 5e-4 * old, rtol=1e-3, atol=1e-6
-        )
+    assert_descends(phase, lambda: objective, lambda: phase.step(pair))
 
 
 @pytest.mark.parametrize("critic", ["pixel", "image"])
@@ -143,15 +134,7 @@ def test_with_unlabelled_images_the_step_descends_the_mean_over_both_kinds(make,
         + phase.segmentation(on_target, trio.target.masks)
         + 0.7 * (of_shots + of_unlabelled) / 2
     )
-    parameters = [p for p in segmenter.parameters() if p.requires_grad]
-    expected = torch.autograd.grad(objective, parameters)
-    before = [p.detach().clone() for p in parameters]
-    losses = phase.step(trio)
-    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
-    for parameter, old, gradient in zip(parameters, before, expected, strict=True):
-        torch.testing.assert_close(
-            (old - parameter) / rates[id(parameter)], gradient + 5e-4 * old, rtol=1e-3, atol=1e-6
-        )
+    losses = assert_descends(phase, lambda: objective, lambda: phase.step(trio))
     torch.testing.assert_close(losses["adversarial"], of_shots.detach())
     torch.testing.assert_close(losses["unlabelled_adversarial"], of_unlabelled.detach())
     assert not any(value.requires_grad for value in losses.values())
@@ -175,15 +158,7 @@ def test_without_target_labels_the_step_descends_the_source_and_the_alignment_al
         else:
             of_kinds.append(fool_loss(judge(log_probs.exp())))
     objective = phase.segmentation(on_source, trio.source.masks) + 0.7 * sum(of_kinds) / len(of_kinds)
-    parameters = [p for p in segmenter.parameters() if p.requires_grad]
-    expected = torch.autograd.grad(objective, parameters)
-    before = [p.detach().clone() for p in parameters]
-    losses = phase.step(trio)
-    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
-    for parameter, old, gradient in zip(parameters, before, expected, strict=True):
-        torch.testing.assert_close(
-            (old - parameter) / rates[id(parameter)], gradient + 5e-4 * old, rtol=1e-3, atol=1e-6
-        )
+    losses = assert_descends(phase, lambda: objective, lambda: phase.step(trio))
     assert "target" not in losses
     torch.testing.assert_close(losses["adversarial"], of_kinds[0].detach())
 

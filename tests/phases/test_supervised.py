@@ -1,15 +1,10 @@
 """Learning from labels, of either domain and of both."""
 
 import pytest
-import torch
 
-from descent import log_probs_of
+from descent import assert_descends, log_probs_of
 from pixda.phases.supervised import Supervised
 from pixda.style import stylise
-
-
-def gradient(place, loss):
-    return torch.autograd.grad(loss, [p for p in place.segmenter.parameters() if p.requires_grad])
 
 
 @pytest.mark.parametrize(
@@ -23,16 +18,13 @@ def test_the_step_descends_the_sum_over_the_domains_present(place, pair, sgd, fo
     if beta:
         source = source._replace(images=stylise(source.images, target.images, beta))
     used = {"source": [source], "target": [target], "both": [source, target], "concatenation": [source]}[on]
-    total = sum(phase.segmentation(log_probs_of(place.segmenter(b.images), b.masks), b.masks) for b in used)
-    parameters = [p for p in place.segmenter.parameters() if p.requires_grad]
-    expected = torch.autograd.grad(total, parameters)
-    before = [p.detach().clone() for p in parameters]
     given = {"source": (pair.source, None), "target": (None, pair.target), "both": pair, "concatenation": pair}[on]
-    losses = phase.step(type(pair)(*given))
+    losses = assert_descends(
+        phase,
+        lambda: sum(phase.segmentation(log_probs_of(place.segmenter(b.images), b.masks), b.masks) for b in used),
+        lambda: phase.step(type(pair)(*given)),
+    )
     assert set(losses) == {"both": {"source", "target"}, "concatenation": {"source"}}.get(on, {on})
-    rates = {id(p): group["lr"] for group in phase.segmenter._optimiser.param_groups for p in group["params"]}
-    for parameter, old, slope in zip(parameters, before, expected, strict=True):
-        torch.testing.assert_close((old - parameter) / rates[id(parameter)], slope + 5e-4 * old, rtol=1e-3, atol=1e-6)
 
 
 def test_training_on_one_batch_lowers_its_loss(place, pair, sgd, focal):
