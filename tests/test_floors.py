@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "pixda"
 # From the ground up. A room is a module or a package of pixda; rooms on one line share a floor.
 FLOORS = [
     {"errors", "terminal", "provenance", "words"},
-    {"reading", "shipped"},
+    {"reading", "shipped", "writing"},
     {"data"},
     {"config", "style", "mixing", "models", "losses", "sheet"},
     {"machine", "selection", "pseudo_labels"},

@@ -15,6 +15,7 @@ from torch import Tensor
 from pixda.data.classes import IGNORE, ClassSet
 from pixda.errors import UserError
 from pixda.reading import one_line, read_json
+from pixda.writing import whole
 
 
 class ConfusionMatrix:
@@ -92,9 +93,8 @@ class Scores:
         text = json.dumps(record, indent=2)
         if rows:
             text = text[:-2] + ',\n  "confusion": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}"
-        temporary = path.with_name(f"{path.name}.tmp")  # a file of this name says that a run has been scored
-        temporary.write_text(text + "\n")
-        temporary.replace(path)
+        with whole(path) as file:  # a file of this name says that a run has been scored
+            file.write_text(text + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:

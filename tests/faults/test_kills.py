@@ -33,7 +33,7 @@ def unbroken(tmp_path_factory):
         # torch is writing the archive.
         pytest.param({"_save": 30}, id="in-checkpoint-writing"),
         # The third checkpoint is written and has not taken the place of the second.
-        pytest.param({"save_checkpoint": 23}, id="before-the-checkpoint-is-in-place", marks=pytest.mark.slow),
+        pytest.param({"save_checkpoint": 18}, id="before-the-checkpoint-is-in-place", marks=pytest.mark.slow),
     ],
 )
 def test_killed_where_it_hurts_the_run_ends_in_the_same_bits(unbroken, tmp_path, places):
@@ -41,7 +41,7 @@ def test_killed_where_it_hurts_the_run_ends_in_the_same_bits(unbroken, tmp_path,
     out = tmp_path / "broken"
     killed_at(places, tmp_path / "where", words(root, out, "--resume=true", *SHORT))
     assert (tmp_path / "where").read_text().split() == list(places)
-    assert (out / "checkpoint.tmp").exists() == ("Judging._scored" not in places)
+    assert (out / ".unfinished-checkpoint.pt").exists() == ("Judging._scored" not in places)
     assert not (out / "model.safetensors").exists()
     assert main(words(root, out, "--resume=true", *SHORT)) == 0
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()

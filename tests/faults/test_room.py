@@ -43,7 +43,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint_and_says_so(unbroken, tmp_p
         assert "That of step 4 of phase pretrain is untouched" in said
         assert command.endswith("--resume true")
         assert step(out) == 4
-        assert not (out / "checkpoint.tmp").exists(), "half a checkpoint takes the room that is missing"
+        assert not (out / ".unfinished-checkpoint.pt").exists(), "half a checkpoint takes the room that is missing"
         shutil.move(out, tmp_path / "run")
     assert main(words(root, tmp_path / "run", *large, "--resume=true", method="source_only")) == 0
     assert (tmp_path / "run/model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()

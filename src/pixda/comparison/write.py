@@ -23,6 +23,7 @@ from pixda.comparison.results import Comparison
 from pixda.comparison.summary import Group, failures, progress, summarise
 from pixda.comparison.tables import csv, latex, markdown
 from pixda.terminal import console
+from pixda.writing import whole
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
@@ -46,9 +47,9 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
     }
     written = []
     for name, into in fill.items():
-        temporary = folder / f"{name}.tmp"
-        into(temporary)
-        written.append(temporary.replace(folder / name))
+        with whole(folder / name) as file:
+            into(file)
+        written.append(folder / name)
     return written
 
 

@@ -21,6 +21,7 @@ from pixda.data.parallel import in_order
 from pixda.errors import UserError
 from pixda.reading import read_json
 from pixda.terminal import console
+from pixda.writing import whole
 
 _CACHE_FORM = 4  # raise it when the report's fields or the checks change
 _MUCH_IGNORED = 0.5
@@ -207,9 +208,8 @@ def _write(path: Path, report: Report) -> bool:
     """Keep a report; False where the folder cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_text(json.dumps(asdict(report)), encoding="utf-8")
-        unfinished.replace(path)  # at once: a reader never sees half a file
+        with whole(path, shared=True) as file:
+            file.write_text(json.dumps(asdict(report)), encoding="utf-8")
     except OSError:
         return False
     return True

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pixda.data.classes import ClassSet
@@ -17,6 +17,7 @@ from pixda.models.limits import at_most, check_numbers
 from pixda.models.own import ARCHITECTURE
 from pixda.models.segmenter import Segmenter
 from pixda.reading import one_line, read_json
+from pixda.writing import whole
 
 FORMAT = 1
 _LARGEST_SIDE = 1 << 16  # pixels
@@ -25,18 +26,16 @@ _LARGEST_SIDE = 1 << 16  # pixels
 def save_model(folder: Path, segmenter: Segmenter, made: dict[str, Any]) -> Path:
     """Write ``model.safetensors`` (weights) and ``model.json`` (classes, network, how it was made)."""
     weights = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
-    temporary = folder / "model.safetensors.tmp"
-    temporary.write_bytes(save(weights))  # safetensors' own save_file makes files that only their owner may read
     about = {
         "format": FORMAT,
         "network": segmenter.spec(),
         "classes": segmenter.classes.to_dict(),
         "made": made,
     }
-    card = folder / "model.json.tmp"
-    card.write_text(json.dumps(about, indent=2) + "\n")
-    card.replace(folder / "model.json")
-    temporary.replace(folder / "model.safetensors")
+    # The weights get their name last: where they are, all is there.
+    with whole(folder / "model.safetensors") as file, whole(folder / "model.json") as card:
+        save_file(weights, file)
+        card.write_text(json.dumps(about, indent=2) + "\n")
     return folder / "model.safetensors"
 
 
@@ -96,9 +95,8 @@ def save_critic(folder: Path, critic: nn.Module) -> None:
 
     The checkpoint of a later phase holds it no more, and without it nobody could look at what it saw.
     """
-    temporary = folder / "critic.safetensors.tmp"
-    temporary.write_bytes(save({name: tensor.contiguous() for name, tensor in critic.state_dict().items()}))
-    temporary.replace(folder / "critic.safetensors")
+    with whole(folder / "critic.safetensors") as file:
+        save_file({name: tensor.contiguous() for name, tensor in critic.state_dict().items()}, file)
 
 
 _ACCOUNT: dict[str, Any] = {

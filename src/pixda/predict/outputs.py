@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from pixda import writing
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.predict.inputs import Input
@@ -97,21 +98,17 @@ def overlaid(image: Tensor, classes: np.ndarray, palette: np.ndarray) -> np.ndar
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A hidden file to write to, which takes the name ``path`` when it is complete: half a file never has that name.
+    """:func:`pixda.writing.whole` for what a command makes: its folder, too, and an error for the user.
 
     Raises:
         UserError: it cannot be written.
     """
-    unfinished = path.with_name(f".unfinished-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield unfinished
-        unfinished.replace(path)
+        with writing.whole(path) as unfinished:
+            yield unfinished
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror or error}); choose another --out.") from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
 
 
 def legend(classes: ClassSet) -> Image.Image:

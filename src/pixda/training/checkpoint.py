@@ -15,6 +15,7 @@ from pixda import __version__
 from pixda.errors import UserError
 from pixda.machine.faults import of_disk
 from pixda.models.torch_files import load_torch
+from pixda.writing import whole
 
 FORMAT = 1
 _NAMED = 8  # differences
@@ -43,16 +44,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises:
         OSError: there is no room for it; the old file is untouched.
     """
-    temporary = path.with_suffix(".tmp")
     try:
-        with temporary.open("wb") as file:
+        with whole(path) as unfinished, unfinished.open("wb") as file:
             torch.save({"format": FORMAT, "version": __version__, **state}, file)
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)  # half a file would take the room that is missing
         raise of_disk(error) or error from None
-    temporary.replace(path)
 
 
 def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from PIL import Image
 from pixda.metrics import Scores
 from pixda.selection import Selected
 from pixda.watch.loggers import Logger, open_loggers
+from pixda.writing import whole
 
 
 class Logs:
@@ -72,9 +73,8 @@ class Logs:
         steps = [int(line.split(",", 1)[0]) for line in lines[1:]]
         self._known[phase] = max(steps, default=0)
         kept = [line for line, of in zip(lines[1:], steps, strict=True) if of <= step]
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join([lines[0], *kept]), newline="")
-        temporary.replace(path)  # at once: killed here, the log is the old one or the new one
+        with whole(path) as file:
+            file.write_text("".join([lines[0], *kept]), newline="")
 
     def losses(self, phase: str, epoch: int, step: int, total: int, values: Mapping[str, float]) -> None:
         """One row: the mean of each loss since the row before. ``total``: steps of the whole run so far."""

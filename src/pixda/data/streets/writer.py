@@ -17,6 +17,7 @@ from pixda.data.streets.basics import Array, Domain, WorldOptions
 from pixda.data.streets.render import render
 from pixda.errors import UserError
 from pixda.terminal import console
+from pixda.writing import whole
 
 FEW = 4  # so few frames are drawn right here: starting workers would take longer
 
@@ -38,13 +39,9 @@ class Job:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is either there as a whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write a file so that it is either there as a whole or not at all; several runs may draw one world."""
+    with whole(path, shared=True) as file:
+        file.write_bytes(data)
 
 
 def _encode(suffix: str, picture: Array, settings: Sequence[int]) -> bytes:

@@ -1,0 +1,34 @@
+"""Files that are written whole: a reader never sees half of one, whenever the writer ends."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def whole(path: Path, shared: bool = False) -> Iterator[Path]:
+    """A hidden file beside ``path`` to write to, which takes the name ``path`` once the block is left without an error.
+
+    Its ending is that of ``path``, by which libraries tell a format. Others may read it as far as the umask allows;
+    some writers (safetensors) would make it private.
+
+    Args:
+        path: in a folder that exists; what has the name now stays until the new file is complete.
+        shared: several processes may write the same file at the same time, so each gets a hidden one of its own.
+            Without it, what a killed process left is overwritten by the next one.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    unfinished = path.with_name(f".unfinished-{f'{os.getpid()}-' if shared else ''}{path.name}")
+    try:
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch()
+        permissions = unfinished.stat().st_mode & 0o777
+        yield unfinished
+        unfinished.chmod(permissions)
+        unfinished.replace(path)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
