@@ -12,7 +12,7 @@ FLOORS = [
     {"errors", "terminal", "provenance", "words"},
     {"reading", "shipped", "writing"},
     {"data"},
-    {"config", "style", "mixing", "models", "losses", "sheet"},
+    {"config", "style", "mixing", "models", "losses", "sheet", "importing"},
     {"machine", "selection", "pseudo_labels"},
     {"phases"},
     {"methods"},

@@ -1,9 +1,10 @@
-"""YAML and JSON files from users, read as plain values: no code runs, no short file takes hours or all memory."""
+"""YAML, JSON and XML files from users, read as plain values: no code runs, no short file takes hours or all memory."""
 
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 import yaml
 
@@ -17,6 +18,7 @@ _DEEPEST = 40
 _LONGEST = 10_000
 
 _MOST_JSON = 64 * 1024 * 1024
+_MOST_ELEMENTS = 1_000_000  # of XML, each some hundred bytes in memory
 
 
 def read_yaml(path: Path, what: str) -> Any:
@@ -112,6 +114,49 @@ def read_json(path: Path, what: str) -> Any:
             f"{what} {path} cannot be read as JSON ({one_line(error)}); it may be cut short or changed by hand: "
             "make it anew."
         ) from error
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text file as it is; `what` it is begins the sentence of an error. Raises UserError as `read_json` does."""
+    return _text(path, what, _MOST_JSON)
+
+
+def read_xml(path: Path, what: str) -> Element:
+    """The topmost element of an XML file; `what` it is begins the sentence of an error.
+
+    Raises UserError for a file that is missing, too large, or no XML; and for one that declares a document type, which
+    could define names that stand for gigabytes.
+    """
+    text = _text(path, what, _MOST_JSON)
+    parser = XMLParser(target=_Elements())
+    try:
+        parser.feed(text)
+        top: Element = parser.close()
+    except (ParseError, ValueError, AssertionError) as error:  # the last one: text after the end
+        raise UserError(
+            f"{what} {path} cannot be read as XML ({one_line(error)}); it may be cut short or changed by hand: make "
+            "it anew."
+        ) from error
+    return top
+
+
+class _Elements(TreeBuilder):
+    """Builds elements as long as there are not too many, and no document type comes before them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = _MOST_ELEMENTS
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Called before what is declared in it is read."""
+        raise ValueError("it declares a document type, which is not allowed")
+
+    def start(self, tag: str, attrs: dict[Any, Any], /) -> Element:
+        """Count an element."""
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"it has more than {_MOST_ELEMENTS} elements")
+        return super().start(tag, attrs)
 
 
 def one_line(error: Exception, most: int = 200) -> str:

@@ -8,6 +8,7 @@ from pixda.commands.configs import configs
 from pixda.commands.demo import demo
 from pixda.commands.evaluate import evaluate
 from pixda.commands.export import export
+from pixda.commands.importing import import_
 from pixda.commands.plan import plan
 from pixda.commands.predict import predict
 from pixda.commands.report import report
@@ -20,6 +21,7 @@ from pixda.commands.validate import validate
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "demo": demo,
     "configs": configs,
+    "import": import_,
     "check": check,
     "shots": shots,
     "plan": plan,

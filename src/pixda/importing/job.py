@@ -1,0 +1,211 @@
+"""From an export to a dataset: images, masks and a class set, and an account of what could not be used."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from pixda.data.class_file import IGNORE
+from pixda.data.classes import ClassSet
+from pixda.errors import UserError
+from pixda.importing.classes import COLUMN, classes_from, index_of, write_classes
+from pixda.importing.export import Annotated, Export, Kind
+from pixda.importing.kinds import READERS, recognise
+from pixda.importing.pictures import Images, parts_of, place, upright_size
+from pixda.importing.regions import MOST_PIXELS, paint
+from pixda.writing import whole
+
+CLASS_FILE = "classes.yaml"
+
+
+@dataclass
+class Imported:
+    """What was written, and what is to be told of it."""
+
+    kind: Kind
+    root: Path
+    split: str
+    classes: ClassSet
+    written: int = 0
+    """Images."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences."""
+
+
+@dataclass
+class _Counts:
+    """What is counted while the images are written; a sentence each in the end."""
+
+    missing: list[str] = field(default_factory=list)
+    unequal: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    turned: int = 0
+    nameless: Counter[str] = field(default_factory=Counter)
+    covered: int = 0
+    covered_in: int = 0
+    unlabelled: int = 0
+    pixels: int = 0
+
+
+def import_export(
+    path: Path,
+    out: Path,
+    images: Path | None = None,
+    kind: Kind | None = None,
+    split: str = "all",
+    classes: str | Path | None = None,
+) -> Imported:
+    """Write an export as a folder dataset: `images/`, `masks/`, and `classes.yaml` with the column "imported".
+
+    Args:
+        path: the exported file, or a folder that holds one.
+        out: the dataset's folder; one that has a `classes.yaml` keeps its classes, so that splits can be added.
+        images: folder of the images, looked through with its sub-folders; None: where the export is.
+        kind: which export it is, where a folder holds several.
+        split: a folder for it inside `images/` and `masks/`; "all" is none.
+        classes: class set to find the labels in, by name; None: every label is a class.
+
+    Raises:
+        UserError: no export, a damaged one, no image that can be used, or a split that is there already.
+    """
+    found = recognise(path, kind)
+    export = READERS[found.kind](found.path)
+    if not export.images:
+        raise UserError(f"{found.path} has no annotated images: export the project again, with annotations.")
+    inside = "" if split == "all" else split
+    if len(Path(inside).parts) > 1 or inside in ("..", "."):
+        raise UserError(f"A split is a name such as train or val, not '{split}'.")
+    for what in ("images", "masks"):
+        folder = out / what / inside
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UserError(f"{folder} holds files already: choose another --split, or another --out.")
+    class_set = _class_set(export, out, classes)
+    imported = Imported(found.kind, out, split, class_set)
+    counts = _Counts()
+    folder = images if images is not None else found.path if found.path.is_dir() else found.path.parent
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}: name the one that holds the images.")
+    library, index = Images(folder), index_of(export.labels, class_set)
+    if not index:
+        raise UserError(
+            f"None of the labels ({', '.join(list(export.labels)[:8])}) is a class of '{class_set.name}' "
+            f"({', '.join(class_set.names[:8])}): rename them in the class set or in the tool."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    for stem, image in _stems(export.images).items():
+        if _write(image, stem, out, inside, library, index, counts):
+            imported.written += 1
+    imported.notes = _notes(export, counts, folder)
+    if not imported.written:
+        raise UserError(f"No image of {found.path} could be used: {' '.join(imported.notes[:3])}")
+    write_classes(out / CLASS_FILE, class_set)
+    return imported
+
+
+def _class_set(export: Export, out: Path, classes: str | Path | None) -> ClassSet:
+    """The classes of the dataset: those that it has, those that were asked for, or the export's own."""
+    present = out / CLASS_FILE
+    if present.is_file():
+        if classes is not None:
+            raise UserError(f"{present} says what the classes are: leave --classes out, or choose another --out.")
+        class_set = ClassSet.load(present)
+        column = class_set.raw_ids.get(COLUMN, {})
+        if any(column.get(index) != index for index in range(len(class_set.names))):
+            raise UserError(f"{present} is none that an import has written: choose another --out.")
+        return class_set
+    if classes is not None:
+        return ClassSet.load(classes)
+    return classes_from(export.labels, out.resolve().name or COLUMN)
+
+
+def _stems(images: list[Annotated]) -> dict[str, Annotated]:
+    """Where each image goes, without ending: "<city>/<stem>", or the stem alone.
+
+    The folders that all images share say nothing; those below become the city. Raises UserError for two of one name.
+    """
+    parts = [parts_of(image.name) for image in images]
+    shared = 0
+    while all(len(one) > shared + 1 and one[shared] == parts[0][shared] for one in parts):
+        shared += 1
+    stems: dict[str, Annotated] = {}
+    for one, image in zip(parts, images, strict=True):
+        city = "_".join(one[shared:-1])
+        stem = f"{city}/{_stem(one[-1])}" if city else _stem(one[-1])
+        if stem in stems:
+            raise UserError(f"The export has two images '{stem}' ({stems[stem].name}, {image.name}): rename one.")
+        stems[stem] = image
+    return stems
+
+
+def _stem(name: str) -> str:
+    """A name less the ending of an image; a dot elsewhere belongs to it, and hidden files are not read."""
+    ending = Path(name).suffix.lower()
+    stem = name[: -len(ending)] if ending in (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff") else name
+    return f"_{stem}" if stem.startswith(".") else stem
+
+
+def _write(
+    image: Annotated, stem: str, out: Path, inside: str, library: Images, index: dict[str, int], counts: _Counts
+) -> bool:
+    """Write an image and its mask; False where it cannot be used, which is counted."""
+    file = library.find(image.name)
+    if file is None:
+        counts.missing.append(image.name)
+        return False
+    if not image.regions:
+        counts.empty.append(image.name)
+        return False
+    size, turn = upright_size(file)
+    if size[0] * size[1] > MOST_PIXELS:
+        raise UserError(f"{file} is {_by(size)}, and {MOST_PIXELS} pixels in all are the most: make it smaller.")
+    if image.size not in (None, size):
+        counts.unequal.append(f"{file} is {_by(size)}, annotated at {_by(image.size or size)}")
+        return False
+    try:
+        painted = paint(image.regions, size, index)
+    except ValueError as error:
+        raise UserError(f"What is drawn on '{image.name}' is damaged ({error}): export it again.") from error
+    place(file, out / "images" / inside, stem, turn)
+    mask = out / "masks" / inside / f"{stem}.png"
+    mask.parent.mkdir(parents=True, exist_ok=True)
+    with whole(mask) as unfinished:
+        Image.fromarray(painted.mask).save(unfinished)
+    counts.turned += turn
+    counts.nameless.update(painted.nameless)
+    counts.covered += painted.covered
+    counts.covered_in += painted.covered > 0
+    counts.unlabelled += int((painted.mask == IGNORE).sum())
+    counts.pixels += painted.mask.size
+    return True
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _notes(export: Export, counts: _Counts, folder: Path) -> list[str]:
+    notes = []
+    total = len(export.images)
+    for left, why in (
+        (counts.missing, f"not found in {folder} and its sub-folders (--images names another)"),
+        (counts.unequal, "of another size than they were annotated at"),
+        (counts.empty, "without any area drawn on them"),
+    ):
+        if left:
+            notes.append(f"{len(left)} of {total} images left out, {why}: first {left[0]}.")
+    for kind, count in export.left_out.items():
+        notes.append(f"Left out, no area: {kind} ({count}).")
+    for label, count in counts.nameless.items():
+        notes.append(f"The label '{label}' is no class: {count} of its areas left out.")
+    if counts.covered:
+        notes.append(
+            f"{counts.covered} pixels in {counts.covered_in} images were drawn by several labels: the topmost one, or "
+            "else the later one, counts."
+        )
+    if counts.turned:
+        notes.append(f"{counts.turned} images were turned upright, as their files ask for, and stored as PNG.")
+    if counts.unlabelled:
+        share = 100 * counts.unlabelled / counts.pixels
+        notes.append(f"{share:.1f} % of the pixels have no label: they are 255 in the masks, and ignored.")
+    return notes

@@ -1,0 +1,116 @@
+"""The images that an export names: finding them, and putting them where a dataset has them."""
+
+import os
+import shutil
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from PIL import Image, ImageOps
+
+from pixda.data.files import FORMATS, IMAGE_SUFFIXES, read_image
+from pixda.errors import UserError
+from pixda.importing.label_studio import without_upload_mark
+from pixda.writing import whole
+
+_READ = (*IMAGE_SUFFIXES, ".bmp", ".tif", ".tiff")
+_UPRIGHT = 1
+_ORIENTATION = 0x0112
+
+
+class Images:
+    """All images below a folder.
+
+    Args:
+        folder: is looked through, with its sub-folders; an export cannot name files outside.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, name: str) -> Path | None:
+        """The image that an export calls `name`; None where there is none.
+
+        The one whose path ends with the most of what the name says. Names without an ending (CVAT's masks) may have
+        any; one that is not found is looked for without the mark of Label Studio's uploads. Raises UserError where two
+        fit equally well.
+        """
+        wanted = parts_of(name)
+        for last in (wanted[-1], without_upload_mark(wanted[-1])):
+            found = self._by_name.get(last, []) or self._by_stem.get(last, [])
+            if found:
+                return self._best(found, (*wanted[:-1], last))
+        return None
+
+    def _best(self, found: list[Path], wanted: tuple[str, ...]) -> Path:
+        def agreeing(path: Path) -> int:
+            parts = (*path.parts[:-1], wanted[-1])
+            pairs = zip(reversed(parts), reversed(wanted), strict=False)
+            return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(parts), len(wanted)))
+
+        first, *others = sorted(found, key=lambda path: (-agreeing(path), path))
+        if others and agreeing(others[0]) == agreeing(first):
+            raise UserError(f"{first} and {others[0]} could both be the image '{'/'.join(wanted)}': take one away.")
+        return first
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        return sorted(
+            Path(folder) / name
+            for folder, _, names in os.walk(self.folder)
+            for name in names
+            if Path(name).suffix.lower() in _READ and not name.startswith(".")
+        )
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        names: dict[str, list[Path]] = {}
+        for path in self._files:
+            names.setdefault(path.name, []).append(path)
+        return names
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[Path]]:
+        stems: dict[str, list[Path]] = {}
+        for path in self._files:
+            if "SegmentationClass" not in path.parts and "SegmentationObject" not in path.parts:
+                stems.setdefault(path.stem, []).append(path)
+        return stems
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The folders and the file in a name, whichever system wrote it; nothing that leads upwards or to a root.
+
+    Raises UserError for a name of nothing else.
+    """
+    parts = PurePosixPath(name.replace("\\", "/").replace("\0", "")).parts
+    kept = tuple(part for part in parts if part not in ("/", "//", ".", "..") and not part.endswith(":"))
+    if not kept:
+        raise UserError(f"The export names an image '{name[:100]}', which is no file name.")
+    return kept
+
+
+def upright_size(path: Path) -> tuple[tuple[int, int], bool]:
+    """(width, height) of an image as it is seen, and whether its file says that it is to be turned for that.
+
+    Raises UserError for a file that cannot be decoded.
+    """
+    image = read_image(path)
+    orientation = image.getexif().get(_ORIENTATION, _UPRIGHT)
+    turns = isinstance(orientation, int) and 2 <= orientation <= 8
+    return (image.size[::-1] if turns and orientation >= 5 else image.size), turns
+
+
+def place(image: Path, folder: Path, stem: str, turn: bool) -> None:
+    """Copy an image; as a PNG, where it is to be turned or is of a kind that datasets do not have.
+
+    Annotation tools show images as their files say that they are to be turned, and training reads them as stored.
+    """
+    keep = not turn and image.suffix.lower() in IMAGE_SUFFIXES
+    target = folder / f"{stem}{image.suffix.lower() if keep else '.png'}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with whole(target) as file:
+        if keep:
+            shutil.copyfile(image, file)
+        else:
+            with Image.open(image, formats=FORMATS) as stored:
+                ImageOps.exif_transpose(stored).convert("RGB").save(file)
