@@ -29,6 +29,7 @@ def read_cvat(path: Path) -> Export:
                 region = _region(shape)
                 if region is not None:
                     shapes.append((int(shape.get("z_order", 0)), region))
+                    export.labels.setdefault(label_of(shape.attrib["label"]), None)
                 elif shape.tag != "tag":
                     export.left_out[shape.tag] += 1
             shapes.sort(key=lambda pair: pair[0])  # keeps the order of the file within a layer

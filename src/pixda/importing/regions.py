@@ -40,7 +40,7 @@ class Outline:
     """An area within polygons; parts that overlap are one area, and none is a hole.
 
     Coordinates are those of the tools: the pixel in column 3 reaches from 3.0 to 4.0, and belongs to the area if its
-    centre does.
+    centre does, or lies less than a quarter of a pixel outside.
     """
 
     label: str
