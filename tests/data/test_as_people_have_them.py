@@ -246,7 +246,7 @@ def test_polygons_are_told_from_pictures_without_labels(tmp_path, classes):
     (tmp_path / "coco/annotations/instances.json").write_text(json.dumps({"images": []}))
     (tmp_path / "labelme/a.json").write_text(json.dumps({"shapes": []}))
     for name in ("coco", "labelme"):
-        with pytest.raises(UserError, match=r"labels as polygons in JSON.*export them"):
+        with pytest.raises(UserError, match=r"labels as polygons in JSON.*pixda import"):
             recognise(tmp_path / name, classes)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pixda.importing.export import Kind
 from pixda.options import make_parser, parse
+from pixda.words import leading
 
 _HELP = """Turn what was drawn in CVAT (for images 1.1, or segmentation masks), Label Studio (JSON), COCO (instances)
 or Labelme into a folder of images and masks with a class set, which pixda check and pixda train take. Images are
@@ -12,7 +13,8 @@ copied."""
 
 
 def import_(words: Sequence[str]) -> None:
-    """Turn annotations of CVAT, Label Studio, COCO or Labelme into a dataset: pixda import --export FILE --out DIR."""
+    """Turn annotations of CVAT, Label Studio, COCO or Labelme into a dataset: pixda import FILE --out DIR."""
+    words = leading(words, "--export")
     parser = make_parser("import", _HELP)
     parser.add_argument("--export", type=Path, required=True, help="The exported file, or a folder that holds one.")
     parser.add_argument("--out", type=Path, required=True, help="Folder for the dataset; splits can be added to one.")

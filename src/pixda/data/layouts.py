@@ -179,9 +179,9 @@ def _nothing_known(folder: Path, inside: list[Path]) -> str:
         )
     if polygons := next((path for place in (folder, *inside) for path in sorted(place.glob("*.json"))), None):
         return (
-            f"{folder} has labels as polygons in JSON files such as {polygons.relative_to(folder)}, and PixDA reads "
-            "masks: export them from the labelling program (CVAT: 'Segmentation mask'; Labelme: labelme_export_voc; "
-            "Label Studio: 'Brush labels to PNG'), then put them into masks/ beside images/."
+            f"{folder} has labels as polygons in JSON files such as {polygons.relative_to(folder)}, and training reads "
+            f"masks: pixda import {polygons if polygons.parent != folder else folder} --out DATASET makes them (CVAT, "
+            "Label Studio, COCO, Labelme)."
         )
     pictures = {path: find_files_by_city(path, IMAGE_SUFFIXES) for path in inside}
     pictures = {path: files for path, files in pictures.items() if files}
