@@ -14,14 +14,12 @@ from pixda.metrics import Scores
 from pixda.models.packaged import packaged_weights
 from pixda.report import print_scores
 from pixda.report.page import write_report
+from pixda.report.words import NOISE
 from pixda.terminal import console
 from pixda.training.experiment import run
 
 SIZE = (320, 240)
 NETWORK = "efficientnet_lite0"
-NOISE = 2.0
-"""Points of mIoU below which two runs of one seed are not told apart: three seeds scattered by 1 to 2 points on CamVid
-(docs/results/systems.md)."""
 
 
 @dataclass(frozen=True)

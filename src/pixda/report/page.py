@@ -20,7 +20,7 @@ from pixda.report.frames import DIFFERENCE, Looked, look
 from pixda.report.maps import pixel_maps
 from pixda.report.runs import RunFolder, named, one_task
 from pixda.report.study import Study, is_comparison, read_study, study_of
-from pixda.report.words import PRESETS, commands, config_text, headline, protocol, small_classes
+from pixda.report.words import PRESETS, commands, config_text, headline, protocol, small_classes, verdict
 from pixda.watch.progress import Display
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -83,6 +83,7 @@ def _page(
         "learns": METHODS[run.training.method].learns_from_shots,
         "about": " ".join((METHODS[run.training.method].__doc__ or "").split("\n\n")[0].split()),
         "headline": headline(runs, rare) if run.finished else [],
+        "verdict": verdict(_means(runs), next(iter(runs))) if run.finished else "",
         "class_lines": sections.classes(_few(runs), rare, figures) if run.finished else [],
         "preset_note": PRESETS.get(run.training.preset, ""),
         "rare": rare,
@@ -119,6 +120,10 @@ def render(told: Mapping[str, Any]) -> str:
     )
     parts = {part: Markup((_TEMPLATES / f"report.{part}").read_text(encoding="utf-8")) for part in ("css", "js")}
     return environment.get_template("report.html").render(**told, **parts)
+
+
+def _means(runs: Mapping[str, RunFolder]) -> dict[str, float]:
+    return {title: run.scores.miou for title, run in runs.items() if run.scores is not None}
 
 
 def _few(runs: Mapping[str, RunFolder]) -> dict[str, RunFolder]:

@@ -51,6 +51,33 @@ def headline(runs: Mapping[str, RunFolder], rare: Sequence[str]) -> list[Line]:
     return lines
 
 
+NOISE = 2.0
+"""Points of mIoU below which two runs of one seed are not told apart: three seeds scattered by 1 to 2 points on CamVid
+(docs/results/systems.md)."""
+
+
+def verdict(means: Mapping[str, float], own: str) -> str:
+    """Whether ``own`` is the one to take among runs, by how much, and whether that is more than the noise of one seed.
+
+    Args:
+        means: title -> mIoU, 0..1.
+        own: the title that the sentence is about.
+    """
+    if len(means) == 1:
+        return f"{own} reaches {100 * means[own]:.1f} % mIoU; no other run was given to compare it with."
+    best = max(means, key=lambda title: means[title])
+    rival = max((title for title in means if title != own), key=lambda title: means[title])
+    lead = 100 * (means[own] - means[rival])
+    if abs(lead) < NOISE:
+        return (
+            f"{own} ({100 * means[own]:.1f} % mIoU) is level with {rival} ({lead:+.1f} points): within the noise of "
+            f"one seed, {NOISE:g} points. Take the simpler of the two, or compare over seeds."
+        )
+    if best == own:
+        return f"Take {own}: {100 * means[own]:.1f} % mIoU, {lead:.1f} points over {rival}, the next best."
+    return f"{own} ({100 * means[own]:.1f} % mIoU) is {-lead:.1f} points behind {rival}: take {rival}."
+
+
 class ClassLine(NamedTuple):
     """One class in the bars."""
 
