@@ -1,5 +1,7 @@
 """Every reader of a user's files, with good files to damage and what reading one is."""
 
+import base64
+import copy
 import io
 import json
 import pickle
@@ -25,6 +27,9 @@ from pixda.data.classes import ClassSet
 from pixda.data.files import read_channels, read_colours, read_ids
 from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
+from pixda.importing.export import Kind
+from pixda.importing.kinds import READERS as EXPORTS
+from pixda.importing.regions import paint
 from pixda.metrics import Scores
 from pixda.models import build_segmenter
 from pixda.models.saved import load_model, save_model
@@ -65,6 +70,62 @@ GRID = {
     "splits": {"far": {"source": {"split": "train"}}},
     "preset": "small",
 }
+
+
+CVAT = b"""<?xml version="1.0" encoding="utf-8"?>
+<annotations><version>1.1</version><meta><task><labels><label><name>road</name><color>#804080</color></label></labels>
+</task></meta><image id="0" name="a.png" width="12" height="8">
+<polygon label="road" points="0.0,4.0;12.0,4.0;12.0,8.0" z_order="0"></polygon>
+<mask label="car" rle="0, 12" left="2" top="3" width="4" height="3" z_order="1"></mask>
+<box label="car" xtl="1" ytl="1" xbr="3" ybr="3" rotation="20" z_order="2"></box>
+<ellipse label="car" cx="6" cy="4" rx="4" ry="2" z_order="0"></ellipse></image></annotations>
+"""
+ENTITIES = b"""<!DOCTYPE a [<!ENTITY b "xxxxxxxxxx"><!ENTITY c "&b;&b;&b;&b;&b;&b;">]><annotations>&c;</annotations>"""
+LABEL_STUDIO = [
+    {
+        "id": 7,
+        "data": {"image": "/data/upload/1/0a1b2c3d-a.png"},
+        "annotations": [
+            {
+                "was_cancelled": False,
+                "result": [
+                    {"type": kind, "original_width": 2, "original_height": 1, "image_rotation": 0, "value": value}
+                    for kind, value in (
+                        ("polygonlabels", {"points": [[0, 50], [100, 50], [100, 100]], "polygonlabels": ["road"]}),
+                        ("rectanglelabels", {"x": 0, "y": 0, "width": 9, "height": 9, "rectanglelabels": ["car"]}),
+                        ("ellipselabels", {"x": 9, "y": 9, "radiusX": 9, "radiusY": 9, "ellipselabels": ["car"]}),
+                        # 8 values of 8 bits; lengths of 1, 1, 1 and 3 bits; 255 eight times.
+                        (
+                            "brushlabels",
+                            {"format": "rle", "rle": [0, 0, 0, 8, 56, 0, 23, 255, 224], "brushlabels": ["car"]},
+                        ),
+                    )
+                ],
+            }
+        ],
+    }
+]
+COCO = {
+    "images": [{"id": 5, "file_name": "a.png", "width": 12, "height": 8}],
+    "categories": [{"id": 1, "name": "road"}],
+    "annotations": [
+        {"id": number, "image_id": 5, "category_id": 1, "segmentation": segmentation}
+        for number, segmentation in enumerate(
+            ([[0, 4, 12, 4, 12, 8]], {"size": [8, 12], "counts": [0, 96]}, {"size": [8, 12], "counts": "0P3"})
+        )
+    ],
+}
+LABELME = {
+    "shapes": [
+        {"label": "road", "points": [[0, 4], [12, 4], [12, 8]], "shape_type": "polygon"},
+        {"label": "road", "points": [[0, 4], [12, 8]], "shape_type": "rectangle"},
+        {"label": "car", "points": [[6, 4], [8, 4]], "shape_type": "circle"},
+    ],
+    "imagePath": "a.png",
+    "imageWidth": 12,
+    "imageHeight": 8,
+}
+COLOUR_TABLE = b"# label:color_rgb:parts:actions\nbackground:0,0,0::\nroad:128,64,128::\ncar:0,0,142::\n"
 
 
 @dataclass
@@ -227,6 +288,26 @@ def readers(folder: Path) -> list[Reader]:
         (path.parent / "model.json").write_text(json.dumps(card))
         load_model(path.parent)
 
+    def read_drawn(kind: Kind) -> Callable[[Path], None]:
+        def read(path: Path) -> None:
+            export = EXPORTS[kind](path)
+            for image in export.images[:20]:  # a list may hold its entries 100 times 100 times
+                try:
+                    paint(image.regions[:500], (12, 8), dict.fromkeys(export.labels, 0))
+                except ValueError as error:  # which the import says with the image's name
+                    raise UserError("What is drawn is damaged.") from error
+
+        return read
+
+    def read_table(path: Path) -> None:
+        (path.parent / "SegmentationClass").mkdir(exist_ok=True)
+        (path.parent / "SegmentationClass/a.png").write_bytes(_picture("RGB", "PNG"))
+        EXPORTS["cvat-masks"](path.parent)
+
+    drawn_in_labelme = copy.deepcopy(LABELME)
+    packed = base64.b64encode(_picture("L", "PNG")).decode()
+    drawn_in_labelme["shapes"] += [{"label": "x", "points": [[0, 0], [1, 1]], "shape_type": "mask", "mask": packed}]
+
     return [
         Reader("images", "a.png", _any(pictures), load_image),
         Reader("masks", "a.png", _any(pictures), read_mask),
@@ -240,5 +321,10 @@ def readers(folder: Path) -> list[Reader]:
         Reader("model.safetensors", "model.safetensors", _any(lambda: [weights, save(tensors)]), read_weights),
         Reader("checkpoint.pt", "checkpoint.pt", _any(lambda: checkpoints), read_state),
         Reader("weights (.pth)", "w.pth", _any(lambda: torch_files), read_tensors),
+        Reader("CVAT (XML)", "a.xml", _any(lambda: [CVAT, ENTITIES]), read_drawn("cvat")),
+        Reader("CVAT's colours", "labelmap.txt", _any(lambda: [COLOUR_TABLE]), read_table),
+        Reader("Label Studio (JSON)", "a.json", _values(LABEL_STUDIO, "json"), read_drawn("label-studio")),
+        Reader("COCO (JSON)", "a.json", _values(COCO, "json"), read_drawn("coco")),
+        Reader("Labelme (JSON)", "a.json", _values(drawn_in_labelme, "json"), read_drawn("labelme")),
         Reader("weights (.safetensors)", "w.safetensors", _any(lambda: [save(tensors), weights]), read_tensors),
     ]

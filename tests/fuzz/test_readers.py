@@ -29,6 +29,11 @@ NAMES = [
     "model.safetensors",
     "checkpoint.pt",
     "weights (.pth)",
+    "CVAT (XML)",
+    "CVAT's colours",
+    "Label Studio (JSON)",
+    "COCO (JSON)",
+    "Labelme (JSON)",
     "weights (.safetensors)",
 ]
 SLOW_READERS = {"configs (YAML)": 0.1, "grids (YAML)": 0.1, "model.json": 0.5}

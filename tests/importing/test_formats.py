@@ -162,7 +162,7 @@ WRONG = {
         "annotations.xml",
         '<annotations><image name="b" width="12" height="8"><polygon label="x" points="1,nan;2,3;4,5"/></image>'
         "</annotations>",
-        r"damaged at image 'b' \('nan' is no number\)",
+        r"damaged at image 'b' \(a polygon has a point that is no number\)",
     ),
     "a giant": (
         "annotations.xml",

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pixda.errors import UserError
 from pixda.importing.export import DAMAGED, Annotated, Export, label_of, polygon, size_of
 from pixda.importing.regions import Bitmap, Outline, Region
@@ -50,7 +52,7 @@ def _region(label: str, stored: Any, size: tuple[int, int]) -> Region | None:
     if isinstance(stored, list):
         # Some tools write parts of one or two points, which cover nothing.
         parts = [part for part in stored if len(part) >= 6]
-        return Outline(label, [polygon(zip(part[::2], part[1::2], strict=True)) for part in parts])
+        return Outline(label, [polygon(np.reshape(part, (-1, 2))) for part in parts])
     height, width = stored["size"]
     if (width, height) != size:
         raise ValueError(f"runs of {width} x {height} pixels for an image of {size[0]} x {size[1]}")

@@ -64,7 +64,9 @@ def size_of(width: Any, height: Any) -> tuple[int, int]:
 
 def polygon(points: Any) -> np.ndarray:
     """Points (x, y), N x 2. Raises ValueError for less than three, or for what is no such list."""
-    found = np.array([[number(x), number(y)] for x, y in points], float)
-    if len(found) < 3:
-        raise ValueError("a polygon has three points or more")
+    found = np.array(list(points), float)
+    if found.ndim != 2 or found.shape[1] != 2 or len(found) < 3:
+        raise ValueError("a polygon has three points of two numbers, or more")
+    if not np.isfinite(found).all():
+        raise ValueError("a polygon has a point that is no number")
     return found

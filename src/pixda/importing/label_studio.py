@@ -66,7 +66,7 @@ def without_upload_mark(name: str) -> str:
 def _file_name(task: dict[str, Any]) -> str:
     """The image of a task: the one address among its data, as a file name."""
     values = task["data"]
-    address = values.get("image") or next(value for value in values.values() if isinstance(value, str))
+    address = values.get("image") or next((value for value in values.values() if isinstance(value, str)), "")
     parts = urlsplit(address)
     local = parse_qs(parts.query).get("d")
     name = PurePosixPath(local[0] if local else unquote(parts.path)).name

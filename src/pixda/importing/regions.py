@@ -52,9 +52,10 @@ class Outline:
         width, height = size
         for part in self.parts:
             # A point far outside moves a little nearer: OpenCV counts in 32 bits.
-            points = np.clip(part, (-width, -height), (2 * width, 2 * height))
-            left, top = np.clip(np.floor(points.min(0)).astype(int), 0, (width, height))
-            right, bottom = np.clip(np.ceil(points.max(0)).astype(int), 0, (width, height))
+            points = np.maximum(np.minimum(part, (2 * width, 2 * height)), (-width, -height))
+            (x, y), (end_x, end_y) = points.min(0).tolist(), points.max(0).tolist()
+            left, top = max(math.floor(x), 0), max(math.floor(y), 0)
+            right, bottom = min(math.ceil(end_x), width), min(math.ceil(end_y), height)
             if left >= right or top >= bottom:
                 continue
             # Both OpenCV and Pillow also fill every pixel that the outline touches, so that an area would grow by half
@@ -62,7 +63,7 @@ class Outline:
             drawn = np.zeros((_FINER * (bottom - top), _FINER * (right - left)), np.uint8)
             corners = np.round((points - (left, top)) * (_FINER << _SHIFT)).astype(np.int32)
             cv2.fillPoly(drawn, [corners], 1, shift=_SHIFT)
-            yield Piece(self.label, int(left), int(top), drawn[1::2, 1::2] > 0)
+            yield Piece(self.label, left, top, drawn[1::2, 1::2] > 0)
 
 
 @dataclass(frozen=True)
