@@ -235,6 +235,22 @@ def test_a_name_that_is_no_utf8_is_named(tmp_path, classes):
     str(told.value).encode()
 
 
+def test_a_partner_that_goes_after_a_check_is_found_by_the_next(tmp_path, classes):
+    pair(tmp_path / "data", "a")
+    pair(tmp_path / "data", "b")
+    cache = tmp_path / "cache"
+    assert not check(opened(tmp_path / "data", classes, strict=False), cache, progress=False).problems
+    Image.fromarray(photo()).save(tmp_path / "data/images/alone.png")
+    (problem,) = check(opened(tmp_path / "data", classes, strict=False), cache, progress=False).problems
+    assert "alone.png" in problem
+
+
+def test_a_broken_file_is_called_broken(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(UserError, match="cannot identify image file"):
+        read_image(tmp_path / "a.jpg")
+
+
 # ---- labels of another kind
 
 

@@ -1,5 +1,6 @@
 """Videos: every frame comes back, at its rate and size, with the colours laid over it."""
 
+import struct
 from fractions import Fraction
 
 import av
@@ -88,3 +89,43 @@ def test_what_is_no_video_is_named(run, tmp_path, capfd):
     (tmp_path / "text.mp4").write_text("no video")
     assert main(["predict", f"--model={run}", "--inputs", str(tmp_path), f"--out={tmp_path / 'out'}"]) == 1
     assert "text.mp4 cannot be decoded" in capfd.readouterr().out
+
+
+def quarter_turn(path):
+    """Write into a clip that it is shown a quarter turn to the right, as telephones do: the matrix of its track."""
+    data = path.read_bytes()
+    track = data.index(b"tkhd")
+    plain, turned = (
+        struct.pack(">9i", *(int(value * 65536) for value in matrix[:8]), 1 << 30)
+        for matrix in ((1, 0, 0, 0, 1, 0, 0, 0), (0, 1, 0, -1, 0, 0, 0, 0))
+    )
+    at = data.index(plain, track)
+    path.write_bytes(data[:at] + turned + data[at + len(plain) :])
+
+
+def test_a_video_of_a_telephone_is_shown_upright(run, tmp_path):
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=25, options={"crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        picture = np.zeros((64, 96, 3), np.uint8)
+        picture[:, :48] = 255  # bright at the left as stored, above once it is turned to the right
+        for number in range(6):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = number
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    quarter_turn(path)
+    assert main(["predict", str(path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    with av.open(str(tmp_path / "out/overlay/phone.mp4")) as file:
+        shown = [frame.to_ndarray(format="rgb24").astype(int) for frame in file.decode(video=0)]
+    assert {frame.shape for frame in shown} == {(96, 64, 3)}
+    assert all(frame[:40].mean() > frame[56:].mean() + 60 for frame in shown)
+
+
+def test_a_playlist_is_no_video(run, tmp_path, capfd):
+    """Whatever it is called: it could name other files, and addresses."""
+    clip(tmp_path / "secret.avi", "MJPG", 3)
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {tmp_path / 'secret.avi'}\n")
+    assert main(["predict", str(tmp_path / "list.mp4"), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 1
+    assert "list.mp4 cannot be decoded" in capfd.readouterr().out

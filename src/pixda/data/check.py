@@ -176,6 +176,8 @@ def _key(dataset: SegmentationDataset) -> str:
     labels = dataset.labels
     digest.update(f"{labels.scheme} {labels.coloured}".encode())
     digest.update(labels.codes.tobytes() + labels.classes_of(labels.codes).tobytes())
+    for alone in dataset.unpaired:
+        digest.update(alone.encode(errors="surrogateescape"))
     for name, files in zip(dataset.frames.names.tolist(), dataset.frames.states(), strict=True):
         digest.update(b"\n".join((name, *files, b"")))
     return digest.hexdigest()[:32]

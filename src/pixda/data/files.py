@@ -102,7 +102,7 @@ def turned(path: Path) -> bool:
 def shown_size(path: Path) -> tuple[int, int] | None:
     """(width, height) that an image is shown at, from its header alone; None where that cannot be read."""
     try:
-        with Image.open(path, formats=FORMATS) as header:
+        with Image.open(path, formats=known_formats()) as header:
             width, height = header.size
     except Exception:  # whatever is wrong is told when the picture is decoded
         return None
@@ -112,7 +112,7 @@ def shown_size(path: Path) -> tuple[int, int] | None:
 def _orientation(path: Path) -> int:
     """EXIF orientation, 1 (upright) to 8."""
     try:
-        with Image.open(path, formats=FORMATS) as header:
+        with Image.open(path, formats=known_formats()) as header:
             orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # damaged camera data, or no picture: then `read_image` turns nothing either
         return 1
@@ -218,7 +218,7 @@ def _decoded(path: Path, what: str, mode: str | None = None) -> Image.Image:
     if path.suffix.lower() in (".heic", ".heif"):
         _learn_heif(path)
     try:
-        with Image.open(path, formats=FORMATS) as file:
+        with Image.open(path, formats=known_formats()) as file:
             _check_size(file)
             file.load()
             if mode is None or file.mode == mode or file.mode.startswith(("I", "F")):
@@ -239,6 +239,12 @@ def _learn_heif(path: Path) -> None:
             f"{path} is a HEIF picture: pip install 'pixda[heif]' reads them, or convert it to JPEG."
         ) from None
     register_heif_opener()
+
+
+def known_formats() -> list[str]:
+    """Those of `FORMATS` that this Pillow knows, and has been taught."""
+    Image.init()
+    return [kind for kind in FORMATS if kind in Image.OPEN]
 
 
 def _check_size(header: Image.Image, most: int = _MOST_PIXELS) -> None:

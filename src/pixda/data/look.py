@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pixda.data.classes import UNKNOWN
 from pixda.data.dataset import SegmentationDataset, unequal_sizes
-from pixda.data.files import FORMATS, read_image, read_palette, turned
+from pixda.data.files import known_formats, read_image, read_palette, turned
 from pixda.data.frames import Frame
 from pixda.data.labels import Counts
 from pixda.errors import UserError
@@ -103,5 +103,5 @@ def kind_of(path: Path) -> str:
         header = file.read(26)
     if header[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 26:
         return f"{header[24]}-bit {_PNG_CHANNELS.get(header[25], 'other')} PNG"
-    with Image.open(path, formats=FORMATS) as picture:
+    with Image.open(path, formats=known_formats()) as picture:
         return f"8-bit {'grey' if picture.mode == 'L' else picture.mode} {picture.format}"

@@ -17,6 +17,7 @@ from torch import Tensor
 from pixda.errors import UserError
 from pixda.predict.network import Predictor
 
+_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,gif"
 _SPARE_RATE = Fraction(25)  # frames a second, where the file does not say
 
 
@@ -51,9 +52,9 @@ def overlay_video(
         progress(0, stated)
         trouble: list[str] = []
         frames = _frames(video, stream, trouble)
-        with _written(out, stream) as (file, written):
+        with _written(out, stream, _quarter_turns(path)) as (file, written):
             while group := list(islice(frames, predictor.group)):
-                images = [torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1) for frame in group]
+                images = [torch.from_numpy(_upright(frame)).permute(2, 0, 1) for frame in group]
                 for frame, image, prediction in zip(group, images, predictor(images), strict=True):
                     laid = VideoFrame.from_ndarray(_even(overlay(image, prediction.classes)), format="rgb24")
                     laid.pts, laid.time_base = frame.pts, frame.time_base
@@ -79,6 +80,19 @@ def _frames(video: InputContainer, stream: VideoStream, trouble: list[str]) -> I
         trouble.append(str(error))
 
 
+def _upright(frame: VideoFrame) -> np.ndarray:
+    """The frame as it is shown, uint8 ``H x W x 3``: telephones store how it is turned beside it."""
+    turned: np.ndarray = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+    return np.ascontiguousarray(turned)
+
+
+def _quarter_turns(path: Path) -> int:
+    """By how many quarters of a circle the frames are turned, 0 to 3."""
+    with _opened(path) as video:
+        first = next(iter(_frames(video, video.streams.video[0], [])), None)
+    return 0 if first is None else round(first.rotation / 90) % 4
+
+
 def _undecodable(path: Path, stream: VideoStream, trouble: list[str]) -> UserError:
     codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
     why = f": {trouble[0]}" if trouble else ""
@@ -91,7 +105,8 @@ def _undecodable(path: Path, stream: VideoStream, trouble: list[str]) -> UserErr
 @contextmanager
 def _opened(path: Path) -> Iterator[InputContainer]:
     try:
-        video = av.open(str(path))
+        # The file itself and nothing that it may refer to: a playlist could name other files and addresses.
+        video = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UserError(
             f"The video {path} cannot be decoded ({error}); it may be cut short: fetch it again."
@@ -103,12 +118,16 @@ def _opened(path: Path) -> Iterator[InputContainer]:
 
 
 @contextmanager
-def _written(out: Path, like: VideoStream) -> Iterator[tuple[OutputContainer, VideoStream]]:
-    """A file for frames of a stream's size and times. H.264 takes even sides only: an odd last line is repeated."""
+def _written(out: Path, like: VideoStream, turns: int) -> Iterator[tuple[OutputContainer, VideoStream]]:
+    """A file for frames of a stream's size, after so many quarter turns, and of its times.
+
+    H.264 takes even sides only: an odd last line is repeated.
+    """
     try:
         with av.open(str(out), "w", format="mp4") as file:
             stream = file.add_stream("libx264", rate=like.average_rate or _SPARE_RATE, options={"crf": "20"})
-            stream.width, stream.height = like.width + like.width % 2, like.height + like.height % 2
+            width, height = (like.height, like.width) if turns % 2 else (like.width, like.height)
+            stream.width, stream.height = width + width % 2, height + height % 2
             stream.pix_fmt = "yuv420p"
             if like.time_base is not None:
                 stream.codec_context.time_base = like.time_base
