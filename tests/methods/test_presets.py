@@ -1,5 +1,7 @@
 """Every row of the presets, written out a second time; and the methods as lists of phases."""
 
+from dataclasses import replace
+
 import pytest
 
 from pixda.errors import UserError
@@ -105,6 +107,12 @@ def test_every_method_has_every_preset(method, preset):
     assert phases[0].name == "pretrain"
     assert all(phase.optimiser.horizon for phase in phases), "the schedule's horizon is settled"
     assert len({phase.name for phase in phases}) == len(phases)
+
+
+def test_the_released_updates_are_those_of_sgd():
+    official = build("pixda", "official")
+    with pytest.raises(UserError, match=r"as_released is how the released SGD works"):
+        replace(official, segmenter=replace(official.segmenter, kind="adamw")).phases()
 
 
 @pytest.mark.parametrize("preset", ["small", "demo"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from pixda.data.config import Augmentation
+from pixda.errors import UserError
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 
 if TYPE_CHECKING:  # torch is imported when phases are made, not when `pixda --help` reads the fields
@@ -59,4 +60,9 @@ class Method(ABC):
 
     def optimiser_for(self, steps: int) -> SegmenterOptimiser:
         """The segmenter's optimiser for phases of this many steps: a horizon of null becomes their number."""
+        if self.segmenter.updates == "as_released" and self.segmenter.kind != "sgd":
+            raise UserError(
+                "--recipe.segmenter.updates as_released is how the released SGD works: --recipe.segmenter.kind sgd, "
+                "or updates once."
+            )
         return replace(self.segmenter, horizon=self.segmenter.horizon or steps)

@@ -38,7 +38,7 @@ class Pairing(TwoHeaded):
     """
 
     about = "The network learns from both domains, and has to make pairs of images look alike to its critics."
-    discriminators = ("pair_critic", "domain_critic")
+    discriminators = ("pair_critic", "domain_critic", "auxiliary_pair_critic", "auxiliary_domain_critic")
 
     def __init__(
         self,

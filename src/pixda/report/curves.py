@@ -48,6 +48,8 @@ def panels(logs: Path, phases: Mapping[str, Phase]) -> list[Panel]:
         for title, names in groups.items():
             curves = {name.replace("_", " "): _curve(rows, name) for name in names}
             chance = {"accuracy of the critics": 0.5, "losses of the critics": 0.693}.get(title)
+            if any("pair_critic" in name for name in names):
+                chance = None  # FSDA's: their loss has another scale beside the others'
             found.append(Panel(file.stem, title, curves, chance))
     return found
 
