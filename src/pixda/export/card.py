@@ -49,10 +49,7 @@ def card(
         ),
         f"Normalisation and upsampling are inside. The network was trained at {width} x {height} (width x height): "
         "bring images to that size for the scores below.",
-        "## How it was made",
-        _table(("", ""), _making(made, run)),
-        "## Scores",
-        _scores(run),
+        *how_it_was_made(made, run),
         "## Agreement with PyTorch",
         f"Share of pixels with another class, two frames in a batch; more than {100 * TOLERANCE:g} % would have "
         "stopped the export.",
@@ -63,26 +60,37 @@ def card(
                 for one in found
             ],
         ),
-        "## Classes",
-        _table(
-            ("index", "class", "colour (RGB)"),
-            [
-                (index, name, ", ".join(map(str, colour)))
-                for index, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
-            ],
-        ),
-        "## Limits",
-        "The scores hold for frames like the scored ones; on other cameras, cities and weather the model is untested. "
-        "The licences of the data and of the first weights may restrict its use.",
+        *what_it_knows(classes),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _making(made: Mapping[str, Any], run: Path) -> list[tuple[str, str]]:
+def how_it_was_made(made: Mapping[str, Any], run: Path | None) -> list[str]:
+    """Paragraphs on the making of a model and its scores; `run` is its folder, None where there is none."""
+    scores = "The run has not been scored." if run is None else _scores(run)
+    return ["## How it was made", _table(("", ""), _making(made, run)), "## Scores", scores]
+
+
+def what_it_knows(classes: ClassSet) -> list[str]:
+    """Paragraphs on the classes of a model, and on what is not known of it."""
+    rows = [
+        (index, name, ", ".join(map(str, colour)))
+        for index, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
+    ]
+    return [
+        "## Classes",
+        _table(("index", "class", "colour (RGB)"), rows),
+        "## Limits",
+        "The scores hold for frames like the scored ones; on other cameras, cities and weather the model is untested. "
+        "The licences of the data and of the first weights may restrict its use.",
+    ]
+
+
+def _making(made: Mapping[str, Any], run: Path | None) -> list[tuple[str, str]]:
     config, target = made["config"], made["config"]["target"]
     shots = f"{target['shots']} of each city ({target['shot_list']})"
-    listed = run / "shots.json"
-    if listed.is_file():
+    listed = None if run is None else run / "shots.json"
+    if listed is not None and listed.is_file():
         manifest = read_manifest(listed)
         shots += f": {len(manifest.names)} frames, list {manifest.sha256[:12]}"
     departures = ", ".join(f"{name} = {value}" for name, value in made["departures"].items())

