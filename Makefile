@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check format bench notebook docs clean
+.PHONY: demo test test-slow mutants check format bench notebook docs clean
 
 $(BIN)/pixda: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,10 @@ test: $(VENV)/dev  ## the whole suite, two processes
 
 test-slow: $(VENV)/dev  ## the checks that take minutes
 	$(BIN)/python -m pytest -n 2 -m slow
+
+mutants: $(VENV)/dev  ## wrong changes to one file, and whether a test notices: make mutants FILE=src/pixda/losses/distillation.py
+	$(BIN)/python -m pip install --quiet 'cosmic-ray>=8.3'
+	$(BIN)/python tests/mutants.py $(FILE)
 
 check: $(VENV)/dev  ## lint, formatting, types
 	$(BIN)/ruff check .
