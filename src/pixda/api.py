@@ -98,7 +98,8 @@ def train(
         experiment: data, network, seed, machine.
         method: source_only, fine_tuning, joint, pixda, or another of ``pixda.methods.METHODS``.
         out: the run's folder.
-        preset: the values that the method's settings begin from: paper, official, small or demo.
+        preset: the values that the method's settings begin from: paper, official, small, laptop,
+            one_gpu or demo.
         resume: go on with the run that is in ``out``; without one there, begin.
         network: a module of your own in place of ``experiment.network``, copied: images ``B x 3 x H x W`` in, logits
             ``B x C x h x w`` of the class set out, at any stride; or a :class:`~pixda.models.segmenter.Segmenter`.

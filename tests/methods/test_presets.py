@@ -115,7 +115,7 @@ def test_the_released_updates_are_those_of_sgd():
         replace(official, segmenter=replace(official.segmenter, kind="adamw")).phases()
 
 
-@pytest.mark.parametrize("preset", ["small", "demo"])
+@pytest.mark.parametrize("preset", ["small", "laptop", "one_gpu", "demo"])
 def test_small_presets_give_every_method_the_same_number_of_steps(preset):
     assert len({sum(phase.steps for phase in build(method, preset).phases()) for method in METHODS}) == 1
     assert len({build(method, preset).batch for method in METHODS}) == 1, "and of as many images"

@@ -3,11 +3,12 @@
 ``paper`` is the dataclasses' own defaults: what the paper states, and where it contradicts itself or is silent,
 what the released code does. ``official`` is the released code. ``small`` is for a small machine and a small
 network: crops, AdamW, critics at the logits' size, a few hundred steps a phase. Results made with it say so.
-``demo`` is smaller still: five runs in ten minutes of two cores.
+``laptop`` and ``one_gpu`` are for what a user has. ``demo`` is smaller still: five runs in ten minutes of two cores.
 """
 
 from typing import Any
 
+from pixda.data.config import Augmentation
 from pixda.phases.settings import (
     Alignment,
     CriticOptimiser,
@@ -57,6 +58,31 @@ PRESETS: dict[str, dict[str, Any]] = {
         "weighting": Weighting(critics_at="logits"),
         "distillation": Distillation(steps=100),
     },
+}
+# For who has two cores and half an hour; measured in docs/results/recommended.md.
+PRESETS["laptop"] = PRESETS["small"] | {
+    "augmentation": Augmentation(scale=(0.7, 1.6)),
+    "steps": 400,
+    "more_steps": 400,
+    "tuning_steps": 400,
+    "joint_steps": 400,
+    "labelled_steps": 200,
+    "teaching_steps": 200,
+    "adaptation_steps": 320,
+    "distillation": Distillation(steps=80),
+}
+# For who has one GPU: about ten times the images; measured in docs/results/gpu.md.
+PRESETS["one_gpu"] = PRESETS["small"] | {
+    "batch": 16,
+    "pretrain_steps": 1200,
+    "steps": 600,
+    "more_steps": 600,
+    "tuning_steps": 600,
+    "joint_steps": 600,
+    "labelled_steps": 300,
+    "teaching_steps": 300,
+    "adaptation_steps": 500,
+    "distillation": Distillation(steps=100),
 }
 PRESETS["demo"] = PRESETS["small"] | {
     "crop": (256, 192),

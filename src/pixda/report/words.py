@@ -16,8 +16,9 @@ from pixda.metrics import Scores, percent
 from pixda.report.runs import RunFolder
 
 PRESETS = {
-    "demo": "This is the demo's preset: a tiny budget and random first weights. It shows that everything works, not "
-    "how good the method is.",
+    "demo": "This is the demo's preset: a tiny budget. It shows that everything works, not how good the method is.",
+    "laptop": "This is the preset for two cores and half an hour: a few hundred steps.",
+    "one_gpu": "This is the preset for one GPU: about ten times the images of a laptop's.",
     "small": "This is the preset for small machines: a small network and a few hundred steps. The paper's numbers come "
     "from a larger network and tens of thousands.",
 }
