@@ -86,13 +86,13 @@ PRESETS["one_gpu"] = PRESETS["small"] | {
 }
 PRESETS["demo"] = PRESETS["small"] | {
     "crop": (256, 192),
-    "pretrain_steps": 250,
-    "steps": 150,
-    "more_steps": 150,
-    "tuning_steps": 150,
-    "joint_steps": 150,
-    "labelled_steps": 75,
-    "teaching_steps": 75,
-    "adaptation_steps": 110,
-    "distillation": Distillation(steps=40),
+    "pretrain_steps": 170,
+    "steps": 95,
+    "more_steps": 95,
+    "tuning_steps": 95,
+    "joint_steps": 95,
+    "labelled_steps": 50,
+    "teaching_steps": 45,
+    "adaptation_steps": 68,
+    "distillation": Distillation(steps=27),
 }
