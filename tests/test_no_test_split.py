@@ -64,7 +64,7 @@ def test_evaluation_scores_the_test_split_by_itself_and_says_so(root, tmp_path, 
     data = ["--data.dataset=folder", f"--data.root={root / 'target'}", "--data.scheme=cityscapes"]
     capsys.readouterr()
     assert main(["evaluate", "--model", str(tmp_path / "run"), *data]) == 0
-    assert "split 'val', 3 frames, none of them a shot" in " ".join(capsys.readouterr().out.split())
+    assert "split 'val', 3 frames, none of them among the shots" in " ".join(capsys.readouterr().out.split())
     assert main(["evaluate", "--model", str(tmp_path / "run"), *data, "--data.split=train"]) == 0
     assert "split 'train', 6 frames; the model learned from 2 of them" in " ".join(capsys.readouterr().out.split())
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pixda.__main__ import main
+from pixda.methods import build
 from pixda.report.curves import panels
 from runs import junk, second_source, start, two_domains, wait_for, words
 
@@ -68,7 +69,10 @@ def test_a_source_that_drops_out_leaves_the_batches_to_the_other(dropping):
     rows = list(csv.DictReader((dropping[0] / "logs/adapt.csv").open()))
     assert [row["judge_folder-2"] != "" for row in rows] == [True] * 5 + [False] * 2
     assert all(float(row["judge_folder-1"]) > 0 and float(row["lr"]) > 0 for row in rows)
-    (judges,) = [one for one in panels(dropping[0] / "logs") if one.phase == "adapt" and "judge folder-2" in one.curves]
+    phases = {phase.name: phase for phase in build("pixda", "small").phases()}
+    (judges,) = [
+        one for one in panels(dropping[0] / "logs", phases) if one.phase == "adapt" and "judge folder-2" in one.curves
+    ]
     assert [len(judges.curves[f"judge folder-{number}"][0]) for number in (1, 2)] == [7, 5]
 
 

@@ -8,11 +8,12 @@ from PIL import Image
 
 from pixda.data.class_file import IGNORE
 from pixda.data.classes import ClassSet
+from pixda.data.files import read_image
 from pixda.errors import UserError
 from pixda.importing.classes import COLUMN, classes_from, index_of, write_classes
 from pixda.importing.export import Annotated, Export, Kind
 from pixda.importing.kinds import READERS, recognise
-from pixda.importing.pictures import Images, parts_of, place, upright_size
+from pixda.importing.pictures import Images, parts_of, place
 from pixda.importing.regions import MOST_PIXELS, paint
 from pixda.writing import whole
 
@@ -40,7 +41,6 @@ class _Counts:
     missing: list[str] = field(default_factory=list)
     unequal: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
-    turned: int = 0
     nameless: Counter[str] = field(default_factory=Counter)
     covered: int = 0
     covered_in: int = 0
@@ -156,7 +156,7 @@ def _write(
     if not image.regions:
         counts.empty.append(image.name)
         return False
-    size, turn = upright_size(file)
+    size = read_image(file).size
     if size[0] * size[1] > MOST_PIXELS:
         raise UserError(f"{file} is {_by(size)}, and {MOST_PIXELS} pixels in all are the most: make it smaller.")
     if image.size not in (None, size):
@@ -166,12 +166,11 @@ def _write(
         painted = paint(image.regions, size, index)
     except ValueError as error:
         raise UserError(f"What is drawn on '{image.name}' is damaged ({error}): export it again.") from error
-    place(file, out / "images" / inside, stem, turn)
+    place(file, out / "images" / inside, stem)
     mask = out / "masks" / inside / f"{stem}.png"
     mask.parent.mkdir(parents=True, exist_ok=True)
     with whole(mask) as unfinished:
         Image.fromarray(painted.mask).save(unfinished)
-    counts.turned += turn
     counts.nameless.update(painted.nameless)
     counts.covered += painted.covered
     counts.covered_in += painted.covered > 0
@@ -203,8 +202,6 @@ def _notes(export: Export, counts: _Counts, folder: Path) -> list[str]:
             f"{counts.covered} pixels in {counts.covered_in} images were drawn by several labels: the topmost one, or "
             "else the later one, counts."
         )
-    if counts.turned:
-        notes.append(f"{counts.turned} images were turned upright, as their files ask for, and stored as PNG.")
     if counts.unlabelled:
         share = 100 * counts.unlabelled / counts.pixels
         notes.append(f"{share:.1f} % of the pixels have no label: they are 255 in the masks, and ignored.")

@@ -5,16 +5,10 @@ import shutil
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from PIL import Image, ImageOps
-
-from pixda.data.files import FORMATS, IMAGE_SUFFIXES, read_image
+from pixda.data.files import IMAGE_SUFFIXES
 from pixda.errors import UserError
 from pixda.importing.label_studio import without_upload_mark
 from pixda.writing import whole
-
-_READ = (*IMAGE_SUFFIXES, ".bmp", ".tif", ".tiff")
-_UPRIGHT = 1
-_ORIENTATION = 0x0112
 
 
 class Images:
@@ -58,7 +52,7 @@ class Images:
             Path(folder) / name
             for folder, _, names in os.walk(self.folder)
             for name in names
-            if Path(name).suffix.lower() in _READ and not name.startswith(".")
+            if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
         )
 
     @cached_property
@@ -89,28 +83,9 @@ def parts_of(name: str) -> tuple[str, ...]:
     return kept
 
 
-def upright_size(path: Path) -> tuple[tuple[int, int], bool]:
-    """(width, height) of an image as it is seen, and whether its file says that it is to be turned for that.
-
-    Raises UserError for a file that cannot be decoded.
-    """
-    image = read_image(path)
-    orientation = image.getexif().get(_ORIENTATION, _UPRIGHT)
-    turns = isinstance(orientation, int) and 2 <= orientation <= 8
-    return (image.size[::-1] if turns and orientation >= 5 else image.size), turns
-
-
-def place(image: Path, folder: Path, stem: str, turn: bool) -> None:
-    """Copy an image; as a PNG, where it is to be turned or is of a kind that datasets do not have.
-
-    Annotation tools show images as their files say that they are to be turned, and training reads them as stored.
-    """
-    keep = not turn and image.suffix.lower() in IMAGE_SUFFIXES
-    target = folder / f"{stem}{image.suffix.lower() if keep else '.png'}"
+def place(image: Path, folder: Path, stem: str) -> None:
+    """Copy an image as it is: datasets read it upright, as annotation tools show it."""
+    target = folder / f"{stem}{image.suffix.lower()}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with whole(target) as file:
-        if keep:
-            shutil.copyfile(image, file)
-        else:
-            with Image.open(image, formats=FORMATS) as stored:
-                ImageOps.exif_transpose(stored).convert("RGB").save(file)
+        shutil.copyfile(image, file)
