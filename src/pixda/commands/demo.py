@@ -7,7 +7,7 @@ from pixda.options import make_parser, parse
 
 
 def demo(words: Sequence[str]) -> None:
-    """Render a small street world, train four methods on it, say which won, write a report (within 10 minutes)."""
+    """Render a small street world, train four methods on it, say which won, write a report (about 10 minutes)."""
     parser = make_parser(
         "demo",
         "Train source-only, fine-tuning, balanced joint training and PixDA on the built-in street world; say which "
