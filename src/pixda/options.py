@@ -118,6 +118,7 @@ def _mistake(parser: ArgumentParser, error: Exception) -> UserError:
         )
     else:
         text = " ".join(str(error).replace('in "<unicode string>", ', "").split())[:_LONGEST_MISTAKE]
+        text = text.replace("Expected a <class 'tuple'>", "Expected two numbers, such as 480x360")
         if re.search(r"not (int|float)|Got value: -?[0-9.]+\b", text) and "str" in text:
             text += "; in YAML put a name or path that looks like a number in quotes"
     if unknown := re.search(r"--([\w.]+)", text) if "nrecognized" in text or "does not exist" in text else None:
