@@ -55,3 +55,8 @@ def test_a_file_imports_only_from_below(path):
     assert room in FLOOR, f"{inside} has no floor yet; give it one here"
     above = {other for other in rooms_imported(path) if other != room and FLOOR[other] >= FLOOR[room]}
     assert not above, f"{inside} imports from {above}, which is not below it"
+
+
+def test_the_street_world_knows_nothing_of_pixda():
+    for path in (SOURCE.parent / "streetworld").glob("*.py"):
+        assert "pixda" not in path.read_text(), f"{path.name}: streetworld is used by pixda, not the other way round"

@@ -336,7 +336,7 @@ def test_two_interrupts_at_once_end_a_rendering(tmp_path, moment):
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path\nfrom pixda.data.classes import ClassSet\n"
-        "from pixda.data.streets.dataset import Streets\n"
+        "from pixda.data.streets import Streets\n"
         f"if __name__ == '__main__': Streets(Path({str(tmp_path)!r}), 'rendered', ClassSet.load('cityscapes-19'), "
         "count=4000)\n"
     )

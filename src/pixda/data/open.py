@@ -31,7 +31,7 @@ def _folder(data: Data, classes: ClassSet, size: Size, strict: bool) -> Segmenta
 
 
 def _streets(data: Data, classes: ClassSet, size: Size, strict: bool) -> SegmentationDataset:
-    from pixda.data.streets.dataset import Streets  # the renderer is imported only where streets are wanted
+    from pixda.data.streets import Streets  # the renderer is imported only where streets are wanted
 
     world = data.streets
     return Streets(

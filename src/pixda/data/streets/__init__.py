@@ -1,5 +1,0 @@
-"""A small street world that renders its own labelled frames, in two domains: `rendered` and `camera`."""
-
-from pixda.data.streets.basics import Domain, Label, WorldOptions
-
-__all__ = ["Domain", "Label", "WorldOptions"]

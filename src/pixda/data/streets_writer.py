@@ -1,0 +1,127 @@
+"""Writes frames of the street world to disk, one or many at once; needs no torch, so workers start fast."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pixda.errors import UserError
+from pixda.terminal import console
+from pixda.writing import whole
+from streetworld.basics import Array, Domain, WorldOptions
+from streetworld.render import render
+
+FEW = 4  # so few frames are drawn right here: starting workers would take longer
+
+
+@dataclass(frozen=True)
+class Job:
+    """One frame to draw and where its files go."""
+
+    domain: Domain
+    index: int
+    options: WorldOptions
+    city: int
+    image: Path
+    mask: Path
+
+    def done(self) -> bool:
+        """Whether both files are there."""
+        return self.image.is_file() and self.mask.is_file()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is either there as a whole or not at all; several runs may draw one world."""
+    with whole(path, shared=True) as file:
+        file.write_bytes(data)
+
+
+def _encode(suffix: str, picture: Array, settings: Sequence[int]) -> bytes:
+    ok, data = cv2.imencode(suffix, picture, settings)
+    if not ok:
+        raise RuntimeError(f"OpenCV could not encode a {suffix} file")
+    return bytes(data.tobytes())
+
+
+def write_frame(job: Job) -> None:
+    """Draw a frame and write those of its two files that are missing."""
+    image, mask = render(job.domain, job.index, job.options, job.city)
+    if not job.mask.is_file():
+        write_whole(job.mask, _encode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 6]))
+    if not job.image.is_file():
+        write_whole(job.image, _encode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]))
+
+
+def _single_thread() -> None:
+    cv2.setNumThreads(1)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Processes begun in here never see Ctrl-C, which a terminal sends to all at once.
+
+    The one that began them stops them: each ends its frame first. Workers that an interrupt ends in the middle can
+    leave the pool waiting for them for ever.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def write_frames(jobs: Sequence[Job], what: str) -> None:
+    """Write all frames that are missing, on all cores, showing how long is left.
+
+    Stopping it loses nothing that is written; the next call goes on from there. A script that calls this
+    needs the usual `if __name__ == "__main__":`, because the workers are started afresh.
+    """
+    missing = [job for job in jobs if not job.done()]
+    for folder in {path.parent for job in missing for path in (job.image, job.mask)}:
+        folder.mkdir(parents=True, exist_ok=True)
+    if len(missing) <= FEW:
+        for job in missing:
+            write_frame(job)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    workers = min(_cores(), len(missing))
+    context = multiprocessing.get_context("spawn")
+    with Progress(*columns, console=console(stderr=True)) as progress:
+        task = progress.add_task(what, total=len(missing))
+        pool = ProcessPoolExecutor(workers, context, _single_thread)
+        try:
+            with _interrupts_held_back():
+                frames = [pool.submit(write_frame, job) for job in missing]
+            for done in as_completed(frames):
+                done.result()
+                progress.advance(task)
+        except BrokenProcessPool:
+            raise UserError(
+                f"{what}: a rendering process ended early, for lack of memory or because the calling script has "
+                'no `if __name__ == "__main__":`; put that right and call again, what is written stays.'
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
