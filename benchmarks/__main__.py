@@ -36,7 +36,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     setting = Setting(device, step_batch=1 if device.type == "cpu" else 4)
     if given.quick:
-        setting = replace(setting, size=(512, 256), batch=2, critics_batch=1, scored=(1024, 512))
+        setting = replace(setting, size=(512, 256), batch=2, discriminators_batch=1, scored=(1024, 512))
     whole = not given.quick and not given.parts
     page = given.out or (RESULTS if whole else TRIALS) / f"performance{'' if device.type == 'cpu' else '_cuda'}.md"
 

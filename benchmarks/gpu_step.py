@@ -1,6 +1,6 @@
 """The whole step on a GPU, in every arithmetic and layout: ``python -m benchmarks.gpu_step --device cuda --out FILE``.
 
-DeepLab-v2-R101, 1024 x 512, 4 source and 4 target images, both critics and style transfer, as in PixDA's adaptation.
+DeepLab-v2-R101, 1024 x 512, 4 source and 4 target images, both discriminators, style transfer, as in the adaptation.
 A variant that fails is written down with its error, and the next one is measured.
 """
 
@@ -21,7 +21,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.parts.step import plain_step, product_step
 from benchmarks.setting import Setting
-from pixda.data.domains import Pair
+from pixda.data.domains import StepBatch
 from pixda.phases.adversarial import Adversarial
 
 Step = Callable[[], Any]
@@ -29,7 +29,7 @@ Step = Callable[[], Any]
 
 def _product(
     setting: Setting,
-    pair: Pair,
+    pair: StepBatch,
     precision: Any,
     compiled: str | None = None,
     layout: Any = None,
@@ -143,7 +143,7 @@ def main() -> None:
         given.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
-def _plain(setting: Setting, pair: Pair) -> Step:
+def _plain(setting: Setting, pair: StepBatch) -> Step:
     step = plain_step(setting)
     return lambda: step(pair)
 

@@ -21,12 +21,12 @@ from lightning_fabric import Fabric
 
 from benchmarks.parts.step import InName, Streams
 from pixda.data.classes import ClassSet
-from pixda.data.domains import Batch, Domains, Pair
+from pixda.data.domains import Batch, Domains, StepBatch
 from pixda.machine.devices import hold_memory
 from pixda.models import build_segmenter
 from pixda.phases.adversarial import Adversarial
-from pixda.phases.phase import Workplace
-from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+from pixda.phases.phase import Context
+from pixda.phases.settings import Alignment, DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 from pixda.watch.peak import of_process
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "growth.png"
@@ -49,13 +49,21 @@ def step(side: int, batch: int, classes: int) -> Callable[[], object]:
     images = torch.rand(2, batch, 3, side, side) * 255
     masks = torch.randint(0, classes, (2, batch, side, side))
     labels = [[f"{domain}{number}" for number in range(batch)] for domain in "st"]
-    pair = Pair(*(Batch(*one) for one in zip(images, masks, labels, strict=True)))
+    pair = StepBatch(*(Batch(*one) for one in zip(images, masks, labels, strict=True)))
     phase = Adversarial(
-        "adapt", 10, batch, SegmenterOptimiser(), SegmentationLoss(), CriticOptimiser(), Alignment(), Selection(), 0.01
+        name="adapt",
+        steps=10,
+        batch=batch,
+        optimiser=SegmenterOptimiser(),
+        loss=SegmentationLoss(),
+        discriminator_optimiser=DiscriminatorOptimiser(),
+        alignment=Alignment(),
+        selection=Selection(),
+        style_beta=0.01,
     )
     segmenter = build_segmenter("mobile_deeplab", own)
-    place = Workplace(Fabric(accelerator="cpu", devices=1), Streams(labels[0]), segmenter, None)  # type: ignore[arg-type]
-    phase.prepare(place, None)
+    context = Context(Fabric(accelerator="cpu", devices=1), Streams(labels[0]), segmenter, None)  # type: ignore[arg-type]
+    phase.prepare(context, None)
     return lambda: phase.step(pair)
 
 

@@ -20,7 +20,7 @@ from pixda.comparison.grid import Grid, Row, plan
 from pixda.data.classes import ClassSet
 from pixda.methods import build
 from pixda.models import build_segmenter
-from pixda.models.critics import ImageCritic, PixelCritic
+from pixda.models.discriminators import ImageDiscriminator, PixelDiscriminator
 
 GIB, TERA, HOUR = 2**30, 1e12, 3600
 WIDTH, HEIGHT = 1024, 512
@@ -156,7 +156,9 @@ def main() -> None:
         parser.error(f"{unknown[0]} is no MACHINE.PHASE of {', '.join(m.key for m in MACHINES)}; {', '.join(PHASES)}")
     classes = ClassSet.load("cityscapes-19")
     segmenter = count(lambda: build_segmenter("deeplab_resnet101", classes), 3)
-    pixel, image = (count(lambda c=c: c(len(classes.names)), len(classes.names)) for c in (PixelCritic, ImageCritic))
+    pixel, image = (
+        count(lambda c=c: c(len(classes.names)), len(classes.names)) for c in (PixelDiscriminator, ImageDiscriminator)
+    )
     inputs(segmenter, pixel, image, given.decode)
     times(segmenter, pixel, image, given.decode or DECODE, measured)
     memory(segmenter, pixel, image)
@@ -168,8 +170,8 @@ def inputs(segmenter: Work, pixel: Work, image: Work, decode: float | None) -> N
     rows = []
     for letter, name, work in (
         ("s", "segmenter", segmenter),
-        ("p", "pixel critic", pixel),
-        ("g", "image critic", image),
+        ("p", "pixel discriminator", pixel),
+        ("g", "image discriminator", image),
     ):
         rows += [
             [f"{letter}_f", f"{name}, forward", f"{work.forward / TERA:.3f} TFLOP", "counted"],
@@ -177,10 +179,10 @@ def inputs(segmenter: Work, pixel: Work, image: Work, decode: float | None) -> N
             [f"P_{letter}", f"{name}, parameters", f"{work.parameters / 1e6:.3f} million", "counted"],
         ]
     rows += [
-        ["p_j", "pixel critic as a judge, backward to its input", f"{pixel.judged / TERA:.3f} TFLOP", "counted"],
+        ["p_j", "pixel discriminator as a judge, backward to its input", f"{pixel.judged / TERA:.3f} TFLOP", "counted"],
         ["A", "kept for the segmenter's backward pass, float32", f"{segmenter.kept / GIB:.2f} GiB", "counted"],
         ["A_j", "kept by the judge", f"{pixel.judged_kept / GIB:.2f} GiB", "counted"],
-        ["A_p", "kept for the pixel critic's backward pass", f"{pixel.kept / GIB:.2f} GiB", "counted"],
+        ["A_p", "kept for the pixel discriminator's backward pass", f"{pixel.kept / GIB:.2f} GiB", "counted"],
         ["N", "frames of GTA5", f"{SOURCE}", "published"],
         ["V", "frames that are scored", f"{SCORED}", "published"],
         ["", "GTA5 frame with its mask", f"{SOURCE_BYTES / 1e6:.2f} MB", "measured on 4 genuine frames"],
@@ -209,8 +211,8 @@ def times(segmenter: Work, pixel: Work, image: Work, decode: float, measured: di
     for machine in MACHINES:
         total = 0.0
         for phase in phases(segmenter, pixel, image, machine.gpus):
-            critics = 4 * (pixel.parameters + image.parameters) if phase.name == "adapt" else 0
-            waits = step_seconds(machine, phase, decode, exchanged + critics)
+            discriminators = 4 * (pixel.parameters + image.parameters) if phase.name == "adapt" else 0
+            waits = step_seconds(machine, phase, decode, exchanged + discriminators)
             seconds, limit = max((value, name) for name, value in waits.items())
             known = measured.get(f"{machine.key}.{phase.name}")
             each = [f"{value:.3f}" for value in waits.values()]
@@ -241,12 +243,12 @@ def memory(segmenter: Work, pixel: Work, image: Work) -> None:
     rows = []
     for name, share in (("float32", 1.0), ("bfloat16", 0.5)):
         target = b * (share * (segmenter.kept + pixel.judged_kept) + maps)
-        critic = 2 * b * share * pixel.kept
-        peak = static + max(target, critic)
+        discriminator = 2 * b * share * pixel.kept
+        peak = static + max(target, discriminator)
         fits = ", ".join(machine.name for machine in MACHINES if peak * 1.1 < machine.memory) or "none"
-        rows.append([name, *(f"{value / GIB:.1f}" for value in (static, target, critic, peak)), fits])
+        rows.append([name, *(f"{value / GIB:.1f}" for value in (static, target, discriminator, peak)), fits])
     print("**Memory** of adaptation in GiB\n")
-    table(["precision", "static", "target pass", "critic's pass", "peak", "fits, with 10 % to spare"], rows)
+    table(["precision", "static", "target pass", "discriminator's pass", "peak", "fits, with 10 % to spare"], rows)
 
 
 def disk(segmenter: Work, pixel: Work, image: Work) -> None:

@@ -13,7 +13,7 @@ import torch
 from benchmarks.measuring import timed
 from benchmarks.parts.step import plain_step, product_step
 from benchmarks.setting import Setting
-from pixda.data.domains import Pair
+from pixda.data.domains import StepBatch
 from pixda.machine.devices import hold_memory
 from pixda.watch.peak import of_process
 
@@ -59,7 +59,7 @@ def main() -> None:
         hold_memory()
     pair = setting.pair(setting.step_batch)
     if given.way == "plain":
-        step: Callable[[Pair], object] = plain_step(setting)
+        step: Callable[[StepBatch], object] = plain_step(setting)
     else:
         step = product_step(setting, pair, recompute=given.way.startswith("blocks again")).step
     step(pair)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pixda.data.classes import ClassSet
-from pixda.data.domains import Batch, Pair
+from pixda.data.domains import Batch, StepBatch
 
 CLASSES = 19
 
@@ -20,8 +20,8 @@ class Setting:
     device: torch.device
     size: tuple[int, int] = (1024, 512)
     batch: int = 4
-    critics_batch: int = 2
-    """Of the critics alone: their maps at full resolution fill a small machine's memory."""
+    discriminators_batch: int = 2
+    """Of the discriminators alone: their maps at full resolution fill a small machine's memory."""
     step_batch: int = 1
     """Images of each domain in the whole step: the paper's 4 on a GPU."""
     scored: tuple[int, int] = (2048, 1024)
@@ -78,9 +78,9 @@ class Setting:
         """Logits at a network's stride, float32 ``B x C x h x w``."""
         return (torch.randn(batch, CLASSES, *self.coarse(), generator=self.generator(seed)) * spread).to(self.device)
 
-    def pair(self, batch: int) -> Pair:
+    def pair(self, batch: int) -> StepBatch:
         """A labelled batch of each domain."""
-        return Pair(
+        return StepBatch(
             Batch(self.images(batch, 1), self.labels(batch, 2), [f"s{n}" for n in range(batch)]),
             Batch(self.images(batch, 3), self.labels(batch, 4), [f"t{n}" for n in range(batch)]),
         )

@@ -23,19 +23,19 @@ from pixda.phases.distillation import Distillation
 from pixda.phases.fourier import Fourier
 from pixda.phases.image_adversarial import ImageAdversarial
 from pixda.phases.pairing import Pairing
-from pixda.phases.phase import Workplace
+from pixda.phases.phase import Context
 from pixda.phases.settings import (
     Alignment,
-    CriticOptimiser,
+    DiscriminatorOptimiser,
+    DistillationSettings,
     Heads,
     SegmentationLoss,
     SegmenterOptimiser,
     Selection,
-    Weighting,
+    WeightingSettings,
 )
-from pixda.phases.settings import Distillation as DistillationSettings
 from pixda.phases.supervised import Supervised
-from pixda.phases.weighting import Weighting as WeightingPhase
+from pixda.phases.weighting import Weighting
 from pixda.training.stopping import Stop
 
 SIZE = (64, 48)
@@ -76,7 +76,7 @@ def _child(rank, world, port, function, folder, arguments):
 
 
 class Mute:
-    """A journal that nobody reads."""
+    """A reporter that nobody reads."""
 
     def __getattr__(self, name):
         return lambda *_: None
@@ -84,24 +84,71 @@ class Mute:
 
 SGD = SegmenterOptimiser(lr=1e-2, horizon=100)
 CE = SegmentationLoss(kind="cross_entropy")
-CRITICS = CriticOptimiser(lr=1e-3)
-ON_IMAGES = Heads(weight=0.9, auxiliary_weight=0.6, critics_at="image")
+DISCRIMINATORS = DiscriminatorOptimiser(lr=1e-3)
+ON_IMAGES = Heads(weight=0.9, auxiliary_weight=0.6, discriminators_at="image")
 
 
 def phases():
     """A phase of every kind, with the terms of all of its options."""
     return {
-        "joint": Supervised("joint", "both", 10, BATCH, SGD, SegmentationLoss(), 0.01),
+        "joint": Supervised(
+            name="joint", on="both", steps=10, batch=BATCH, optimiser=SGD, loss=SegmentationLoss(), style_beta=0.01
+        ),
         "adapt": Adversarial(
-            "adapt", 10, BATCH, SGD, CE, CRITICS, Alignment(difficulty_in_graph=True, weight=1.0), Selection(), 0.01
+            name="adapt",
+            steps=10,
+            batch=BATCH,
+            optimiser=SGD,
+            loss=CE,
+            discriminator_optimiser=DISCRIMINATORS,
+            alignment=Alignment(difficulty_in_graph=True, weight=1.0),
+            selection=Selection(),
+            style_beta=0.01,
         ),
-        "distil": Distillation("distil", BATCH, SGD, CE, DistillationSettings(steps=10)),
-        "align": ImageAdversarial("align", 10, BATCH, SGD, CE, CRITICS, ON_IMAGES, "self_information", True),
-        "pair": Pairing("pair", 10, BATCH, SGD, CE, CRITICS, ON_IMAGES, 0.4),
-        "weigh": WeightingPhase(
-            "weigh", 10, BATCH, SGD, Weighting(normalise=True, adversarial=0.7, critics_at="image"), CRITICS
+        "distil": Distillation(
+            name="distil", steps=5, batch=BATCH, optimiser=SGD, loss=CE, distillation=DistillationSettings(steps=10)
         ),
-        "transfer": Fourier("transfer", 10, BATCH, SGD, CE, (0.03, 0.1), 0.5, 2.0, target_labels=True),
+        "align": ImageAdversarial(
+            name="align",
+            steps=10,
+            batch=BATCH,
+            optimiser=SGD,
+            loss=CE,
+            discriminator_optimiser=DISCRIMINATORS,
+            heads=ON_IMAGES,
+            maps="self_information",
+            target_labels=True,
+        ),
+        "pair": Pairing(
+            name="pair",
+            steps=10,
+            batch=BATCH,
+            optimiser=SGD,
+            loss=CE,
+            discriminator_optimiser=DISCRIMINATORS,
+            heads=ON_IMAGES,
+            confidence=0.4,
+        ),
+        "weigh": Weighting(
+            name="weigh",
+            loss=SegmentationLoss(kind="cross_entropy"),
+            steps=10,
+            batch=BATCH,
+            optimiser=SGD,
+            weighting=WeightingSettings(normalise=True, adversarial=0.7, discriminators_at="image"),
+            discriminator_optimiser=DISCRIMINATORS,
+        ),
+        "transfer": Fourier(
+            name="transfer",
+            steps=10,
+            batch=BATCH,
+            optimiser=SGD,
+            loss=CE,
+            bands=(0.03, 0.1),
+            entropy_weight=0.5,
+            eta=2.0,
+            target_labels=True,
+        ),
     }
 
 
@@ -157,8 +204,8 @@ def first_steps(fabric, root, only=None, statistics="synchronised"):
         segmenter = Normed(ClassSet.load("cityscapes-19")).eval()  # as the checks before training leave it
         if world > 1 and statistics == "synchronised":
             synchronise(segmenter, fabric.device)
-        place = Workplace(fabric, domains, segmenter, Mute())
-        phase.prepare(place, None)
+        context = Context(fabric, domains, segmenter, Mute())
+        phase.prepare(context, None)
         pair = next(phase.batches(0, 1))
         pair = pair._replace(
             **{
@@ -177,7 +224,7 @@ def first_steps(fabric, root, only=None, statistics="synchronised"):
 
             trainee._optimiser.optimizer.register_step_pre_hook(keep)
         losses = phase.step(pair)
-        running = {key: value for key, value in place.segmenter.state_dict().items() if "running" in key}
+        running = {key: value for key, value in context.segmenter.state_dict().items() if "running" in key}
         found[name] = {"losses": losses, "gradients": gradients, "running": running}
     return found
 

@@ -91,10 +91,10 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         "pixda": {
             "recipe.adaptation_steps": 12,
             "recipe.distillation.steps": 12,
-            "recipe.alignment.critics_at": "image",
+            "recipe.alignment.discriminators_at": "image",
             # With these the first selection drops just the frames that are all sky, and the second everything.
             "recipe.segmenter.lr": 3e-3,
-            "recipe.critics.lr": 2e-3,
+            "recipe.discriminators.lr": 2e-3,
             "recipe.selection.delta": 0.7,
         },
         "fine_tuning": {"recipe.tuning_steps": 6},
@@ -102,11 +102,11 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         "self_training": {"recipe.labelled_steps": 4, "recipe.teaching_steps": 8, "recipe.teaching.hidden": 0.5},
         "fda": {"recipe.steps": 40, "recipe.rounds": 1, "recipe.bands": "[0.03,0.1]", "recipe.batch": 2},
         "source_only": {"recipe.more_steps": 6},
-        "adaptsegnet": {"recipe.steps": 8, "recipe.heads.critics_at": "image"},
-        "advent": {"recipe.steps": 8, "recipe.heads.critics_at": "image"},
+        "adaptsegnet": {"recipe.steps": 8, "recipe.heads.discriminators_at": "image"},
+        "advent": {"recipe.steps": 8, "recipe.heads.discriminators_at": "image"},
         # A filter that lets the main head learn of some pixels and not of others, after so few steps.
-        "fsda": {"recipe.steps": 8, "recipe.heads.critics_at": "image", "recipe.confidence": 0.3},
-        "naae": {"recipe.steps": 12, "recipe.weighting.critics_at": "image"},
+        "fsda": {"recipe.steps": 8, "recipe.heads.discriminators_at": "image", "recipe.confidence": 0.3},
+        "naae": {"recipe.steps": 12, "recipe.weighting.discriminators_at": "image"},
     }[method]
     return ["train", *(f"--{key}={value}" for key, value in given.items()), *more]
 

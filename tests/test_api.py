@@ -13,7 +13,7 @@ from PIL import Image
 from pixda.api import (
     Alignment,
     Data,
-    Distillation,
+    DistillationSettings,
     Experiment,
     Machine,
     Network,
@@ -49,7 +49,7 @@ def experiment(place):
 @pytest.fixture(scope="module")
 def trained(place, experiment):
     quick = {"crop": (48, 32), "batch": 2, "pretrain_steps": 4, "adaptation_steps": 4}
-    groups = {"alignment": Alignment(critics_at="image"), "distillation": Distillation(steps=2)}
+    groups = {"alignment": Alignment(discriminators_at="image"), "distillation": DistillationSettings(steps=2)}
     return train(experiment, "pixda", str(place / "run"), preset="small", **quick, **groups)
 
 

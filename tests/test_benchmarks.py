@@ -18,7 +18,7 @@ SMALL = Setting(
     torch.device("cpu"),
     size=(96, 64),
     batch=2,
-    critics_batch=1,
+    discriminators_batch=1,
     scored=(192, 128),
     stored=(190, 105),
     network="deeplab_resnet50",

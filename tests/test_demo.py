@@ -9,7 +9,7 @@ from pixda.config import Network
 from pixda.demo import demo_experiment, run_demo, verdict
 from pixda.methods.presets import PRESETS
 from pixda.metrics import Scores
-from pixda.phases.settings import Alignment, Distillation
+from pixda.phases.settings import Alignment, DistillationSettings
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,11 @@ def demo(tmp_path_factory):
     )
     steps = {"pretrain_steps": 4, "more_steps": 6, "tuning_steps": 6, "joint_steps": 6, "adaptation_steps": 4}
     with pytest.MonkeyPatch.context() as patch:
-        phases = {"crop": (64, 48), "distillation": Distillation(2), "alignment": Alignment(critics_at="image")}
+        phases = {
+            "crop": (64, 48),
+            "distillation": DistillationSettings(2),
+            "alignment": Alignment(discriminators_at="image"),
+        }
         patch.setitem(PRESETS, "quick", PRESETS["demo"] | steps | phases)
         yield out, run_demo(out, experiment, "quick"), lambda: run_demo(out, experiment, "quick")
 
@@ -39,7 +43,7 @@ def test_the_report_shows_every_method_and_every_step(demo):
     assert all(name in text for name in ("source only, step-matched", "fine-tuning", "PixDA", "joint"))
     for part in ("result", "classes", "data", "style", "pixels", "selection", "training", "frames", "confusion"):
         assert f'<section id="{part}">' in text
-    assert "the critic: source or target?" in text
+    assert "the discriminator: source or target?" in text
     assert "not at hand" not in text
     for name in ("classes", "frames", "style", "pixel_maps", "selection_gallery", "curves_adapt", "confusion"):
         assert Image.open(page.parent / f"figures/{name}.png").width > 200

@@ -36,7 +36,7 @@ def test_killed_in_a_phase_and_resumed_the_weights_are_bit_equal(unbroken, tmp_p
 
 @pytest.mark.parametrize(("method", "phase"), [("adaptsegnet", "align"), ("fsda", "pair")])
 def test_killed_with_two_heads_and_resumed_the_weights_are_bit_equal(unbroken, tmp_path, method, phase):
-    """The auxiliary head, the critics and FSDA's previous batch are in no model, and must come back all the same."""
+    """The auxiliary head, the discriminators and FSDA's previous batch are in no model, and must come back."""
     root, _ = unbroken
     whole, out = tmp_path / "whole", tmp_path / "broken"
     assert main(words(root, whole, method=method)) == 0

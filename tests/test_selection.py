@@ -19,15 +19,15 @@ def test_thresholds_double_or_grow_by_the_first():
     assert [threshold(0.4, "add", k) for k in (1, 2, 3)] == pytest.approx([0.4, 0.8, 1.2])
 
 
-def test_a_critic_at_chance_passes_all_at_the_first_threshold_and_none_at_the_second():
+def test_a_discriminator_at_chance_passes_all_at_the_first_threshold_and_none_at_the_second():
     chance = score(torch.zeros(3, 1, 4, 4))
-    batches = [(["a", "b", "c"], chance)]
-    assert select(1, Threshold(0.4), iter(batches)).kept == ["a", "b", "c"]
-    assert select(2, Threshold(0.8), iter(batches)).kept == []
+    scores = dict(zip("abc", chance.tolist(), strict=True))
+    assert select(1, Threshold(0.4), scores).kept == ["a", "b", "c"]
+    assert select(2, Threshold(0.8), scores).kept == []
 
 
-def test_what_looks_like_the_target_stays_and_a_short_last_batch_is_judged_too():
-    result = select(1, Threshold(0.4), iter([(["x", "y"], torch.tensor([0.1, 2.0])), (["z"], torch.tensor([0.5]))]))
+def test_what_looks_like_the_target_stays():
+    result = select(1, Threshold(0.4), {"x": 0.1, "y": 2.0, "z": 0.5})
     assert result.kept == ["y", "z"]
     assert set(result.scores) == {"x", "y", "z"}
 
@@ -48,7 +48,7 @@ def test_the_top_is_what_ranking_by_hand_gives(top, count):
     values = torch.randint(0, 4, (count,), generator=generator) / 4  # many ties
     names = [f"n{number}" for number in torch.randperm(count, generator=generator).tolist()]
     scores = dict(zip(names, values.tolist(), strict=True))
-    result = select(3, Top(top), iter([(names, values)]))
+    result = select(3, Top(top), scores)
     assert result.scores == scores
     assert result.kept == literal_top(scores, top)
 

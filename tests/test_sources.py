@@ -46,7 +46,10 @@ def test_the_run_says_what_its_sources_were(finished, root):
     config = yaml.safe_load((finished / "config.yaml").read_text())
     assert [one["root"] for one in config["more_sources"]] == [str(root / "junk")]
     rows = list(csv.DictReader((finished / "logs/adapt.csv").open()))
-    assert all(float(row["judge_folder-1"]) > 0 and float(row["judge_folder-2"]) > 0 for row in rows)
+    assert all(
+        float(row["selection_discriminator_folder-1"]) > 0 and float(row["selection_discriminator_folder-2"]) > 0
+        for row in rows
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +70,8 @@ def test_a_source_that_drops_out_leaves_the_batches_to_the_other(dropping):
     ]
     assert made["steps"]["adapt"] == 5 + 2, "10 + 10 images in fours, two of each; then 10 in fours"
     rows = list(csv.DictReader((dropping[0] / "logs/adapt.csv").open()))
-    assert [row["judge_folder-2"] != "" for row in rows] == [True] * 5 + [False] * 2
-    assert all(float(row["judge_folder-1"]) > 0 and float(row["lr"]) > 0 for row in rows)
+    assert [row["selection_discriminator_folder-2"] != "" for row in rows] == [True] * 5 + [False] * 2
+    assert all(float(row["selection_discriminator_folder-1"]) > 0 and float(row["lr"]) > 0 for row in rows)
     phases = {phase.name: phase for phase in build("pixda", "small").phases()}
     (judges,) = [
         one for one in panels(dropping[0] / "logs", phases) if one.phase == "adapt" and "judge folder-2" in one.curves

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from pixda.__main__ import main
 from pixda.models import Ensemble, build_segmenter
-from pixda.models.critics import PixelCritic
+from pixda.models.discriminators import PixelDiscriminator
 from pixda.models.saved import load_model
 from pixda.report.selections import judgements
 from runs import two_domains, words
@@ -56,20 +56,20 @@ def test_a_run_leaves_all_that_is_needed_to_understand_it(finished):
     made = json.loads((finished / "model.json").read_text())["made"]
     assert (made["method"], made["preset"]) == ("pixda", "small")
     assert made["departures"]["adaptation_steps"] == 12
-    assert made["departures"]["alignment.critics_at"] == "image"
+    assert made["departures"]["alignment.discriminators_at"] == "image"
     assert [(one["kept"], one["of"]) for one in made["selections"]] == [(6, 10), (0, 6)]
     assert made["steps"] == {"pretrain": 20, "adapt": 8, "distil": 12}
     assert yaml.safe_load((finished / "config.yaml").read_text())["recipe"]["batch"] == 2
     assert len(json.loads((finished / "shots.json").read_text())["names"]) == 2, "one shot of each of two cities"
     rows = list(csv.DictReader((finished / "logs/adapt.csv").open()))
-    assert {"source", "target", "adversarial", "aligner", "judge", "lr"} <= set(rows[0])
+    assert {"source", "target", "adversarial", "discriminator", "selection_discriminator", "lr"} <= set(rows[0])
     judged = list(csv.DictReader((finished / "logs/selection_1.csv").open()))
     assert len(judged) == 10
     assert sum(int(row["kept"]) for row in judged) == made["selections"][0]["kept"]
     assert list((finished / "logs/tensorboard").iterdir())
-    critic = PixelCritic(classes=19)
-    critic.load_state_dict(load_file(finished / "critic.safetensors"))
-    assert critic.layers[0].weight.abs().sum() > 0
+    discriminator = PixelDiscriminator(classes=19)
+    discriminator.load_state_dict(load_file(finished / "discriminator.safetensors"))
+    assert discriminator.layers[0].weight.abs().sum() > 0
 
 
 def test_an_naae_style_run_on_fcn8s_says_what_it_did(root, tmp_path):
@@ -213,7 +213,7 @@ def test_a_selection_of_the_top_says_so_everywhere(root, tmp_path, capsys, top, 
     ("option", "said"),
     [
         ("--recipe.crop=[80,32]", "80 x 32 does not fit"),
-        ("--recipe.alignment.critics_at=logits", "would get 12 x 8"),
+        ("--recipe.alignment.discriminators_at=logits", "would get 12 x 8"),
         ("--recipe.batch=50", "no full batch of 50"),
         ("--target.shots=4", "city 'north' has 3 frames"),
         ("--classes=camvid-11.yml", "camvid-11.yml"),

@@ -75,10 +75,10 @@ def test_unlabelled_images_stand_beside_the_shots_as_before(root, finished, tmp_
     assert {"adversarial", "unlabelled_adversarial"} <= set(rows[0])
 
 
-def test_without_labels_and_without_a_critic_it_is_refused(root, tmp_path, capsys):
-    assert main(words(root, tmp_path / "run", BLIND, "--recipe.alignment.critic=none")) == 1
+def test_without_labels_and_without_a_discriminator_it_is_refused(root, tmp_path, capsys):
+    assert main(words(root, tmp_path / "run", BLIND, "--recipe.alignment.discriminator=none")) == 1
     message = capsys.readouterr().err
-    assert "--recipe.alignment.critic" in message
+    assert "--recipe.alignment.discriminator" in message
     assert len(message.strip().splitlines()) == 1
 
 

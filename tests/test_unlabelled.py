@@ -31,7 +31,7 @@ def test_the_images_take_part_and_the_run_says_so(finished):
 
 
 def test_only_adaptation_sees_them(root, finished, tmp_path):
-    """With lambda = 0 and no selection they reach nothing but the critics: the model is the one without them."""
+    """With lambda = 0 and no selection they reach nothing but the discriminators: the model is the one without them."""
     still = ["--recipe.alignment.weight=0", "--recipe.selection.enabled=false"]
     assert main(words(root, tmp_path / "with", *still, *unlabelled(root))) == 0
     assert main(words(root, tmp_path / "without", *still)) == 0
@@ -74,13 +74,13 @@ def test_a_run_cannot_go_on_without_them(root, finished, capsys):
         ("fine_tuning", []),
         ("source_only", []),
         ("fsda", []),
-        ("pixda", ["--recipe.alignment.critic=none"]),
+        ("pixda", ["--recipe.alignment.discriminator=none"]),
     ],
 )
 def test_a_method_that_learns_nothing_from_them_is_refused(root, tmp_path, capsys, method, more):
     assert main(words(root, tmp_path / "run", *more, *unlabelled(root), method=method)) == 1
     message = capsys.readouterr().err
-    assert "pixda with its critic only" in message
+    assert "pixda with its discriminator only" in message
     assert len(message.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 

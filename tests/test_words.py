@@ -6,7 +6,7 @@ from pixda.__main__ import main
 from pixda.errors import UserError
 from pixda.options import BASICS, read_training, train_parser
 from pixda.shipped import find_config, names, with_config
-from pixda.words import as_size, leading, with_sizes
+from pixda.words import as_size, leading, normalised_words
 
 
 @pytest.mark.parametrize("text", ["480x360", "480X360", "480×360", "480,360", "480 360", "[480,360]", "(480, 360)"])
@@ -27,7 +27,7 @@ def test_a_size_in_any_form(text, tmp_path):
 
 
 def test_what_is_no_size_is_left_alone():
-    assert with_sizes(["--size", "large", "--recipe.crop=null", "--name", "480x360"]) == [
+    assert normalised_words(["--size", "large", "--recipe.crop=null", "--name", "480x360"]) == [
         *("--size", "large", "--recipe.crop", "null", "--name", "480x360")
     ]
     assert as_size("480") is None
@@ -84,3 +84,14 @@ def test_the_short_help_has_the_basics_and_says_how_to_see_all(capsys):
 def test_what_was_meant_is_proposed(words, meant, capsys):
     assert main(words) == 1
     assert f"Did you mean {meant}" in capsys.readouterr().err
+
+
+def test_the_old_names_of_options_are_understood(tmp_path):
+    """Configs and runs from before the discriminators were called so."""
+    old = tmp_path / "old.yaml"
+    old.write_text("method: pixda\nrecipe:\n  critics: {lr: 0.003}\n  alignment: {critic: image, critics_at: logits}\n")
+    words = ["--config", str(old), "--recipe.critics.beta1=0.5"]
+    words += [f"--{side}.{key}=streets" for side in ("source", "target") for key in ("dataset", "root")]
+    recipe = read_training(words).recipe
+    assert (recipe.discriminators.lr, recipe.discriminators.beta1) == (0.003, 0.5)
+    assert (recipe.alignment.discriminator, recipe.alignment.discriminators_at) == ("image", "logits")

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from pixda.data.classes import ClassSet
 from pixda.models import build_segmenter
-from pixda.models.saved import save_critic, save_model
+from pixda.models.saved import save_discriminator, save_model
 from pixda.training.checkpoint import save_checkpoint
 from pixda.writing import whole
 from runs import account
@@ -29,9 +29,9 @@ def permissions(path):
 def test_the_umask_says_who_may_read_a_run(tmp_path, umask):
     segmenter = build_segmenter("tiny", ClassSet.load("camvid-11"))
     save_model(tmp_path, segmenter, account())
-    save_critic(tmp_path, segmenter)
+    save_discriminator(tmp_path, segmenter)
     save_checkpoint(tmp_path / "checkpoint.pt", {"a": torch.zeros(1)})
-    names = {"model.safetensors", "model.json", "critic.safetensors", "checkpoint.pt"}
+    names = {"model.safetensors", "model.json", "discriminator.safetensors", "checkpoint.pt"}
     assert {path.name for path in tmp_path.iterdir()} == names
     assert {permissions(tmp_path / name) for name in names} == {0o666 & ~umask}
 

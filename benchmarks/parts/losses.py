@@ -9,8 +9,8 @@ from benchmarks.plain.networks import raised
 from benchmarks.setting import CLASSES, Setting
 from pixda.losses.adversarial import pixadv_loss, rarity
 from pixda.losses.distillation import distillation_loss
-from pixda.losses.likelihood import surprise_and_map
-from pixda.losses.segmentation import focal, focused
+from pixda.losses.likelihood import pixel_nll_and_softmax
+from pixda.losses.segmentation import focal, focal_from_nll
 from pixda.models.upsampling import upsample
 
 GAMMA, WEIGHT, TEMPERATURE = 2.0, 0.1, 0.5
@@ -70,7 +70,7 @@ def _both(logits, of_plain, of_product) -> Forms:  # type: ignore[no-untyped-def
 
 
 def _target_head(setting: Setting) -> Forms:
-    """From logits to focal loss, S, B and the critic's maps, and back; the critic itself is a gradient given."""
+    """From logits to focal loss, S, B and the discriminator's maps, and back; the discriminator is a gradient given."""
     coarse = setting.logits(setting.batch, 5).requires_grad_()
     labels, alpha = setting.labels(setting.batch, 6), _alpha(setting)
     judged = torch.randn(setting.batch, 1, *setting.shape, generator=setting.generator(7)).to(setting.device)
@@ -84,9 +84,9 @@ def _target_head(setting: Setting) -> Forms:
         return on_target + WEIGHT * adversarial, maps
 
     def of_product(z: Tensor) -> tuple[Tensor, Tensor]:
-        surprises, maps = surprise_and_map(upsample(z, setting.shape), labels)
-        on_target = focused(surprises, labels, GAMMA, alpha.to(z))
-        weights = surprises.detach() * rarity(labels)
+        nll, maps = pixel_nll_and_softmax(upsample(z, setting.shape), labels)
+        on_target = focal_from_nll(nll, labels, GAMMA, alpha.to(z))
+        weights = nll.detach() * rarity(labels)
         return on_target + WEIGHT * pixadv_loss(judged.to(z), weights), maps
 
     def forward_backward(form, z: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]

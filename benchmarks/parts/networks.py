@@ -12,7 +12,7 @@ from benchmarks.plain.networks import PlainDeepLab
 from benchmarks.setting import CLASSES, Setting
 from pixda.evaluation import predict, resized
 from pixda.metrics import ConfusionMatrix
-from pixda.models import ImageCritic, build_segmenter
+from pixda.models import ImageDiscriminator, build_segmenter
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample
 from pixda.selection import score
@@ -55,7 +55,7 @@ def _deeplab(setting: Setting) -> Forms:
 
 def _selection(setting: Setting) -> Forms:
     source, target, network = setting.images(1, 1), setting.images(1, 2), segmenter(setting).eval()
-    judge = ImageCritic(CLASSES).to(setting.device, memory_format=torch.channels_last)
+    judge = ImageDiscriminator(CLASSES).to(setting.device, memory_format=torch.channels_last)
 
     @torch.no_grad()
     def bare() -> Tensor:

@@ -9,13 +9,13 @@ from benchmarks.parts.networks import Precision, fabric, plain_network, segmente
 from benchmarks.plain.networks import in_plain_form
 from benchmarks.plain.step import PlainStep
 from benchmarks.setting import CLASSES, Setting
-from pixda.data.domains import Pair
+from pixda.data.domains import StepBatch
 from pixda.data.frames import Frame, Frames
 from pixda.data.sources import Sources
-from pixda.models.critics import ImageCritic, PixelCritic
+from pixda.models.discriminators import ImageDiscriminator, PixelDiscriminator
 from pixda.phases.adversarial import Adversarial
-from pixda.phases.phase import Workplace
-from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+from pixda.phases.phase import Context
+from pixda.phases.settings import Alignment, DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 
 
 class InName:
@@ -41,12 +41,24 @@ class Streams:
 
 
 def product_step(
-    setting: Setting, pair: Pair, precision: Precision = "32-true", recompute: bool = False, keep_norms: bool = True
+    setting: Setting,
+    pair: StepBatch,
+    precision: Precision = "32-true",
+    recompute: bool = False,
+    keep_norms: bool = True,
 ) -> Adversarial:
     """The phase of the product, ready for :meth:`step`."""
     batch = setting.step_batch
     phase = Adversarial(
-        "adapt", 100, batch, SegmenterOptimiser(), SegmentationLoss(), CriticOptimiser(), Alignment(), Selection(), 0.01
+        name="adapt",
+        steps=100,
+        batch=batch,
+        optimiser=SegmenterOptimiser(),
+        loss=SegmentationLoss(),
+        discriminator_optimiser=DiscriminatorOptimiser(),
+        alignment=Alignment(),
+        selection=Selection(),
+        style_beta=0.01,
     )
     streams = Streams(pair.labelled_source().names)
     network = segmenter(setting).train()
@@ -54,25 +66,25 @@ def product_step(
         network.keep_norms()
     if recompute:
         network.recompute_blocks()
-    place = Workplace(fabric(setting, precision), streams, network, None)  # type: ignore[arg-type]
-    torch.manual_seed(1)  # the critics' first weights, as in the plain form
-    phase.prepare(place, None)
+    context = Context(fabric(setting, precision), streams, network, None)  # type: ignore[arg-type]
+    torch.manual_seed(1)  # the discriminators' first weights, as in the plain form
+    phase.prepare(context, None)
     return phase
 
 
 def plain_step(setting: Setting) -> PlainStep:
     """The same weights in the plain form."""
     torch.manual_seed(1)
-    aligner, judge = in_plain_form(PixelCritic(CLASSES)), ImageCritic(CLASSES)
+    discriminator, judge = in_plain_form(PixelDiscriminator(CLASSES)), ImageDiscriminator(CLASSES)
     alpha = torch.full((CLASSES,), 0.25, device=setting.device)
-    return PlainStep(plain_network(setting).train(), aligner.to(setting.device), judge.to(setting.device), alpha)
+    return PlainStep(plain_network(setting).train(), discriminator.to(setting.device), judge.to(setting.device), alpha)
 
 
 def _step(setting: Setting, precision: Precision = "32-true", recompute: bool = False) -> Forms:
     pair = setting.pair(setting.step_batch)
     slow, fast = plain_step(setting), product_step(setting, pair, precision, recompute)
 
-    def own() -> Pair:
+    def own() -> StepBatch:
         """A step of the product overwrites its source images."""
         source = pair.labelled_source()
         return pair._replace(source=source._replace(images=source.images.clone()))

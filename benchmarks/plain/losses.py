@@ -37,8 +37,8 @@ def pixadv(judged: Tensor, logits: Tensor, labels: Tensor, in_graph: bool = Fals
     return (s * rarity(labels) * fooled).mean()
 
 
-def critic_half(judged: Tensor, is_target: float) -> Tensor:
-    """Half of a critic's loss: binary cross entropy to one domain's label."""
+def discriminator_half(judged: Tensor, is_target: float) -> Tensor:
+    """Half of a discriminator's loss: binary cross entropy to one domain's label."""
     return F.binary_cross_entropy_with_logits(judged, torch.full_like(judged, is_target)) / 2
 
 

@@ -5,8 +5,8 @@ import copy
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixda.models.critics import PixelCritic
 from pixda.models.deeplab import DeepLabV2, DilatedSum
+from pixda.models.discriminators import PixelDiscriminator
 from pixda.models.resnet import Bottleneck
 
 
@@ -31,14 +31,14 @@ class PlainDeepLab(nn.Module):
         return raised(second, images), raised(self.segmenter.head(x), images)
 
 
-def in_plain_form(critic: PixelCritic) -> PixelCritic:
-    """A copy of the pixel critic with a convolution for its last layer."""
-    critic = copy.deepcopy(critic)
-    last = critic.layers[-1]
+def in_plain_form(discriminator: PixelDiscriminator) -> PixelDiscriminator:
+    """A copy of the pixel discriminator with a convolution for its last layer."""
+    discriminator = copy.deepcopy(discriminator)
+    last = discriminator.layers[-1]
     plain = nn.utils.skip_init(nn.Conv2d, last.in_features, last.out_features, 1)  # draws no weights
     plain.load_state_dict({"weight": last.weight[:, :, None, None], "bias": last.bias})
-    critic.layers[-1] = plain
-    return critic
+    discriminator.layers[-1] = plain
+    return discriminator
 
 
 def bottleneck(block: Bottleneck, x: Tensor) -> Tensor:

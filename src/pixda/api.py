@@ -40,8 +40,8 @@ from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.phases.settings import (
     Alignment,
-    CriticOptimiser,
-    Distillation,
+    DiscriminatorOptimiser,
+    DistillationSettings,
     SegmentationLoss,
     SegmenterOptimiser,
     Selection,
@@ -54,9 +54,9 @@ from pixda.training.experiment import run
 __all__ = [
     "Alignment",
     "ClassSet",
-    "CriticOptimiser",
     "Data",
-    "Distillation",
+    "DiscriminatorOptimiser",
+    "DistillationSettings",
     "Experiment",
     "Frame",
     "Machine",
@@ -108,7 +108,7 @@ def train(
             caffe (BGR, mean).
         new_layers: beginnings of the names of its layers that learn as new ones do, ten times faster.
         changes: settings that shall differ from the preset's, such as ``pretrain_steps=100``; a group is given as a
-            whole, such as ``distillation=Distillation(steps=20)``.
+            whole, such as ``distillation=DistillationSettings(steps=20)``.
 
     Returns:
         ``out``: for :func:`load`, :func:`read_scores`, and ``Experiment.start_from`` of further runs.

@@ -17,7 +17,7 @@ from pixda.methods import METHODS, build
 from pixda.methods.method import Method
 from pixda.methods.presets import PRESETS
 from pixda.reading import check_yaml, read_yaml
-from pixda.words import did_you_mean, with_sizes, with_sizes_in
+from pixda.words import did_you_mean, normalised_values, normalised_words
 
 # Configs could name classes (class_path), which jsonargparse would import and call: whoever wrote the file would run
 # code here. Nothing of PixDA is chosen so, and nothing may be but the plain groups of values that lists are made of.
@@ -33,7 +33,7 @@ _load_yaml = get_loader("yaml")
 
 def _load_checked(text: str) -> Any:
     check_yaml(text)
-    return with_sizes_in(_load_yaml(text))
+    return normalised_values(_load_yaml(text))
 
 
 set_loader("yaml", _load_checked, (YAMLError,))
@@ -96,9 +96,9 @@ def parse(parser: ArgumentParser, given: Sequence[str] | Mapping[str, Any]) -> N
     """Words, or values as a config file holds them, as objects; a mistake is a :class:`UserError` of one line."""
     try:
         if isinstance(given, Mapping):
-            found: Namespace = parser.instantiate(parser.parse_object(with_sizes_in(dict(given))))
+            found: Namespace = parser.instantiate(parser.parse_object(normalised_values(dict(given))))
         else:
-            words = with_sizes(given)
+            words = normalised_words(given)
             if "all" in words and words[words.index("all") - 1] in ("-h", "--help"):
                 parser.basics = ()  # type: ignore[attr-defined]
             found = parser.instantiate(parser.parse_args(words))

@@ -1,4 +1,4 @@
-"""Sample selection: the source images that still look like the target to the image critic stay.
+"""Sample selection: the source images that still look like the target to the image discriminator stay.
 
 Tavera et al., WACV 2022, section 3.3, eq. 8. The paper writes "kept if D_g(x) < delta" and raises delta, which
 would keep ever more. Read as the loss of eq. 7 on that image, kept when it *exceeds* delta, it keeps ever fewer,
@@ -8,7 +8,7 @@ The paper names a selection of the top K beside its threshold and does not descr
 reconstruction.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -62,7 +62,7 @@ class Selected:
     Attributes:
         epoch: the epoch that begins with what was kept (1 after the first pass over the source).
         rule: what was applied.
-        scores: name -> mean of -log P(source) over the patches; >= 0, 0.693 for a critic at chance.
+        scores: name -> mean of -log P(source) over the patches; >= 0, 0.693 for a discriminator at chance.
         kept: the names that stay, in the order given.
         source: which of several sources was judged; None where there is one.
     """
@@ -84,18 +84,13 @@ def threshold(first: float, growth: Literal["double", "add"], epoch: int) -> flo
     return first * 2 ** (epoch - 1) if growth == "double" else first * epoch
 
 
-def select(
-    epoch: int, rule: Rule, scored: Iterator[tuple[Sequence[str], Tensor]], source: str | None = None
-) -> Selected:
-    """Score every image and keep those that the rule lets stay.
+def select(epoch: int, rule: Rule, scores: dict[str, float], source: str | None = None) -> Selected:
+    """Keep the images that the rule lets stay.
 
     Args:
         epoch: the epoch that will begin with the kept images.
         rule: which scores stay.
-        scored: batches of names and their scores ``B``; every image once, the last short batch too.
+        scores: name -> score of every image.
         source: which of several sources they are of.
     """
-    scores: dict[str, float] = {}
-    for names, values in scored:
-        scores.update(zip(names, values.tolist(), strict=True))
     return Selected(epoch, rule, scores, rule.keep(scores), source)

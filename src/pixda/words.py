@@ -11,21 +11,34 @@ _SIZES = ("size", "crop", "window")
 _SIZE = re.compile(r"\s*[\[(]?\s*(\d+)\s*(?:[x×*,;/]|\s)\s*(\d+)\s*[\])]?\s*", re.IGNORECASE)
 
 
+_NEW_NAMES = {"critics": "discriminators", "critic": "discriminator", "critics_at": "discriminators_at"}
+"""Old names of options, which configs and runs from before they were renamed have."""
+
+
+def new_name(option: str) -> str:
+    """``recipe.critics.lr`` as it is called now: ``recipe.discriminators.lr``."""
+    return ".".join(_NEW_NAMES.get(part, part) for part in option.split("."))
+
+
 def as_size(text: str) -> list[int] | None:
     """``480x360``, ``480,360``, ``480 360``, ``480×360`` or ``[480,360]`` as [width, height]; None for another text."""
     match = _SIZE.fullmatch(text)
     return [int(match[1]), int(match[2])] if match else None
 
 
-def with_sizes(words: Sequence[str]) -> list[str]:
-    """The words with every size in the form that parsers take; two words of numbers become one."""
+def normalised_words(words: Sequence[str]) -> list[str]:
+    """The words with options by their present names and every size as parsers take it; two numbers become one word."""
     made: list[str] = []
     rest = list(words)
     while rest:
         word = rest.pop(0)
         option, equals, value = word.partition("=")
-        if not word.startswith("--") or option.rpartition(".")[2].lstrip("-") not in _SIZES:
+        if not option.startswith("--"):
             made.append(word)
+            continue
+        option = f"--{new_name(option[2:])}"
+        if option.rpartition(".")[2].lstrip("-") not in _SIZES:
+            made.append(option + equals + value)
             continue
         if not equals:
             count = 2 if len(rest) > 1 and rest[0].isdigit() and rest[1].isdigit() else 1
@@ -35,16 +48,16 @@ def with_sizes(words: Sequence[str]) -> list[str]:
     return made
 
 
-def with_sizes_in(values: Any) -> Any:
-    """The values of a YAML file, its sizes as lists: ``size: 480x360``."""
+def normalised_values(values: Any) -> Any:
+    """The values of a YAML file, options by their present names, sizes (``size: 480x360``) as lists."""
     if isinstance(values, list):
-        return [with_sizes_in(one) for one in values]
+        return [normalised_values(one) for one in values]
     if not isinstance(values, dict):
         return values
     made = {}
     for key, value in values.items():
         size = as_size(value) if key in _SIZES and isinstance(value, str) else None
-        made[key] = size or with_sizes_in(value)
+        made[new_name(key) if isinstance(key, str) else key] = size or normalised_values(value)
     return made
 
 

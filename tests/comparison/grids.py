@@ -27,7 +27,7 @@ def small_grid(root: Path, **changes: Any) -> dict[str, Any]:
             "joint": {"method": "joint"},
             "PixDA": {
                 "method": "pixda",
-                "recipe": {"distillation": {"steps": 2}, "alignment": {"critics_at": "image"}},
+                "recipe": {"distillation": {"steps": 2}, "alignment": {"discriminators_at": "image"}},
             },
         },
         "shots": [1],

@@ -83,7 +83,7 @@ def grid(tmp_path_factory):
     folder = tmp_path_factory.mktemp("domains")
     small = small_grid(two_domains(folder), seeds=[0])
     small["recipe"] |= {"joint_steps": 300}
-    small["rows"] |= {"maps too small": {"method": "pixda", "recipe": {"alignment": {"critics_at": "logits"}}}}
+    small["rows"] |= {"maps too small": {"method": "pixda", "recipe": {"alignment": {"discriminators_at": "logits"}}}}
     return write_grid(folder / "grid.yaml", small)
 
 

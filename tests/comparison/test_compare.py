@@ -25,7 +25,7 @@ def finished(root, tmp_path_factory):
     """A grid run to its end, a row of which cannot work."""
     folder = tmp_path_factory.mktemp("comparison")
     rows = small_grid(root)["rows"] | {
-        "maps too small": {"method": "pixda", "recipe": {"alignment": {"critics_at": "logits"}}}
+        "maps too small": {"method": "pixda", "recipe": {"alignment": {"discriminators_at": "logits"}}}
     }
     grid = write_grid(folder / "grid.yaml", small_grid(root, rows=rows, seeds=[0]))
     assert main(["compare", str(grid), f"--out={folder / 'out'}", "--at_once=2"]) == 0

@@ -36,7 +36,7 @@ def test_one_field_changes_and_the_others_of_its_group_stay(grid):
 def test_fields_of_rows_and_splits(grid):
     new = given(grid, "--rows.PixDA.recipe.distillation.steps=7", "--splits.far.source.root=/far")
     assert new.rows["PixDA"].method == "pixda"
-    assert new.rows["PixDA"].recipe == {"distillation": {"steps": 7}, "alignment": {"critics_at": "image"}}
+    assert new.rows["PixDA"].recipe == {"distillation": {"steps": 7}, "alignment": {"discriminators_at": "image"}}
     assert new.splits == {"far": {"source": {"root": "/far"}}}
 
 

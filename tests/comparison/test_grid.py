@@ -34,7 +34,7 @@ def test_a_cell_is_what_its_config_would_be(grid):
     assert (training.experiment.seed, training.experiment.target.shots) == (7, 2)
     assert training.recipe.distillation.steps == 2, "the row's own setting"
     assert training.recipe.adaptation_steps == 4, "the grid's"
-    assert training.recipe.critics.lr == 4e-4, "the preset's"
+    assert training.recipe.discriminators.lr == 4e-4, "the preset's"
 
 
 def test_splits_change_the_data_and_nothing_else(grid):

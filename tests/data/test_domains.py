@@ -44,7 +44,7 @@ def test_a_pass_over_the_source_draws_every_image_once_but_for_the_short_last_ba
 
 def test_batches_are_as_the_networks_and_losses_want_them(datasets):
     domains = streams(datasets, crop=(32, 16))
-    pair = next(iter(domains.pairs(domains.source_names, 4, "p", 0, 0)))
+    pair = next(iter(domains.source_and_target(domains.source_names, 4, "p", 0, 0)))
     assert pair.source.images.shape == (4, 3, 16, 32)
     assert pair.source.images.dtype == torch.float32
     assert pair.source.masks.shape == (4, 16, 32)
@@ -71,8 +71,8 @@ def test_the_order_depends_on_seed_phase_and_epoch_alone(datasets):
 def test_a_resumed_epoch_is_the_rest_of_the_unbroken_one_to_the_last_crop(datasets, workers):
     whole = streams(datasets, crop=(32, 16), flip=True)
     late = streams(datasets, crop=(32, 16), flip=True, workers=workers)
-    unbroken = list(whole.pairs(whole.source_names, 2, "p", 3, 0))[2:]
-    resumed = list(late.pairs(late.source_names, 2, "p", 3, 2))
+    unbroken = list(whole.source_and_target(whole.source_names, 2, "p", 3, 0))[2:]
+    resumed = list(late.source_and_target(late.source_names, 2, "p", 3, 2))
     assert len(unbroken) == len(resumed) == 3
     for one, two in zip(unbroken, resumed, strict=True):
         assert one.source.names == two.source.names
@@ -87,7 +87,7 @@ def test_the_parts_of_all_processes_are_the_batch_of_one(datasets, unlabelled, w
 
     def batches(**part):
         domains = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled, **part)
-        yield from domains.pairs(domains.source_names, 4, "p", 0, skip)
+        yield from domains.source_and_target(domains.source_names, 4, "p", 0, skip)
         yield from domains.concatenated(4, "p", 0, skip)
         yield from domains.target_only(3, 4, "p", 0, skip)
 
@@ -125,13 +125,13 @@ def test_whole_images_are_divided_over_the_processes(datasets, unlabelled):
 
 def test_without_unlabelled_images_a_pair_has_none(datasets):
     domains = streams(datasets)
-    assert [pair.unlabelled for pair in domains.pairs(domains.source_names, 4, "p", 0, 0)] == [None, None]
+    assert [pair.unlabelled for pair in domains.source_and_target(domains.source_names, 4, "p", 0, 0)] == [None, None]
 
 
 def test_unlabelled_images_come_third_and_leave_the_other_streams_as_they_were(datasets, unlabelled):
     without, domains = streams(datasets), streams(datasets, unlabelled=unlabelled)
-    before = list(without.pairs(without.source_names, 2, "p", 0, 0))
-    pairs = list(domains.pairs(domains.source_names, 2, "p", 0, 0))
+    before = list(without.source_and_target(without.source_names, 2, "p", 0, 0))
+    pairs = list(domains.source_and_target(domains.source_names, 2, "p", 0, 0))
     for side in ("source", "target"):
         assert names(pairs, side) == names(before, side)
     assert sorted(Counter(names(pairs, "unlabelled")).values()) == [1] * 4 + [2] * 3, "10 draws from 7 images"
@@ -144,7 +144,7 @@ def test_unlabelled_images_come_third_and_leave_the_other_streams_as_they_were(d
 def test_the_order_of_unlabelled_images_depends_on_seed_phase_and_epoch_alone(datasets, unlabelled):
     def order(phase="p", epoch=0, seed=0):
         domains = Domains(*datasets, seed, torch.device("cpu"), unlabelled=unlabelled)
-        return names(domains.pairs(domains.source_names, 2, phase, epoch, 0), "unlabelled")
+        return names(domains.source_and_target(domains.source_names, 2, phase, epoch, 0), "unlabelled")
 
     assert order() == order()
     others = [order(epoch=1), order(phase="q"), order(seed=1)]
@@ -155,8 +155,8 @@ def test_the_order_of_unlabelled_images_depends_on_seed_phase_and_epoch_alone(da
 def test_a_resumed_epoch_has_the_unlabelled_crops_of_the_unbroken_one(datasets, unlabelled, workers):
     whole = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled)
     late = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled, workers=workers)
-    unbroken = list(whole.pairs(whole.source_names, 2, "p", 3, 0))[2:]
-    resumed = list(late.pairs(late.source_names, 2, "p", 3, 2))
+    unbroken = list(whole.source_and_target(whole.source_names, 2, "p", 3, 0))[2:]
+    resumed = list(late.source_and_target(late.source_names, 2, "p", 3, 2))
     for one, two in zip(unbroken, resumed, strict=True):
         assert one.unlabelled.names == two.unlabelled.names
         assert torch.equal(one.unlabelled.images, two.unlabelled.images)
@@ -167,7 +167,7 @@ def test_unlabelled_images_are_not_kept_in_memory(datasets, unlabelled):
     domains = streams(datasets, unlabelled=unlabelled)
 
     def read():
-        batches = [pair.unlabelled for pair in domains.pairs(domains.source_names, 2, "p", 0, 0)]
+        batches = [pair.unlabelled for pair in domains.source_and_target(domains.source_names, 2, "p", 0, 0)]
         return {name: image for batch in batches for name, image in zip(batch.names, batch.images, strict=True)}
 
     first = read()
@@ -214,14 +214,14 @@ def test_given_masks_follow_their_images_through_crop_and_flip(datasets, unlabel
     given = streams(
         (datasets[0], remade(datasets[1])), unlabelled=remade(unlabelled), crop=(32, 16), flip=True, workers=workers
     )
-    pairs = list(given.pairs(given.source_names, 2, "p", 0, 0))
+    pairs = list(given.source_and_target(given.source_names, 2, "p", 0, 0))
     for side in ("target", "unlabelled"):
         for pair in pairs:
             batch = getattr(pair, side)
             assert batch.masks.shape == (2, 16, 32)
             assert torch.equal(batch.masks, batch.images[:, 0].long() // 13)
     before = streams(datasets, unlabelled=unlabelled, crop=(32, 16), flip=True)
-    for old, new in zip(before.pairs(before.source_names, 2, "p", 0, 0), pairs, strict=True):
+    for old, new in zip(before.source_and_target(before.source_names, 2, "p", 0, 0), pairs, strict=True):
         assert torch.equal(old.target.images, new.target.images), "other masks, the same images"
         assert torch.equal(old.source.masks, new.source.masks)
 
@@ -237,8 +237,8 @@ def test_target_images_are_shown_once_whole_and_in_order(datasets, unlabelled):
 
 def test_fewer_images_than_a_batch_give_no_pair(datasets):
     domains = streams(datasets)
-    assert list(domains.pairs(domains.source_names[:3], 4, "p", 0, 0)) == []
-    assert list(domains.pairs([], 4, "p", 0, 0)) == []
+    assert list(domains.source_and_target(domains.source_names[:3], 4, "p", 0, 0)) == []
+    assert list(domains.source_and_target([], 4, "p", 0, 0)) == []
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -250,5 +250,5 @@ def test_a_file_that_turns_unreadable_is_named_and_not_taken_for_the_end_of_an_e
     (tmp_path / "images/2.png").write_bytes(b"gone")
     domains = Domains(source, datasets[1], 0, torch.device("cpu"), workers=workers)
     with pytest.raises(UserError, match=r"images/2\.png") as error:
-        list(domains.pairs(domains.source_names, 2, "p", 0, 0))
+        list(domains.source_and_target(domains.source_names, 2, "p", 0, 0))
     assert "\n" not in str(error.value)

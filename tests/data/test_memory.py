@@ -71,7 +71,7 @@ def test_ten_thousand_frames_are_ready_at_once_the_second_time(tmp_path, citysca
         check(source, tmp_path / "known", progress=False, samples=cache)
         source.stored = cache.stored()
         domains = Domains(source, source.subset(["00001"]), 0, torch.device("cpu"))
-        next(domains.pairs(domains.source_names, 4, "p", 0, 0))
+        next(domains.source_and_target(domains.source_names, 4, "p", 0, 0))
         return time.process_time() - since
 
     first, second = begin(), begin()

@@ -40,7 +40,7 @@ def streams(opened):
 
 
 def drawn(domains, names, batch, epoch=0, skip=0):
-    return [pair.source.names for pair in domains.pairs(names, batch, "p", epoch, skip)]
+    return [pair.source.names for pair in domains.source_and_target(names, batch, "p", epoch, skip)]
 
 
 def literal_shares(sizes, batch):
@@ -122,8 +122,8 @@ def test_the_first_of_several_draws_as_it_does_alone(streams):
 def test_a_resumed_epoch_is_the_rest_of_the_unbroken_one(streams, workers):
     whole = streams("large", "small", crop=(32, 16), flip=True)
     late = streams("large", "small", crop=(32, 16), flip=True, workers=workers)
-    unbroken = list(whole.pairs(whole.source_names, 2, "p", 3, 0))[4:]
-    resumed = list(late.pairs(late.source_names, 2, "p", 3, 4))
+    unbroken = list(whole.source_and_target(whole.source_names, 2, "p", 3, 0))[4:]
+    resumed = list(late.source_and_target(late.source_names, 2, "p", 3, 4))
     assert len(unbroken) == len(resumed) > 0
     for one, two in zip(unbroken, resumed, strict=True):
         assert one.source.names == two.source.names

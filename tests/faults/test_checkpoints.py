@@ -96,15 +96,15 @@ def test_one_that_would_run_code(copied, tmp_path):
         def __reduce__(self):
             return (open, (str(tmp_path / "owned"), "w"))
 
-    torch.save({"format": 1, "config": Evil()}, checkpoint)
+    torch.save({"format": 2, "config": Evil()}, checkpoint)
     assert "cannot be read" in refused()
     assert not (tmp_path / "owned").exists()
 
 
 def test_one_of_another_version(copied):
     checkpoint, refused = copied
-    changed(checkpoint, lambda state: state.update(format=2, version="9.9"))
-    assert f"(9.9, format 2; this is {pixda.__version__}, format 1)" in refused()
+    changed(checkpoint, lambda state: state.update(format=3, version="9.9"))
+    assert f"(9.9, format 3; this is {pixda.__version__}, format 2)" in refused()
 
 
 def test_one_of_another_configuration(copied):

@@ -29,7 +29,7 @@ def unbroken(tmp_path_factory):
     "places",
     [
         # Some images are scored, others are not.
-        pytest.param({"Judging._scored": 9}, id="in-selection"),
+        pytest.param({"SourceSelector._scored": 9}, id="in-selection"),
         # torch is writing the archive.
         pytest.param({"_save": 30}, id="in-checkpoint-writing"),
         # The third checkpoint is written and has not taken the place of the second.
@@ -41,7 +41,7 @@ def test_killed_where_it_hurts_the_run_ends_in_the_same_bits(unbroken, tmp_path,
     out = tmp_path / "broken"
     killed_at(places, tmp_path / "where", words(root, out, "--resume=true", *SHORT))
     assert (tmp_path / "where").read_text().split() == list(places)
-    assert (out / ".unfinished-checkpoint.pt").exists() == ("Judging._scored" not in places)
+    assert (out / ".unfinished-checkpoint.pt").exists() == ("SourceSelector._scored" not in places)
     assert not (out / "model.safetensors").exists()
     assert main(words(root, out, "--resume=true", *SHORT)) == 0
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
@@ -71,7 +71,7 @@ def test_fifty_kills_at_random_moments_end_in_the_same_bits(tmp_path):
             function, lines = moments.choice([("Cache.add", 80), ("Cache.add", 80), ("Cache._commit", 5)])
             killed_at({function: moments.randint(1, lines), "Supervised.step": 1}, where, command)
         elif number % 8 in (1, 3, 5) and reached(before) == "adapt":  # in the next selection, or past the last
-            killed_at({"Judging._scored": moments.randint(1, 20), "Distillation.step": 1}, where, command)
+            killed_at({"SourceSelector._scored": moments.randint(1, 20), "Distillation.step": 1}, where, command)
         elif number % 2:
             steps = ["Supervised.step", "Adversarial.step", "Distillation.step"]
             place = moments.choice([*steps, "_save", "Run._write", "Logs.rewind", "Run._fetched"])
@@ -99,7 +99,7 @@ def test_fifty_kills_at_random_moments_end_in_the_same_bits(tmp_path):
     assert all(phases[name] >= 6 for name in ("pretrain", "adapt", "distil"))
     assert places["any"] >= 20
     assert places["Cache.add"] + places["Cache._commit"] >= 5
-    assert places["Judging._scored"] >= 3
+    assert places["SourceSelector._scored"] >= 3
     assert places["_save"] + places["save_checkpoint"] >= 8
     assert main(command) == 0
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()

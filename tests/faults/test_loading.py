@@ -111,7 +111,7 @@ def streams(tmp_path):
 
 def drawn(domains, skip=0):
     kept = [name for name in domains.source_names if name != "009"]  # as after a selection
-    return [pair.source.names for pair in domains.pairs(kept, 2, "p", 0, skip)]
+    return [pair.source.names for pair in domains.source_and_target(kept, 2, "p", 0, skip)]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

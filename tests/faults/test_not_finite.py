@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from injuries import stopped
 from pixda.__main__ import main
-from pixda.data.domains import Batch, Pair
+from pixda.data.domains import Batch, StepBatch
 from pixda.models.tiny import Tiny
 from pixda.training.readings import NotFinite, Readings
 from runs import two_domains, words
@@ -91,7 +91,7 @@ def test_a_step_that_is_left_out_changes_nothing(root, tmp_path, monkeypatch):
 
 
 def pair(number):
-    return Pair(Batch(torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2, dtype=torch.long), [f"image {number}"]), None)
+    return StepBatch(Batch(torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2, dtype=torch.long), [f"image {number}"]), None)
 
 
 def test_read_seldom_as_on_a_gpu_the_first_bad_step_is_still_the_one_that_is_named():

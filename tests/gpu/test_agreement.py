@@ -9,7 +9,7 @@ from pixda.data.classes import ClassSet
 from pixda.losses.adversarial import pixadv_loss, rarity
 from pixda.losses.distillation import distillation_loss
 from pixda.losses.segmentation import cross_entropy, focal
-from pixda.models import ImageCritic, PixelCritic, build_segmenter
+from pixda.models import ImageDiscriminator, PixelDiscriminator, build_segmenter
 from pixda.models.upsampling import upsample
 from pixda.selection import score
 from pixda.style import stylise
@@ -81,20 +81,20 @@ def test_style_rarity_and_selection_scores(device):
     _, labels = scores_and_labels()
     assert torch.equal(rarity(labels.to(device)).cpu(), rarity(labels))
     torch.manual_seed(0)
-    judge = ImageCritic(COUNT)
+    judge = ImageDiscriminator(COUNT)
     maps = torch.rand(2, COUNT, 64, 96, generator=generator).softmax(1)
     with torch.no_grad():
         exact = score(copy.deepcopy(judge).double()(maps.double()))
         assert off(score(judge.to(device)(maps.to(device))), exact) < 1e-4
 
 
-def test_a_critics_gradient_through_upsampled_maps(device):
+def test_a_discriminators_gradient_through_upsampled_maps(device):
     torch.manual_seed(0)
-    critic = PixelCritic(COUNT)
+    discriminator = PixelDiscriminator(COUNT)
     coarse, slopes = torch.randn(2, COUNT, 9, 13), []
     for place, kind in ((torch.device("cpu"), torch.float64), (device, torch.float32)):
         logits = coarse.clone().to(place, kind).requires_grad_()
         maps = upsample(logits, (64, 96)).softmax(1).to(kind)
-        copy.deepcopy(critic).to(place, kind)(maps).sigmoid().mean().backward()
+        copy.deepcopy(discriminator).to(place, kind)(maps).sigmoid().mean().backward()
         slopes.append(logits.grad)
     assert off(slopes[1], slopes[0]) < 1e-3

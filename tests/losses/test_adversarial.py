@@ -5,26 +5,26 @@ import math
 import pytest
 import torch
 
-from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
+from pixda.losses.adversarial import difficulty, discriminator_loss, fool_loss, pixadv_loss, pseudo_labels, rarity
 
 
 def positions(*sizes):
     return [tuple(i.tolist()) for i in torch.cartesian_prod(*[torch.arange(n) for n in sizes])]
 
 
-def test_critic_loss_is_equations_2_and_7():
+def test_discriminator_loss_is_equations_2_and_7():
     torch.manual_seed(0)
     source, target = torch.randn(2, 2, 1, 3, 4, dtype=torch.float64)
     p_target = lambda z: 1 / (1 + math.exp(-z))  # noqa: E731
     of_source = [-math.log(1 - p_target(z)) for z in source.flatten().tolist()]
     of_target = [-math.log(p_target(z)) for z in target.flatten().tolist()]
     expected = 0.5 * sum(of_source) / len(of_source) + 0.5 * sum(of_target) / len(of_target)
-    assert critic_loss(source, target).item() == pytest.approx(expected, rel=1e-12)
+    assert discriminator_loss(source, target).item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_critic_at_chance_scores_log_two():
+def test_a_discriminator_at_chance_scores_log_two():
     zeros = torch.zeros(2, 1, 4, 4)
-    assert critic_loss(zeros, zeros).item() == pytest.approx(math.log(2))
+    assert discriminator_loss(zeros, zeros).item() == pytest.approx(math.log(2))
     assert fool_loss(zeros).item() == pytest.approx(math.log(2))
 
 
@@ -95,7 +95,7 @@ def test_pixadv_on_a_smaller_map_averages_the_weights_of_a_cell():
         for r, k in positions(2, 3)
     )
     assert pixadv_loss(z, weights).item() == pytest.approx(expected / 6, rel=1e-5)
-    # A constant critic gives the same value at either size: the option changes the critic, not the weight.
+    # A constant discriminator gives the same value at either size: the option changes it, not the weight.
     full, small = torch.full((1, 1, 4, 6), 0.7), torch.full((1, 1, 2, 3), 0.7)
     torch.testing.assert_close(pixadv_loss(full, weights), pixadv_loss(small, weights))
 

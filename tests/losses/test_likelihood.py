@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pixda.losses import likelihood
-from pixda.losses.likelihood import cross_entropy_of_maps, surprise, surprise_and_map
+from pixda.losses.likelihood import cross_entropy_of_maps, pixel_nll, pixel_nll_and_softmax
 
 CLASSES = 5
 
@@ -41,9 +41,9 @@ def test_values_and_gradients_are_the_definitions(batch):
     both = torch.autograd.grad([s, p], scores, [of_surprise, of_map], retain_graph=True)[0]
     map_alone = torch.autograd.grad(p, scores, of_map)[0]
 
-    torch.testing.assert_close(surprise(scores, labels), s)
-    torch.testing.assert_close(torch.autograd.grad(surprise(scores, labels), scores, of_surprise)[0], alone)
-    found, maps = surprise_and_map(scores, labels)
+    torch.testing.assert_close(pixel_nll(scores, labels), s)
+    torch.testing.assert_close(torch.autograd.grad(pixel_nll(scores, labels), scores, of_surprise)[0], alone)
+    found, maps = pixel_nll_and_softmax(scores, labels)
     torch.testing.assert_close((found, maps), (s, p))
     torch.testing.assert_close(
         torch.autograd.grad([found, maps], scores, [of_surprise, of_map], retain_graph=True)[0], both
@@ -54,8 +54,8 @@ def test_values_and_gradients_are_the_definitions(batch):
 
 def test_log_probabilities_serve_as_well_as_logits(batch):
     scores, labels = batch
-    torch.testing.assert_close(surprise(scores.log_softmax(1), labels), surprise(scores, labels))
-    slopes = [torch.autograd.grad(surprise(z, labels).sum(), scores)[0] for z in (scores, scores.log_softmax(1))]
+    torch.testing.assert_close(pixel_nll(scores.log_softmax(1), labels), pixel_nll(scores, labels))
+    slopes = [torch.autograd.grad(pixel_nll(z, labels).sum(), scores)[0] for z in (scores, scores.log_softmax(1))]
     torch.testing.assert_close(*slopes)
 
 
@@ -72,6 +72,6 @@ def test_the_cross_entropy_of_maps_is_the_written_sum_and_its_derivative(batch):
 def test_channels_last_and_float32_are_as_exact_as_their_numbers(batch):
     scores, labels = batch
     small = scores.detach().float().contiguous(memory_format=torch.channels_last).requires_grad_()
-    found, maps = surprise_and_map(small, labels)
+    found, maps = pixel_nll_and_softmax(small, labels)
     s, p = literal(scores, labels)
     torch.testing.assert_close((found.double(), maps.double()), (s, p), rtol=1e-5, atol=1e-6)

@@ -1,4 +1,4 @@
-"""FSDA's filter and the critic of pairs against loops, in float64."""
+"""FSDA's filter and the discriminator of pairs against loops, in float64."""
 
 import math
 
@@ -10,7 +10,7 @@ from pixda.losses.pairing import (
     BOTH_TARGET,
     MIXED,
     pair_loss,
-    pairing_critic_loss,
+    pairing_discriminator_loss,
     without_easy_pixels,
 )
 
@@ -60,23 +60,25 @@ def test_pair_loss_is_the_squared_distance_of_the_tanh(kind):
     assert pair_loss(answers, kind).item() == pytest.approx(mean_squared(answers, kind), rel=1e-12)
 
 
-def test_the_critics_objective_is_the_written_sum():
+def test_the_discriminators_objective_is_the_written_sum():
     """1/2 [(S,S') to 1 + (S',T) to 0] + 1/2 [(T',T) to -1 + (S,T') to 0]."""
     torch.manual_seed(2)
     s_s, old_s_t, s_old_t, t_t = torch.randn(4, 2, 3, 2, 4, dtype=torch.float64)
     expected = 0.5 * (mean_squared(s_s, 1) + mean_squared(old_s_t, 0)) + 0.5 * (
         mean_squared(t_t, -1) + mean_squared(s_old_t, 0)
     )
-    assert pairing_critic_loss(s_s, torch.cat([old_s_t, s_old_t]), t_t).item() == pytest.approx(expected, rel=1e-12)
+    assert pairing_discriminator_loss(s_s, torch.cat([old_s_t, s_old_t]), t_t).item() == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 def test_to_swap_the_domains_is_to_change_all_signs():
     source, target, mixed = torch.randn(3, 2, 3, 2, 4)
     torch.testing.assert_close(
-        pairing_critic_loss(source, mixed, target), pairing_critic_loss(-target, -mixed, -source)
+        pairing_discriminator_loss(source, mixed, target), pairing_discriminator_loss(-target, -mixed, -source)
     )
 
 
-def test_a_critic_that_answers_nothing_scores_one():
+def test_a_discriminator_that_answers_nothing_scores_one():
     nothing = torch.zeros(2, 3, 2, 2)
-    assert pairing_critic_loss(nothing, nothing, nothing).item() == 1
+    assert pairing_discriminator_loss(nothing, nothing, nothing).item() == 1

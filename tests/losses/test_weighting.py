@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from pixda.losses.segmentation import cross_entropy
-from pixda.losses.weighting import at_labels, mean_over_valid, realism, weighted_cross_entropy, weighting_loss
+from pixda.losses.segmentation import cross_entropy, mean_over_valid
+from pixda.losses.weighting import at_labels, realism, weighted_cross_entropy, weighting_loss
 
 N, C, H, W = 2, 4, 6, 8
 

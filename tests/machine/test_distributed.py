@@ -39,7 +39,7 @@ def difference(found, expected):
 def assert_the_steps_of_one(of_all, alone):
     for name, one in alone.items():
         parts = [found[name] for found in of_all]
-        largest = {}  # of each network: where a critic's two terms cancel, in a bias, what is left is rounding
+        largest = {}  # of each network: where a discriminator's two terms cancel, in a bias, what is left is rounding
         for key, gradient in one["gradients"].items():
             network = key.split(".")[0]
             largest[network] = max(largest.get(network, 0.0), float(gradient.abs().max()))

@@ -18,12 +18,12 @@ PIXDA = {
     "segmenter.power": (0.9, 0.9),
     "segmenter.horizon": (62500, 62500),
     "segmenter.updates": ("once", "as_released"),
-    "critics.lr": (1e-5, 4e-4),
-    "critics.beta1": (0.9, 0.9),
-    "critics.beta2": (0.99, 0.99),
+    "discriminators.lr": (1e-5, 4e-4),
+    "discriminators.beta1": (0.9, 0.9),
+    "discriminators.beta2": (0.99, 0.99),
     "batch": (4, 4),
     "alignment.weight": (0.1, 0.1),
-    "alignment.critics_at": ("image", "image"),
+    "alignment.discriminators_at": ("image", "image"),
     "alignment.difficulty_in_graph": (False, True),
     "loss.kind": ("focal", "focal"),
     "loss.gamma": (2, 2),
@@ -53,13 +53,13 @@ TWO_HEADS = {
     "segmenter.power": 0.9,
     "segmenter.horizon": 250_000,
     "loss.kind": "cross_entropy",
-    "critics.lr": 1e-4,
-    "critics.beta1": 0.9,
-    "critics.beta2": 0.99,
+    "discriminators.lr": 1e-4,
+    "discriminators.beta1": 0.9,
+    "discriminators.beta2": 0.99,
     "heads.auxiliary_segmentation": 0.1,
     "heads.auxiliary_weight": 2e-4,
     "heads.weight": 1e-3,
-    "heads.critics_at": "image",
+    "heads.discriminators_at": "image",
 }
 LENGTHS = {"adaptsegnet": 150_000, "advent": 120_000, "fsda": 24_000}
 
@@ -85,7 +85,7 @@ def test_each_value_of_the_methods_with_two_heads(method, key):
 @pytest.mark.parametrize("method", LENGTHS)
 def test_each_length_of_the_methods_with_two_heads(method):
     assert build(method).steps == LENGTHS[method]
-    assert build(method, "small").heads.critics_at == "logits", "as the small preset has it for PixDA"
+    assert build(method, "small").heads.discriminators_at == "logits", "as the small preset has it for PixDA"
 
 
 def test_fsda_filters_at_95_percent_and_starts_from_80000_steps():
@@ -138,7 +138,7 @@ NAAE = {
     "weighting.weights": ("shared", "shared", "shared"),
     "weighting.normalise": (False, False, False),
     "weighting.adversarial": (0.001, 0.001, 0.001),
-    "weighting.critics_at": ("image", "image", "logits"),
+    "weighting.discriminators_at": ("image", "image", "logits"),
 }
 
 
@@ -159,8 +159,8 @@ def test_naae_style_weighs_cross_entropy_and_its_rate_lasts_to_the_end():
 def test_departures_name_what_differs_from_the_preset():
     assert departures(build("pixda", "official"), "pixda", "official") == {}
     changed = departures(build("pixda", "official"), "pixda", "paper")
-    assert changed["critics.lr"] == 4e-4
-    assert "critics.beta1" not in changed
+    assert changed["discriminators.lr"] == 4e-4
+    assert "discriminators.beta1" not in changed
 
 
 @pytest.mark.parametrize(("method", "preset", "said"), [("pixd", "paper", "source_only"), ("pixda", "x", "official")])

@@ -90,7 +90,8 @@ def test_a_trainee_learns_the_same(batch):
         trainee = segmenter_trainee(fabric, network.train(), SegmenterOptimiser(lr=1e-3, horizon=10))
         for _ in range(2):
             logits = trainee(images.float())
-            trainee.descend(cross_entropy(upsample(logits, masks.shape[-2:]).log_softmax(1), masks))
+            trainee.backward(cross_entropy(upsample(logits, masks.shape[-2:]).log_softmax(1), masks))
+            trainee.step()
         learned.append(trainee.state_dict()["network"])
     assert learned[0].keys() == learned[1].keys(), "a checkpoint fits whatever the setting"
     for name, weights in learned[0].items():

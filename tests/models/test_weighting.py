@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pixda.errors import UserError
-from pixda.models.critics import ImageCritic, PixelCritic
+from pixda.models.discriminators import ImageDiscriminator, PixelDiscriminator
 from pixda.models.weighting import RegionNet, weighting_nets
 
 
@@ -26,11 +26,11 @@ def test_a_region_of_8_is_judged_from_22():
     assert (columns.min().item(), columns.max().item()) == (25, 46)
 
 
-def test_the_image_level_is_the_mean_of_a_critics_patches():
+def test_the_image_level_is_the_mean_of_a_discriminators_patches():
     net, maps = weighting_nets(5, 1)["image"], softmax_map(128, 96)
-    critic = ImageCritic(5)
-    critic.load_state_dict({name.removeprefix("patches."): value for name, value in net.state_dict().items()})
-    patches = critic(maps)
+    discriminator = ImageDiscriminator(5)
+    discriminator.load_state_dict({name.removeprefix("patches."): value for name, value in net.state_dict().items()})
+    patches = discriminator(maps)
     assert patches.shape[-2:] == (4, 3)
     assert net(maps).item() == pytest.approx(patches.mean().item(), rel=1e-5)
 
@@ -46,7 +46,7 @@ def test_source_and_target_may_share_a_batch(level):
     torch.testing.assert_close(net(torch.cat([source, target])), torch.cat([net(source), net(target)]))
 
 
-def test_critics_answer_once_unless_more_is_asked_for():
-    for critic in (PixelCritic, ImageCritic):
-        assert critic(5)(softmax_map(32, 32)).shape[1] == 1
-        assert critic(5, outputs=3)(softmax_map(32, 32)).shape[1] == 3
+def test_discriminators_answer_once_unless_more_is_asked_for():
+    for discriminator in (PixelDiscriminator, ImageDiscriminator):
+        assert discriminator(5)(softmax_map(32, 32)).shape[1] == 1
+        assert discriminator(5, outputs=3)(softmax_map(32, 32)).shape[1] == 3

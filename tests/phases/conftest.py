@@ -8,11 +8,11 @@ import torch
 from lightning_fabric import Fabric
 
 from pixda.data.classes import ClassSet
-from pixda.data.domains import Batch, Pair
+from pixda.data.domains import Batch, StepBatch
 from pixda.data.frames import Frame, Frames
 from pixda.data.sources import Sources
 from pixda.models import build_segmenter
-from pixda.phases.phase import Workplace
+from pixda.phases.phase import Context
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 
 CLASSES = 4
@@ -20,7 +20,7 @@ CLASSES = 4
 
 @dataclass
 class Book:
-    """A journal that remembers."""
+    """A reporter that remembers."""
 
     results: list = field(default_factory=list)
     counts: list = field(default_factory=list)
@@ -54,7 +54,7 @@ class InName:
 class Streams:
     """Two batches in memory in place of files: what the phases ask of Domains."""
 
-    pair: Pair
+    pair: StepBatch
     sources: Sources = None
     world = 1
 
@@ -65,7 +65,7 @@ class Streams:
     def source_names(self):
         return self.sources.names
 
-    def pairs(self, names, batch, phase, epoch, skip):
+    def source_and_target(self, names, batch, phase, epoch, skip):
         return iter([self.pair][skip:] if len(names) >= batch else [])
 
     def whole_pairs(self, names, batch, phase, epoch):
@@ -86,7 +86,7 @@ def random_batch(seed: int, prefix: str) -> Batch:
 
 @pytest.fixture
 def pair():
-    return Pair(random_batch(1, "s"), random_batch(2, "t"))
+    return StepBatch(random_batch(1, "s"), random_batch(2, "t"))
 
 
 @pytest.fixture
@@ -108,10 +108,10 @@ def classes():
 
 
 @pytest.fixture
-def place(pair, classes):
+def context(pair, classes):
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
-    return Workplace(fabric, Streams(pair), build_segmenter("tiny", classes), Book())
+    return Context(fabric, Streams(pair), build_segmenter("tiny", classes), Book())
 
 
 @pytest.fixture

@@ -8,20 +8,31 @@ import torch
 
 from descent import assert_descends, log_probs_of
 from pixda.errors import UserError
-from pixda.losses.adversarial import critic_loss, difficulty, fool_loss, pixadv_loss, pseudo_labels, rarity
+from pixda.losses.adversarial import difficulty, discriminator_loss, fool_loss, pixadv_loss, pseudo_labels, rarity
 from pixda.phases.adversarial import Adversarial
-from pixda.phases.settings import Alignment, CriticOptimiser, Selection
+from pixda.phases.settings import Alignment, DiscriminatorOptimiser, Selection
 from pixda.selection import Threshold
 from pixda.style import stylise
 
 
 @pytest.fixture
-def make(place, sgd, focal):
+def make(context, sgd, focal):
     def build(alignment=None, selection=None, **changes):
         alignment = alignment or Alignment(weight=1.0)
         selection = selection or Selection()
-        phase = Adversarial("adapt", 10, 2, sgd, focal, CriticOptimiser(lr=1e-3), alignment, selection, 0.01, **changes)
-        phase.prepare(place, None)
+        phase = Adversarial(
+            name="adapt",
+            steps=10,
+            batch=2,
+            optimiser=sgd,
+            loss=focal,
+            discriminator_optimiser=DiscriminatorOptimiser(lr=1e-3),
+            alignment=alignment,
+            selection=selection,
+            style_beta=0.01,
+            **changes,
+        )
+        phase.prepare(context, None)
         return phase
 
     return build
@@ -44,32 +55,32 @@ def segmenter_gradient(phase, pair):
     )
 
 
-def test_the_segmenters_step_leaves_the_critics_alone(make, pair):
+def test_the_segmenters_step_leaves_the_discriminators_alone(make, pair):
     phase = make()
-    assert phase.aligner is not None
-    before = weights_of(phase.aligner.module)
+    assert phase.discriminator is not None
+    before = weights_of(phase.discriminator.module)
     maps = torch.rand(2, 4, 32, 48).softmax(1).requires_grad_()
-    phase.aligner.frozen(maps).sum().backward()
+    phase.discriminator.frozen(maps).sum().backward()
     assert maps.grad is not None
-    assert maps.grad.abs().sum() > 0, "gradients must reach what the critic judges"
-    assert all(p.grad is None and p.requires_grad for p in phase.aligner.module.parameters())
-    assert same(before, phase.aligner.module)
+    assert maps.grad.abs().sum() > 0, "gradients must reach what the discriminator judges"
+    assert all(p.grad is None and p.requires_grad for p in phase.discriminator.module.parameters())
+    assert same(before, phase.discriminator.module)
 
 
-def test_the_critics_steps_leave_the_segmenter_alone(make, pair, place):
-    """With lambda = 0 the segmenter moves exactly as it does without any critic."""
-    start = weights_of(place.segmenter)
-    with_critics = segmenter_gradient(make(Alignment(weight=0.0)), pair)
-    place.segmenter.load_state_dict(start)
-    without = segmenter_gradient(make(Alignment(critic="none"), Selection(enabled=False)), pair)
-    torch.testing.assert_close(with_critics, without, rtol=0, atol=1e-9)
+def test_the_discriminators_steps_leave_the_segmenter_alone(make, pair, context):
+    """With lambda = 0 the segmenter moves exactly as it does without any discriminator."""
+    start = weights_of(context.segmenter)
+    with_discriminators = segmenter_gradient(make(Alignment(weight=0.0)), pair)
+    context.segmenter.load_state_dict(start)
+    without = segmenter_gradient(make(Alignment(discriminator="none"), Selection(enabled=False)), pair)
+    torch.testing.assert_close(with_discriminators, without, rtol=0, atol=1e-9)
 
 
 def test_every_trainee_learns(make, pair):
     phase = make()
     before = {name: weights_of(trainee.module) for name, trainee in phase.trainees().items()}
     losses = phase.step(pair)
-    assert set(before) == {"segmenter", "aligner", "judge"}
+    assert set(before) == {"segmenter", "discriminator", "selection_discriminator"}
     assert not any(same(state, phase.trainees()[name].module) for name, state in before.items())
     assert all(value.isfinite() and not value.requires_grad for value in losses.values())
 
@@ -90,15 +101,15 @@ def test_each_row_of_the_ablation_is_one_field_away(make, pair, s, b):
     expected = torch.ones(2, 32, 48)
     expected = difficulty(log_probs, pair.target.masks) if s else expected
     expected = rarity(pair.target.masks) if b else expected
-    surprises = difficulty(log_probs, pair.target.masks)
-    torch.testing.assert_close(phase._weights(surprises, pair.target.masks), expected)
+    nll = difficulty(log_probs, pair.target.masks)
+    torch.testing.assert_close(phase._weights(nll, pair.target.masks), expected)
 
 
-def test_the_step_descends_the_papers_objective(make, pair, place):
+def test_the_step_descends_the_papers_objective(make, pair, context):
     """L_seg(source, stylised) + L_seg(target) + lambda L_PixAdv(target), as autograd says of the written sum."""
     phase = make(Alignment(weight=0.7))
-    assert phase.aligner is not None
-    segmenter, critic = place.segmenter, phase.aligner.module
+    assert phase.discriminator is not None
+    segmenter, discriminator = context.segmenter, phase.discriminator.module
     styled = stylise(pair.source.images, pair.target.images, 0.01)
     on_source = log_probs_of(segmenter(styled), pair.source.masks)
     on_target = log_probs_of(segmenter(pair.target.images), pair.target.masks)
@@ -106,23 +117,25 @@ def test_the_step_descends_the_papers_objective(make, pair, place):
     objective = (
         phase.segmentation(on_source, pair.source.masks)
         + phase.segmentation(on_target, pair.target.masks)
-        + 0.7 * pixadv_loss(critic(on_target.exp()), weights)
+        + 0.7 * pixadv_loss(discriminator(on_target.exp()), weights)
     )
     assert_descends(phase, lambda: objective, lambda: phase.step(pair))
 
 
-@pytest.mark.parametrize("critic", ["pixel", "image"])
+@pytest.mark.parametrize("discriminator", ["pixel", "image"])
 @pytest.mark.parametrize("in_graph", [False, True])
-def test_with_unlabelled_images_the_step_descends_the_mean_over_both_kinds(make, trio, place, critic, in_graph):
+def test_with_unlabelled_images_the_step_descends_the_mean_over_both_kinds(
+    make, trio, context, discriminator, in_graph
+):
     """L_seg on the source and the shots, lambda times the mean adversarial loss of shots and unlabelled images."""
-    phase = make(Alignment(weight=0.7, critic=critic, difficulty_in_graph=in_graph))
-    assert phase.aligner is not None
-    segmenter, judge = place.segmenter, phase.aligner.module
+    phase = make(Alignment(weight=0.7, discriminator=discriminator, difficulty_in_graph=in_graph))
+    assert phase.discriminator is not None
+    segmenter, judge = context.segmenter, phase.discriminator.module
     styled = stylise(trio.source.images, trio.target.images, 0.01)
     on_source = log_probs_of(segmenter(styled), trio.source.masks)
     on_target = log_probs_of(segmenter(trio.target.images), trio.target.masks)
     on_unlabelled = log_probs_of(segmenter(trio.unlabelled.images), trio.unlabelled.masks)
-    if critic == "pixel":
+    if discriminator == "pixel":
         s = difficulty(on_target, trio.target.masks)
         of_shots = pixadv_loss(judge(on_target.exp()), (s if in_graph else s.detach()) * rarity(trio.target.masks))
         weights = (-on_unlabelled.amax(1) * rarity(pseudo_labels(on_unlabelled))).detach()
@@ -140,19 +153,21 @@ def test_with_unlabelled_images_the_step_descends_the_mean_over_both_kinds(make,
     assert not any(value.requires_grad for value in losses.values())
 
 
-@pytest.mark.parametrize("critic", ["pixel", "image"])
+@pytest.mark.parametrize("discriminator", ["pixel", "image"])
 @pytest.mark.parametrize("beside", [False, True])
-def test_without_target_labels_the_step_descends_the_source_and_the_alignment_alone(make, trio, place, critic, beside):
+def test_without_target_labels_the_step_descends_the_source_and_the_alignment_alone(
+    make, trio, context, discriminator, beside
+):
     """L_seg(source) + lambda times the mean adversarial loss of all target images, with pseudo-labels; no mask read."""
     trio = trio._replace(unlabelled=trio.unlabelled if beside else None)
-    phase = make(Alignment(weight=0.7, critic=critic, difficulty_in_graph=True), target_labels=False)
-    segmenter, judge = place.segmenter, phase.aligner.module
+    phase = make(Alignment(weight=0.7, discriminator=discriminator, difficulty_in_graph=True), target_labels=False)
+    segmenter, judge = context.segmenter, phase.discriminator.module
     styled = stylise(trio.source.images, trio.target.images, 0.01)
     on_source = log_probs_of(segmenter(styled), trio.source.masks)
     of_kinds = []
     for batch in (trio.target, trio.unlabelled) if beside else (trio.target,):
         log_probs = log_probs_of(segmenter(batch.images), trio.source.masks)
-        if critic == "pixel":
+        if discriminator == "pixel":
             weights = (-log_probs.amax(1) * rarity(log_probs.argmax(1))).detach()
             of_kinds.append(pixadv_loss(judge(log_probs.exp()), weights))
         else:
@@ -163,95 +178,99 @@ def test_without_target_labels_the_step_descends_the_source_and_the_alignment_al
     torch.testing.assert_close(losses["adversarial"], of_kinds[0].detach())
 
 
-@pytest.mark.parametrize("name", ["aligner", "judge"])
-def test_the_critics_take_unlabelled_images_for_target_too_and_weigh_the_domains_alike(make, trio, place, name):
+@pytest.mark.parametrize("name", ["discriminator", "selection_discriminator"])
+def test_the_discriminators_take_unlabelled_images_for_target_too_and_weigh_the_domains_alike(
+    make, trio, context, name
+):
     """1/2 mean over the source's maps + 1/2 mean over the maps of shots and unlabelled images."""
     phase = make()
-    critic = phase.trainees()[name].module
+    discriminator = phase.trainees()[name].module
     styled = stylise(trio.source.images, trio.target.images, 0.01)
     with torch.no_grad():
         source, shots, unlabelled = (
-            log_probs_of(place.segmenter(images), trio.source.masks).exp()
+            log_probs_of(context.segmenter(images), trio.source.masks).exp()
             for images in (styled, trio.target.images, trio.unlabelled.images)
         )
-    expected = critic_loss(critic(source), torch.cat([critic(shots), critic(unlabelled)]))
-    slopes = torch.autograd.grad(expected, list(critic.parameters()))
+    expected = discriminator_loss(discriminator(source), torch.cat([discriminator(shots), discriminator(unlabelled)]))
+    slopes = torch.autograd.grad(expected, list(discriminator.parameters()))
     seen = []
-    for parameter in critic.parameters():
+    for parameter in discriminator.parameters():
         parameter.register_post_accumulate_grad_hook(lambda one: seen.append((one, one.grad.clone())))
     losses = phase.step(trio)
     torch.testing.assert_close(losses[name], expected.detach())
     gradients = {id(parameter): gradient for parameter, gradient in seen}
-    for parameter, slope in zip(critic.parameters(), slopes, strict=True):
+    for parameter, slope in zip(discriminator.parameters(), slopes, strict=True):
         torch.testing.assert_close(gradients[id(parameter)], slope, rtol=1e-3, atol=1e-6)
 
 
-def test_unlabelled_images_change_nothing_where_lambda_is_zero(make, pair, trio, place):
+def test_unlabelled_images_change_nothing_where_lambda_is_zero(make, pair, trio, context):
     """No segmentation loss sees them: without alignment the segmenter moves as it does without them."""
-    start = weights_of(place.segmenter)
+    start = weights_of(context.segmenter)
     without = segmenter_gradient(make(Alignment(weight=0.0)), pair)
-    place.segmenter.load_state_dict(start)
+    context.segmenter.load_state_dict(start)
     with_them = segmenter_gradient(make(Alignment(weight=0.0)), trio)
     torch.testing.assert_close(with_them, without, rtol=0, atol=1e-9)
 
 
-def test_selection_opens_every_epoch_but_the_first_and_ends_the_phase(make, pair, place):
+def test_selection_opens_every_epoch_but_the_first_and_ends_the_phase(make, pair, context):
     phase = make(selection=Selection(delta=0.4))
     assert len(list(phase.batches(0, 0))) == 1
-    assert place.journal.results == []
+    assert context.reporter.results == []
     with torch.no_grad():  # a judge at chance: everything passes 0.4 and nothing passes 0.8
-        for parameter in phase.trainees()["judge"].module.parameters():
+        for parameter in phase.trainees()["selection_discriminator"].module.parameters():
             parameter.zero_()
     assert len(list(phase.batches(1, 0))) == 1
     assert len(list(phase.batches(1, 0))) == 1, "asking again for the same epoch must not select again"
     assert list(phase.batches(2, 0)) == []
-    first, second = place.journal.results
+    first, second = context.reporter.results
     assert (first.rule, first.kept) == (Threshold(0.4), ["s0", "s1"])
     assert (second.rule, second.kept) == (Threshold(0.8), [])
     assert all(score == pytest.approx(math.log(2)) for score in first.scores.values())
-    assert place.journal.counts == [(1, 2), (2, 2)] * 2
-    assert place.segmenter.training, "selection must hand the segmenter back in training mode"
+    assert context.reporter.counts == [(1, 2), (2, 2)] * 2
+    assert context.segmenter.training, "selection must hand the segmenter back in training mode"
 
 
-def test_selection_changes_no_weight(make, place):
+def test_selection_changes_no_weight(make, context):
     phase = make()
-    before = weights_of(place.segmenter)
+    before = weights_of(context.segmenter)
     list(phase.batches(1, 0))
-    assert same(before, place.segmenter)
+    assert same(before, context.segmenter)
 
 
 def test_without_selection_every_epoch_has_the_whole_source(make):
     phase = make(selection=Selection(enabled=False))
-    assert "judge" not in phase.trainees()
+    assert "selection_discriminator" not in phase.trainees()
     assert [len(list(phase.batches(epoch, 0))) for epoch in (0, 1, 7)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("top", [0, -1, 1.5, float("nan"), float("inf")])
-def test_a_top_that_is_neither_share_nor_number_is_refused(make, place, top):
+def test_a_top_that_is_neither_share_nor_number_is_refused(make, context, top):
     phase = make(selection=Selection(rule="top", top=top))
     with pytest.raises(UserError, match=r"selection\.top"):
-        phase.check(place.segmenter, (48, 32))
-    make(selection=Selection(top=top)).check(place.segmenter, (48, 32))  # of no concern to the threshold
+        phase.check(context.segmenter, (48, 32))
+    make(selection=Selection(top=top)).check(context.segmenter, (48, 32))  # of no concern to the threshold
 
 
 def test_what_is_kept_survives_in_the_state(make):
     phase, other = make(), make()
-    phase.judging.kept, phase.judging.selected_for = ["s1"], 3
+    phase.selector.kept, phase.selector.selected_for = ["s1"], 3
     other.load_state_dict(phase.state_dict())
-    assert (other.judging.kept, other.judging.selected_for) == (["s1"], 3)
+    assert (other.selector.kept, other.selector.selected_for) == (["s1"], 3)
 
 
-@pytest.mark.parametrize("critic", ["pixel", "image"])
+@pytest.mark.parametrize("discriminator", ["pixel", "image"])
 @pytest.mark.parametrize("at", ["image", "logits"])
-def test_critics_see_maps_at_the_size_that_was_asked_for(make, pair, critic, at, place):
+def test_discriminators_see_maps_at_the_size_that_was_asked_for(make, pair, discriminator, at, context):
     if at == "logits":
         pair = pair._replace(
             source=pair.source._replace(images=torch.rand(2, 3, 128, 160) * 255, masks=torch.zeros(2, 128, 160).long()),
             target=pair.target._replace(images=torch.rand(2, 3, 128, 160) * 255, masks=torch.zeros(2, 128, 160).long()),
         )
-    phase = make(Alignment(critic=critic, critics_at=at))
-    assert phase.aligner is not None
+    phase = make(Alignment(discriminator=discriminator, discriminators_at=at))
+    assert phase.discriminator is not None
     seen = []
-    phase.aligner.module.register_forward_pre_hook(lambda module, inputs: seen.append(tuple(inputs[0].shape[-2:])))
+    phase.discriminator.module.register_forward_pre_hook(
+        lambda module, inputs: seen.append(tuple(inputs[0].shape[-2:]))
+    )
     phase.step(pair)
     assert set(seen) == {(32, 48) if at == "image" else (32, 40)}

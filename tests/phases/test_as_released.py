@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import nn
 
-from pixda.data.domains import Pair
+from pixda.data.domains import StepBatch
 from pixda.methods.presets import PRESETS
 from pixda.models.deeplab import DeepLabV2, DilatedSum
 from pixda.models.resnet import ResNet
@@ -72,7 +72,7 @@ class Released:
         (0.1 * adversarial + on_target).backward()
         self.model_d.requires_grad_(True)
         losses = {"source": on_source, "target": on_target, "adversarial": adversarial}
-        for name, net in (("aligner", self.model_d), ("judge", self.model_d2)):
+        for name, net in (("discriminator", self.model_d), ("selection_discriminator", self.model_d2)):
             losses[name] = 0.0
             for logits, truth in ((source_logits, 0.0), (target_logits, 1.0)):
                 judged = net(logits.detach().softmax(1))
@@ -96,31 +96,39 @@ class Released:
 
 
 @pytest.fixture
-def phase(place, classes):
-    """In float64, but for the critics' logits, whose losses are taken in float32."""
+def phase(context, classes):
+    """In float64, but for the discriminators' logits, whose losses are taken in float32."""
     torch.manual_seed(1)
-    place.fabric = Fabric(accelerator="cpu", devices=1, precision="64-true")
+    context.fabric = Fabric(accelerator="cpu", devices=1, precision="64-true")
     official = PRESETS["official"]
     backbone = ResNet(blocks=(1, 2, 1, 1), width=4)
     for module in backbone.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)  # the release begins from trained weights, not from 0.01
-    place.segmenter = DeepLabV2(backbone, DilatedSum(backbone.channels, 4), classes, "caffe").double()
+    context.segmenter = DeepLabV2(backbone, DilatedSum(backbone.channels, 4), classes, "caffe").double()
     # A short horizon, so that the decay shows.
     optimiser = official["segmenter"].__class__(lr=1e-3, updates="as_released", horizon=100)
     phase = Adversarial(
-        *("adapt", 100, 2, optimiser, official["loss"], official["critics"], official["alignment"], Selection()), 0.01
+        name="adapt",
+        steps=100,
+        batch=2,
+        optimiser=optimiser,
+        loss=official["loss"],
+        discriminator_optimiser=official["discriminators"],
+        alignment=official["alignment"],
+        selection=Selection(),
+        style_beta=0.01,
     )
-    phase.prepare(place, None)
+    phase.prepare(context, None)
     return phase
 
 
 @pytest.mark.parametrize("steps", [6, pytest.param(20, marks=pytest.mark.slow)])
 def test_official_follows_the_released_losses(phase, pair, steps):
-    (judge,) = phase.judging.judges
-    networks = [phase.segmenter.module, phase.aligner.module, judge.module]
+    (judge,) = phase.selector.discriminators
+    networks = [phase.segmenter.module, phase.discriminator.module, judge.module]
     released = Released(*map(copy.deepcopy, networks), 1e-3, 4e-4, 100)
-    pair = Pair(*(batch._replace(images=batch.images.double()) for batch in pair[:2]))
+    pair = StepBatch(*(batch._replace(images=batch.images.double()) for batch in pair[:2]))
     told = []
     for number in range(steps):
         told.append(released.step(*copy.deepcopy(pair)[:2]))

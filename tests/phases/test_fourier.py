@@ -12,7 +12,7 @@ from pixda.losses.entropy import charbonnier_entropy
 from pixda.models import Ensemble, build_segmenter
 from pixda.models.tiny import Tiny
 from pixda.phases.fourier import Fourier
-from pixda.phases.phase import Workplace
+from pixda.phases.phase import Context
 from pixda.style import stylise
 from runs import two_domains
 
@@ -20,9 +20,20 @@ BANDS = (0.05, 0.2)
 
 
 @pytest.fixture
-def make(place, sgd, focal):
-    def build(bands=BANDS, target_labels=False, after=None, weight=0.7, at=place):
-        phase = Fourier("transfer", 20, 2, sgd, focal, bands, weight, 2.0, target_labels, after)
+def make(context, sgd, focal):
+    def build(bands=BANDS, target_labels=False, after=None, weight=0.7, at=context):
+        phase = Fourier(
+            name="transfer",
+            steps=20,
+            batch=2,
+            optimiser=sgd,
+            loss=focal,
+            bands=bands,
+            entropy_weight=weight,
+            eta=2.0,
+            target_labels=target_labels,
+            after=after,
+        )
         phase.prepare(at, None if after is None else after.segmenter)
         return phase
 
@@ -72,34 +83,34 @@ def test_the_shots_and_the_unlabelled_images_lend_their_style_by_turns(make, tri
         assert float(phase.step(trio)["source"]) == pytest.approx(sum(expected) / 2, rel=1e-5)
 
 
-def test_without_their_labels_the_masks_of_the_shots_reach_nothing(make, pair, place):
-    first, ends = place.segmenter, []
+def test_without_their_labels_the_masks_of_the_shots_reach_nothing(make, pair, context):
+    first, ends = context.segmenter, []
     for masks in (pair.target.masks, (pair.target.masks + 1) % 4):
-        place.segmenter = first
+        context.segmenter = first
         phase = make()
         phase.step(pair._replace(target=pair.target._replace(masks=masks)))
-        ends.append(weights_of(place.segmenter))
+        ends.append(weights_of(context.segmenter))
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
-def test_all_networks_begin_as_the_first_stage_and_end_as_one(make, pair, place):
-    first = place.segmenter
+def test_all_networks_begin_as_the_first_stage_and_end_as_one(make, pair, context):
+    first = context.segmenter
     beginning = weights_of(first)
     phase = make()
     assert list(phase.trainees()) == ["segmenter", "segmenter 2"]
     assert all(same(beginning, member.module) for member in phase.members)
-    assert isinstance(place.segmenter, Ensemble)
-    assert place.segmenter.members == [member.module for member in phase.members]
+    assert isinstance(context.segmenter, Ensemble)
+    assert context.segmenter.members == [member.module for member in phase.members]
     phase.step(pair)
-    one, two = place.segmenter.members
+    one, two = context.segmenter.members
     assert not same(weights_of(one), two), "each has its own band"
     assert same(beginning, first), "the first stage is kept for the rounds to come"
 
 
-def test_one_band_leaves_a_plain_network(make, pair, place):
+def test_one_band_leaves_a_plain_network(make, pair, context):
     phase = make(bands=(0.05,))
-    assert isinstance(place.segmenter, Tiny)
-    assert place.segmenter is phase.segmenter.module
+    assert isinstance(context.segmenter, Tiny)
+    assert context.segmenter is phase.segmenter.module
 
 
 # ---- rounds, on files
@@ -114,10 +125,10 @@ def streets(tmp_path):
     more = Folder(root / "more", "all", classes, scheme="cityscapes", labelled=False)
     torch.manual_seed(0)
 
-    def build(journal, **changes):
+    def build(reporter, **changes):
         domains = Domains(source, target, 0, torch.device("cpu"), unlabelled=more, **changes)
         fabric = Fabric(accelerator="cpu", devices=1)
-        return Workplace(fabric, domains, build_segmenter("tiny", classes), journal)
+        return Context(fabric, domains, build_segmenter("tiny", classes), reporter)
 
     return build
 
@@ -129,9 +140,9 @@ def train(phase, steps):
 
 
 @pytest.fixture
-def rounds(make, streets, place):
+def rounds(make, streets, context):
     """A first round of a few steps, and a second that is about to begin."""
-    at = streets(place.journal, crop=(48, 32), flip=True)
+    at = streets(context.reporter, crop=(48, 32), flip=True)
     one = make(at=at)
     train(one, 2)
     teacher = at.segmenter
@@ -177,8 +188,8 @@ def test_pseudo_labels_are_the_ensembles_by_the_sorted_rule_for_shots_and_unlabe
             total += 1
     assert differing <= total / 500, "only what lies within a rounding of its threshold may differ"
     assert 0.2 < kept / total < 0.9
-    assert two.place.journal.results == [(len(images), pytest.approx(kept / total))]
-    assert two.place.journal.counts[-1] == (2 * len(images), 2 * len(images))
+    assert two.context.reporter.results == [(len(images), pytest.approx(kept / total))]
+    assert two.context.reporter.counts[-1] == (2 * len(images), 2 * len(images))
 
 
 def test_a_round_learns_from_its_pseudo_labels_and_not_from_the_shots_labels(rounds):
@@ -203,11 +214,11 @@ def test_pseudo_labels_are_made_once_a_round(rounds):
     made = two.pseudo_labels
     train(two, 2)
     assert two.pseudo_labels is made
-    assert len(two.place.journal.results) == 1
+    assert len(two.context.reporter.results) == 1
 
 
-def test_with_the_shots_labels_only_images_without_any_are_pseudo_labelled(make, streets, place):
-    at = streets(place.journal)
+def test_with_the_shots_labels_only_images_without_any_are_pseudo_labelled(make, streets, context):
+    at = streets(context.reporter)
     one = make(target_labels=True, at=at)
     train(one, 1)
     two = make(target_labels=True, after=one, at=at)

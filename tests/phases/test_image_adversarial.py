@@ -1,4 +1,4 @@
-"""AdaptSegNet and ADVENT: what the segmenter with two heads descends, what each critic, and what is left behind."""
+"""AdaptSegNet and ADVENT: what the segmenter with two heads minimises, what each discriminator, what is left."""
 
 import copy
 
@@ -8,14 +8,14 @@ from torch import nn
 
 from descent import assert_descends, gradients_of
 from pixda.errors import UserError
-from pixda.losses.adversarial import critic_loss, fool_loss
+from pixda.losses.adversarial import discriminator_loss, fool_loss
 from pixda.losses.information import self_information
 from pixda.losses.segmentation import cross_entropy
 from pixda.models import build_segmenter
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample
 from pixda.phases.image_adversarial import ImageAdversarial
-from pixda.phases.settings import CriticOptimiser, Heads, SegmentationLoss
+from pixda.phases.settings import DiscriminatorOptimiser, Heads, SegmentationLoss
 from pixda.phases.supervised import Supervised
 
 CE = SegmentationLoss(kind="cross_entropy")
@@ -24,10 +24,20 @@ HEADS = Heads(auxiliary_segmentation=0.3, weight=0.9, auxiliary_weight=0.6)
 
 
 @pytest.fixture
-def make(place, sgd):
+def make(context, sgd):
     def build(maps="softmax", target_labels=True, heads=HEADS):
-        phase = ImageAdversarial("align", 10, 2, sgd, CE, CriticOptimiser(lr=1e-3), heads, maps, target_labels)
-        phase.prepare(place, None)
+        phase = ImageAdversarial(
+            name="align",
+            steps=10,
+            batch=2,
+            optimiser=sgd,
+            loss=CE,
+            discriminator_optimiser=DiscriminatorOptimiser(lr=1e-3),
+            heads=heads,
+            maps=maps,
+            target_labels=target_labels,
+        )
+        phase.prepare(context, None)
         return phase
 
     return build
@@ -47,7 +57,7 @@ def seen(maps, log_probs):
 @pytest.mark.parametrize("more", [False, True])
 def test_the_step_descends_the_written_objective(make, trio, pair, maps, target_labels, more):
     phase, given = make(maps, target_labels), trio if more else pair
-    critics = [phase.critic.module, phase.auxiliary_critic.module]
+    discriminators = [phase.discriminator.module, phase.auxiliary_discriminator.module]
 
     def objective():
         total = 0.0
@@ -56,8 +66,8 @@ def test_the_step_descends_the_written_objective(make, trio, pair, maps, target_
             total = total + weight * (cross_entropy(main, of.masks) + 0.3 * cross_entropy(auxiliary, of.masks))
         kinds = [given.target, given.unlabelled] if more else [given.target]
         for batch in kinds:
-            for weight, critic, one in zip((0.9, 0.6), critics, heads_of(phase, batch), strict=True):
-                total = total + weight * fool_loss(critic(seen(maps, one))) / len(kinds)
+            for weight, discriminator, one in zip((0.9, 0.6), discriminators, heads_of(phase, batch), strict=True):
+                total = total + weight * fool_loss(discriminator(seen(maps, one))) / len(kinds)
         return total
 
     losses = assert_descends(phase, objective, lambda: phase.step(given))
@@ -68,16 +78,16 @@ def test_the_step_descends_the_written_objective(make, trio, pair, maps, target_
 
 @pytest.mark.parametrize("maps", ["softmax", "self_information"])
 @pytest.mark.parametrize("number", [0, 1])
-def test_each_critic_learns_of_its_own_head_alone_and_nothing_from_the_segmenters_step(make, trio, maps, number):
+def test_each_discriminator_learns_of_its_own_head_alone_and_nothing_from_the_segmenters_step(make, trio, maps, number):
     phase = make(maps)
-    name = ("critic", "auxiliary_critic")[number]
+    name = ("discriminator", "auxiliary_discriminator")[number]
     trainee = phase.trainees()[name]
     with torch.no_grad():
         source, shots, unlabelled = (
             seen(maps, heads_of(phase, batch)[number]) for batch in (trio.source, trio.target, trio.unlabelled)
         )
     judged = trainee.module
-    expected = critic_loss(judged(source), torch.cat([judged(shots), judged(unlabelled)]))
+    expected = discriminator_loss(judged(source), torch.cat([judged(shots), judged(unlabelled)]))
     slopes = torch.autograd.grad(expected, list(judged.parameters()))
     losses = {}
     found = gradients_of(trainee, lambda: losses.update(phase.step(trio)))
@@ -99,62 +109,82 @@ def test_everything_learns_the_auxiliary_head_too(make, pair):
     assert any(key.startswith("auxiliary.") for key in before["segmenter"])
 
 
-def test_without_the_second_head_and_the_critics_it_is_joint_training(make, place, pair, sgd):
+def test_without_the_second_head_and_the_discriminators_it_is_joint_training(make, context, pair, sgd):
     """All weights but the main head's loss from labels zero: to the last bit what Supervised does."""
-    start = {name: value.clone() for name, value in place.segmenter.state_dict().items()}
+    start = {name: value.clone() for name, value in context.segmenter.state_dict().items()}
     make(heads=Heads(0.0, 0.0, 0.0)).step(pair)
-    mine = {name: value.clone() for name, value in place.segmenter.state_dict().items()}
-    place.segmenter.load_state_dict(start)
-    joint = Supervised("joint", "both", 10, 2, sgd, CE)
-    joint.prepare(place, None)
+    mine = {name: value.clone() for name, value in context.segmenter.state_dict().items()}
+    context.segmenter.load_state_dict(start)
+    joint = Supervised(name="joint", on="both", steps=10, batch=2, optimiser=sgd, loss=CE)
+    joint.prepare(context, None)
     joint.step(pair)
-    assert all(torch.equal(value, mine[name]) for name, value in place.segmenter.state_dict().items())
+    assert all(torch.equal(value, mine[name]) for name, value in context.segmenter.state_dict().items())
 
 
-def test_what_is_kept_is_the_segmenter_without_the_auxiliary_head(make, place, pair, classes):
+def test_what_is_kept_is_the_segmenter_without_the_auxiliary_head(make, context, pair, classes):
     phase = make()
     phase.step(pair)
-    assert phase.segmenter.module.segmenter is place.segmenter
-    build_segmenter("tiny", classes).load_state_dict(place.segmenter.state_dict())
+    assert phase.segmenter.module.segmenter is context.segmenter
+    build_segmenter("tiny", classes).load_state_dict(context.segmenter.state_dict())
 
 
-def test_a_reloaded_phase_goes_on_to_the_last_bit(make, place, pair):
+def test_a_reloaded_phase_goes_on_to_the_last_bit(make, context, pair):
     straight = make()
     for _ in range(2):
         straight.step(pair)
     state = {name: trainee.state_dict() for name, trainee in straight.trainees().items()}
     state = copy.deepcopy(state)  # as a file would: what goes on must not move it
     straight.step(pair)
-    wanted = {name: value.clone() for name, value in place.segmenter.state_dict().items()}
+    wanted = {name: value.clone() for name, value in context.segmenter.state_dict().items()}
     again = make()
     for name, trainee in again.trainees().items():
         trainee.load_state_dict(state[name])
     again.step(pair)
-    assert all(torch.equal(value, wanted[name]) for name, value in place.segmenter.state_dict().items())
+    assert all(torch.equal(value, wanted[name]) for name, value in context.segmenter.state_dict().items())
 
 
 @pytest.mark.parametrize(("at", "size"), [("image", (128, 160)), ("logits", (32, 40))])
-def test_critics_of_both_heads_see_one_size(place, trio, sgd, classes, at, size):
-    """The auxiliary logits of mobile_deeplab, at stride 16, are too small for an image critic by themselves."""
-    place.segmenter = build_segmenter("mobile_deeplab", classes, width=12)
+def test_discriminators_of_both_heads_see_one_size(context, trio, sgd, classes, at, size):
+    """The auxiliary logits of mobile_deeplab, at stride 16, are too small for an image discriminator by themselves."""
+    context.segmenter = build_segmenter("mobile_deeplab", classes, width=12)
     large = [
         one._replace(images=torch.rand(2, 3, 128, 160) * 255, masks=torch.zeros(2, 128, 160).long()) for one in trio
     ]
-    heads = Heads(critics_at=at)
-    phase = ImageAdversarial("align", 10, 2, sgd, CE, CriticOptimiser(), heads, "softmax", True)
-    phase.check(place.segmenter, (160, 128))
-    phase.prepare(place, None)
+    heads = Heads(discriminators_at=at)
+    phase = ImageAdversarial(
+        name="align",
+        steps=10,
+        batch=2,
+        optimiser=sgd,
+        loss=CE,
+        discriminator_optimiser=DiscriminatorOptimiser(),
+        heads=heads,
+        maps="softmax",
+        target_labels=True,
+    )
+    phase.check(context.segmenter, (160, 128))
+    phase.prepare(context, None)
     sizes = []
-    for critic in (phase.critic, phase.auxiliary_critic):
-        critic.module.register_forward_pre_hook(lambda module, inputs: sizes.append(tuple(inputs[0].shape[-2:])))
+    for discriminator in (phase.discriminator, phase.auxiliary_discriminator):
+        discriminator.module.register_forward_pre_hook(lambda module, inputs: sizes.append(tuple(inputs[0].shape[-2:])))
     phase.step(type(trio)(*large))
-    assert len(sizes) == 6, "two fooled kinds of target, and the critic's own step, for each head"
+    assert len(sizes) == 6, "two fooled kinds of target, and the discriminator's own step, for each head"
     assert set(sizes) == {size}
 
 
 def test_what_does_not_suit_is_refused_before_training(sgd, classes):
-    phase = ImageAdversarial("align", 10, 2, sgd, CE, CriticOptimiser(), Heads(critics_at="logits"), "softmax", True)
-    with pytest.raises(UserError, match=r"would get 12 x 8.*--recipe.heads.critics_at image"):
+    phase = ImageAdversarial(
+        name="align",
+        steps=10,
+        batch=2,
+        optimiser=sgd,
+        loss=CE,
+        discriminator_optimiser=DiscriminatorOptimiser(),
+        heads=Heads(discriminators_at="logits"),
+        maps="softmax",
+        target_labels=True,
+    )
+    with pytest.raises(UserError, match=r"would get 12 x 8.*--recipe.heads.discriminators_at image"):
         phase.check(build_segmenter("tiny", classes), (48, 32))
     plain = Segmenter(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), classes, "symmetric")
     with pytest.raises(UserError, match=r"deeplab_resnet101, mobile_deeplab, .* or tiny"):

@@ -16,19 +16,19 @@ from pixda.evaluation import evaluate, predict
 from pixda.models.upsampling import upsample
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.distillation import Distillation
-from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
-from pixda.phases.settings import Distillation as Settings
-from pixda.phases.trainee import critic_trainee, segmenter_trainee
+from pixda.phases.settings import Alignment, DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+from pixda.phases.settings import DistillationSettings as Settings
+from pixda.phases.trainee import discriminator_trainee, segmenter_trainee
 
 
 @pytest.fixture
-def moody(place, classes):
+def moody(context, classes):
     torch.manual_seed(0)
-    place.segmenter = Moody(classes)
+    context.segmenter = Moody(classes)
     with torch.no_grad():  # statistics that are not those of any batch here
-        place.segmenter.backbone[1].running_mean.uniform_(-1, 1)
-        place.segmenter.backbone[1].running_var.uniform_(0.5, 2)
-    return place
+        context.segmenter.backbone[1].running_mean.uniform_(-1, 1)
+        context.segmenter.backbone[1].running_var.uniform_(0.5, 2)
+    return context
 
 
 def moved(module, seed):
@@ -46,7 +46,7 @@ def test_a_step_of_distillation_is_the_written_one_with_a_teacher_that_is_not_th
     """``L_seg + lambda_kd L_kd``, eq. 9 pixel by pixel, the teacher in eval mode, the student in train mode."""
     sgd = SegmenterOptimiser(lr=1e-2, horizon=100)
     settings = Settings(steps=5, weight=weight, temperature=0.7, over_classes=over_classes)
-    phase = Distillation("distil", 2, sgd, focal, settings)
+    phase = Distillation(name="distil", steps=5, batch=2, optimiser=sgd, loss=focal, distillation=settings)
     phase.prepare(moody, None)
     moved(phase.segmenter.module, 3)
     student = phase.segmenter.module
@@ -72,12 +72,22 @@ def test_a_step_of_distillation_is_the_written_one_with_a_teacher_that_is_not_th
 
 
 def test_selection_judges_in_eval_mode_and_training_goes_on(moody, pair, sgd, focal):
-    phase = Adversarial("adapt", 10, 2, sgd, focal, CriticOptimiser(), Alignment(), Selection(delta=-1.0), 0.0)
+    phase = Adversarial(
+        name="adapt",
+        steps=10,
+        batch=2,
+        optimiser=sgd,
+        loss=focal,
+        discriminator_optimiser=DiscriminatorOptimiser(),
+        alignment=Alignment(),
+        selection=Selection(delta=-1.0),
+        style_beta=0.0,
+    )
     phase.prepare(moody, None)
     modes = []
     phase.segmenter.module.backbone[1].register_forward_hook(lambda norm, *_: modes.append(norm.training))
     before = copy.deepcopy(phase.segmenter.module.backbone[1].running_mean)
-    phase.judging.select(1, phase._map)
+    phase.selector.select(1, phase.maps)
     assert modes
     assert not any(modes)
     assert torch.equal(before, phase.segmenter.module.backbone[1].running_mean)
@@ -117,14 +127,17 @@ def folder(root: Path):
         Image.fromarray(rng.integers(0, 4, (32, 48), np.uint8)).save(root / f"masks/{number}.png")
 
 
-def test_optimisers_are_as_the_settings_say(place):
-    adam = critic_trainee(
-        place.fabric, torch.nn.Conv2d(3, 1, 1), CriticOptimiser(lr=3e-4, beta1=0.7, beta2=0.8), SegmenterOptimiser()
+def test_optimisers_are_as_the_settings_say(context):
+    adam = discriminator_trainee(
+        context.fabric,
+        torch.nn.Conv2d(3, 1, 1),
+        DiscriminatorOptimiser(lr=3e-4, beta1=0.7, beta2=0.8),
+        SegmenterOptimiser(),
     )._optimiser
     assert {(group["lr"], group["betas"]) for group in adam.param_groups} == {(3e-4, (0.7, 0.8))}
     for kind in ("sgd", "adamw"):
         settings = SegmenterOptimiser(kind=kind, lr=2e-3, head_lr_factor=4, momentum=0.6, weight_decay=0.03)
-        groups = segmenter_trainee(place.fabric, place.segmenter, settings)._optimiser.param_groups
+        groups = segmenter_trainee(context.fabric, context.segmenter, settings)._optimiser.param_groups
         assert [group["lr"] for group in groups] == [2e-3, 8e-3]
         assert {group["weight_decay"] for group in groups} == {0.03}
         if kind == "sgd":
@@ -135,7 +148,9 @@ def test_alpha_and_gamma_of_the_settings_reach_the_loss(moody, pair):
     logits, labels = torch.randn(2, 4, 32, 48), pair.target.masks
     values = []
     for loss in (SegmentationLoss(), SegmentationLoss(gamma=1.0), SegmentationLoss(alpha_exceptions={2: 0.9})):
-        phase = Distillation("distil", 2, SegmenterOptimiser(), loss, Settings(steps=5))
+        phase = Distillation(
+            name="distil", steps=5, batch=2, optimiser=SegmenterOptimiser(), loss=loss, distillation=Settings(steps=5)
+        )
         phase.prepare(moody, None)
         values.append(float(phase.segmentation(logits, labels)))
     assert len(set(values)) == 3

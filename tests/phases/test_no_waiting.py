@@ -5,8 +5,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixda.phases.adversarial import Adversarial
-from pixda.phases.self_training import SelfTraining
-from pixda.phases.settings import Alignment, CriticOptimiser, Selection, Teaching
+from pixda.phases.self_training import MeanTeacher
+from pixda.phases.settings import Alignment, DiscriminatorOptimiser, Selection, Teaching
 from pixda.phases.supervised import Supervised
 
 READING = {
@@ -26,27 +26,44 @@ class NothingRead(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("critics_at", ["image", "logits"])
-def test_a_step_of_adaptation_reads_nothing_back(place, trio, sgd, focal, critics_at, monkeypatch):
+@pytest.mark.parametrize("discriminators_at", ["image", "logits"])
+def test_a_step_of_adaptation_reads_nothing_back(context, trio, sgd, focal, discriminators_at, monkeypatch):
     # The judge needs maps of 32 pixels or more, which the logits of so small an image are not.
-    rules = Selection(enabled=critics_at == "image")
-    phase = Adversarial("adapt", 10, 2, sgd, focal, CriticOptimiser(), Alignment(critics_at=critics_at), rules, 0.01)
-    _step_unread(phase, place, trio, monkeypatch)
+    rules = Selection(enabled=discriminators_at == "image")
+    phase = Adversarial(
+        name="adapt",
+        steps=10,
+        batch=2,
+        optimiser=sgd,
+        loss=focal,
+        discriminator_optimiser=DiscriminatorOptimiser(),
+        alignment=Alignment(discriminators_at=discriminators_at),
+        selection=rules,
+        style_beta=0.01,
+    )
+    _step_unread(phase, context, trio, monkeypatch)
 
 
-def test_a_supervised_step_reads_nothing_back(place, pair, sgd, focal, monkeypatch):
-    _step_unread(Supervised("joint", "both", 10, 2, sgd, focal, 0.01), place, pair, monkeypatch)
+def test_a_supervised_step_reads_nothing_back(context, pair, sgd, focal, monkeypatch):
+    _step_unread(
+        Supervised(name="joint", on="both", steps=10, batch=2, optimiser=sgd, loss=focal, style_beta=0.01),
+        context,
+        pair,
+        monkeypatch,
+    )
 
 
-def test_a_step_of_self_training_reads_nothing_back(place, trio, sgd, focal, monkeypatch):
-    place.domains.seed = 0
+def test_a_step_of_self_training_reads_nothing_back(context, trio, sgd, focal, monkeypatch):
+    context.domains.seed = 0
     # How strongly colours change is drawn on the host and read there.
-    phase = SelfTraining("self-train", 10, 2, sgd, focal, Teaching(hidden=0.5, colour=0.0))
-    _step_unread(phase, place, trio, monkeypatch)
+    phase = MeanTeacher(
+        name="self-train", steps=10, batch=2, optimiser=sgd, loss=focal, teaching=Teaching(hidden=0.5, colour=0.0)
+    )
+    _step_unread(phase, context, trio, monkeypatch)
 
 
-def _step_unread(phase, place, pair, monkeypatch):
-    phase.prepare(place, None)
+def _step_unread(phase, context, pair, monkeypatch):
+    phase.prepare(context, None)
     for trainee in phase.trainees().values():
         # Adam keeps its count of steps on the host, and reads it there.
         monkeypatch.setattr(trainee._optimiser, "step", lambda *_: None)

@@ -1,4 +1,4 @@
-"""FSDA: the written objective in one graph, what its critics learn of, and a previous batch that survives a stop."""
+"""FSDA: the written objective in one graph, what its discriminators learn of, a previous batch that survives a stop."""
 
 import copy
 
@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from descent import assert_descends, gradients_of
-from pixda.data.domains import Pair
-from pixda.losses.adversarial import critic_loss, fool_loss
-from pixda.losses.pairing import pair_loss, pairing_critic_loss, without_easy_pixels
+from pixda.data.domains import StepBatch
+from pixda.losses.adversarial import discriminator_loss, fool_loss
+from pixda.losses.pairing import pair_loss, pairing_discriminator_loss, without_easy_pixels
 from pixda.losses.segmentation import cross_entropy
 from pixda.models.deeplab import DeepLabV2, DilatedSum
 from pixda.models.resnet import ResNet
 from pixda.models.upsampling import upsample
 from pixda.phases.pairing import Pairing
-from pixda.phases.settings import CriticOptimiser, Heads, SegmentationLoss
+from pixda.phases.settings import DiscriminatorOptimiser, Heads, SegmentationLoss
 
 CE = SegmentationLoss(kind="cross_entropy")
 HEADS = Heads(auxiliary_segmentation=0.3, weight=0.9, auxiliary_weight=0.6)
@@ -22,10 +22,19 @@ CONFIDENCE = 0.4  # of four classes: an untrained head is surer than this of som
 
 
 @pytest.fixture
-def make(place, sgd):
+def make(context, sgd):
     def build():
-        phase = Pairing("pair", 10, 2, sgd, CE, CriticOptimiser(lr=1e-3), HEADS, CONFIDENCE)
-        phase.prepare(place, None)
+        phase = Pairing(
+            name="pair",
+            steps=10,
+            batch=2,
+            optimiser=sgd,
+            loss=CE,
+            discriminator_optimiser=DiscriminatorOptimiser(lr=1e-3),
+            heads=HEADS,
+            confidence=CONFIDENCE,
+        )
+        phase.prepare(context, None)
         # As it starts, the auxiliary head is sure of nothing, and the filter would have nothing to do.
         torch.nn.init.normal_(phase.segmenter.module.auxiliary.branches[0].weight, 0, 0.3)
         return phase
@@ -37,7 +46,7 @@ def make(place, sgd):
 def pairs(pair):
     """Four different pairs."""
     return [
-        Pair(*(one._replace(images=(one.images + 20 * k) % 256) for one in (pair.source, pair.target)))
+        StepBatch(*(one._replace(images=(one.images + 20 * k) % 256) for one in (pair.source, pair.target)))
         for k in range(4)
     ]
 
@@ -47,14 +56,14 @@ def heads_of(phase, batch):
 
 
 def freeze_kernels(phase):
-    """Outside of training a spectral norm stands still, so that a critic is one function throughout a step."""
-    phase.pair_critic.module.eval()
-    phase.domain_critic.module.eval()
+    """Outside of training a spectral norm stands still, so that a discriminator is one function throughout a step."""
+    phase.pair_discriminator.module.eval()
+    phase.domain_discriminator.module.eval()
 
 
 def written(phase, now, before):
     """The objective of the segmenter as the released code adds it up, in one graph."""
-    d1, d2 = phase.pair_critic.module, phase.domain_critic.module
+    d1, d2 = phase.pair_discriminator.module, phase.domain_discriminator.module
     total, kept = 0.0, []
     for batch in (now.source, now.target):
         main, auxiliary = heads_of(phase, batch)
@@ -71,12 +80,12 @@ def written(phase, now, before):
 
 
 @pytest.mark.parametrize("network", ["tiny", "deeplab"])
-def test_the_step_descends_the_written_objective(place, make, pairs, classes, network):
+def test_the_step_descends_the_written_objective(context, make, pairs, classes, network):
     """Through all three maps that have a gradient, each in a pass of its own; with batch norm on batches too."""
     if network == "deeplab":
         torch.manual_seed(1)
-        place.segmenter = DeepLabV2(ResNet((1, 1, 1, 1), width=4), DilatedSum(128, 4), classes, "imagenet")
-        for module in place.segmenter.modules():
+        context.segmenter = DeepLabV2(ResNet((1, 1, 1, 1), width=4), DilatedSum(128, 4), classes, "imagenet")
+        for module in context.segmenter.modules():
             if isinstance(module, torch.nn.Conv2d):
                 torch.nn.init.normal_(module.weight, 0, 0.1)
     phase = make()
@@ -86,11 +95,11 @@ def test_the_step_descends_the_written_objective(place, make, pairs, classes, ne
     assert all(value.isfinite() and not value.requires_grad for value in losses.values())
 
 
-def test_the_critics_learn_of_both_heads_and_nothing_from_the_segmenters_step(make, pairs):
+def test_the_discriminators_learn_of_both_heads_and_nothing_from_the_segmenters_step(make, pairs):
     phase = make()
     freeze_kernels(phase)
     phase.previous = pairs[0]
-    d1, d2 = phase.pair_critic.module, phase.domain_critic.module
+    d1, d2 = phase.pair_discriminator.module, phase.domain_discriminator.module
     with torch.no_grad():
         s, t, s_old, t_old = (
             [one.exp() for one in heads_of(phase, b)]
@@ -99,20 +108,20 @@ def test_the_critics_learn_of_both_heads_and_nothing_from_the_segmenters_step(ma
     of_pairs, of_domains = 0.0, 0.0
     for one_s, one_t, one_s_old, one_t_old in zip(s, t, s_old, t_old, strict=True):
         mixed = [d1(torch.cat([one_s_old, one_t], 1)), d1(torch.cat([one_s, one_t_old], 1))]
-        of_pairs = of_pairs + pairing_critic_loss(
+        of_pairs = of_pairs + pairing_discriminator_loss(
             d1(torch.cat([one_s, one_s_old], 1)), torch.cat(mixed), d1(torch.cat([one_t_old, one_t], 1))
         )
-        of_domains = of_domains + critic_loss(d2(one_s), d2(one_t))
+        of_domains = of_domains + discriminator_loss(d2(one_s), d2(one_t))
     slopes = {
-        "pair_critic": torch.autograd.grad(of_pairs, list(d1.parameters())),
-        "domain_critic": torch.autograd.grad(of_domains, list(d2.parameters())),
+        "pair_discriminator": torch.autograd.grad(of_pairs, list(d1.parameters())),
+        "domain_discriminator": torch.autograd.grad(of_domains, list(d2.parameters())),
     }
     found = {}
 
     def step():
-        found["domain_critic"] = gradients_of(phase.domain_critic, lambda: phase.step(pairs[1]))
+        found["domain_discriminator"] = gradients_of(phase.domain_discriminator, lambda: phase.step(pairs[1]))
 
-    found["pair_critic"] = gradients_of(phase.pair_critic, step)
+    found["pair_discriminator"] = gradients_of(phase.pair_discriminator, step)
     for name, gradients in found.items():
         for gradient, slope in zip(gradients.values(), slopes[name], strict=True):
             torch.testing.assert_close(gradient, slope, rtol=1e-3, atol=1e-6)
@@ -122,17 +131,17 @@ def test_everything_learns_the_auxiliary_head_too(make, pairs):
     phase = make()
     before = {n: [p.detach().clone() for p in trainee.module.parameters()] for n, trainee in phase.trainees().items()}
     phase.step(pairs[0])
-    assert set(before) == {"segmenter", "pair_critic", "domain_critic"}
+    assert set(before) == {"segmenter", "pair_discriminator", "domain_discriminator"}
     for name, trainee in phase.trainees().items():
         assert not any(torch.equal(p, old) for p, old in zip(trainee.module.parameters(), before[name], strict=True))
 
 
-def test_the_critics_are_those_of_the_released_script(make):
+def test_the_discriminators_are_those_of_the_released_script(make):
     phase = make()
     maps = torch.rand(1, 4, 32, 64).softmax(1)
-    assert phase.pair_critic(torch.cat([maps, maps], 1)).shape == (1, 3, 1, 2)
-    assert phase.domain_critic(maps).shape == (1, 3, 1, 2)
-    names = [name for name, _ in phase.pair_critic.module.named_parameters()]
+    assert phase.pair_discriminator(torch.cat([maps, maps], 1)).shape == (1, 3, 1, 2)
+    assert phase.domain_discriminator(maps).shape == (1, 3, 1, 2)
+    names = [name for name, _ in phase.pair_discriminator.module.named_parameters()]
     assert sum(name.endswith("weight.original") for name in names) == 5, "spectral norm on every kernel"
 
 
@@ -143,9 +152,9 @@ def test_the_first_step_takes_itself_for_the_one_before(make, pairs):
     assert phase.previous is pairs[0]
 
 
-def test_stopped_anywhere_and_reloaded_it_ends_in_the_same_bits(make, place, pairs):
+def test_stopped_anywhere_and_reloaded_it_ends_in_the_same_bits(make, context, pairs):
     """Two epochs of two pairs, saved after each step but the last: in an epoch, at its end, in the next one."""
-    place.domains.pairs = lambda names, batch, phase, epoch, skip: iter(pairs[2 * epoch : 2 * epoch + 2][skip:])
+    context.domains.pairs = lambda names, batch, phase, epoch, skip: iter(pairs[2 * epoch : 2 * epoch + 2][skip:])
 
     def run(phase, epoch, skip):
         """What there is to save after each step, as the loop would: where it stands, and the trainees."""

@@ -59,7 +59,7 @@ def test_six_steps_are_those_of_the_list(momentum):
         torch.testing.assert_close(w.detach(), wanted, rtol=1e-12, atol=1e-12)
 
 
-def test_each_weight_is_in_one_group_and_other_networks_are_updated_once(classes, place):
+def test_each_weight_is_in_one_group_and_other_networks_are_updated_once(classes, context):
     segmenter = build_segmenter("deeplab_resnet50", classes)
     groups = in_groups(segmenter, segmenter.parameter_groups(1e-3, 10))
     seen = [p for group in groups for p in group["params"]]
@@ -70,5 +70,7 @@ def test_each_weight_is_in_one_group_and_other_networks_are_updated_once(classes
         ("backbone", 4, 1e-3),
         ("head", 1, 1e-2),
     ]
-    trainee = segmenter_trainee(place.fabric, place.segmenter, SegmenterOptimiser(updates="as_released", horizon=10))
+    trainee = segmenter_trainee(
+        context.fabric, context.segmenter, SegmenterOptimiser(updates="as_released", horizon=10)
+    )
     assert {group["updates"] for group in trainee._optimiser.param_groups} == {1}

@@ -8,17 +8,19 @@ import torch
 
 from descent import assert_descends, log_probs_of
 from pixda.mixing import class_mix, hide_blocks
-from pixda.phases.self_training import GREY, SelfTraining
+from pixda.phases.self_training import GREY, MeanTeacher
 from pixda.phases.settings import Teaching
 
 CLASSES = 4
 
 
 @pytest.fixture
-def make(place, sgd, focal):
-    def build(at=place, **settings):
+def make(context, sgd, focal):
+    def build(at=context, **settings):
         at.domains.seed = 0
-        phase = SelfTraining("self-train", 20, 2, sgd, focal, Teaching(**settings))
+        phase = MeanTeacher(
+            name="self-train", steps=20, batch=2, optimiser=sgd, loss=focal, teaching=Teaching(**settings)
+        )
         phase.prepare(at, None)
         with torch.no_grad():  # a teacher that is not its student
             for parameter in phase.teacher.parameters():
@@ -73,12 +75,12 @@ def test_a_step_descends_the_written_objective(make, trio, hidden, class_mix_on)
     assert not any(value.requires_grad for value in losses.values())
 
 
-def test_the_masks_of_unlabelled_images_reach_nothing(make, trio, place):
+def test_the_masks_of_unlabelled_images_reach_nothing(make, trio, context):
     """Where a folder has masks after all, no step looks at them."""
     ends = []
-    start = copy.deepcopy(place.segmenter.state_dict())
+    start = copy.deepcopy(context.segmenter.state_dict())
     for masks in (trio.unlabelled.masks, trio.unlabelled.masks * 0 + 2):
-        place.segmenter.load_state_dict(start)
+        context.segmenter.load_state_dict(start)
         phase = make(hidden=0.5)
         phase.step(trio._replace(unlabelled=trio.unlabelled._replace(masks=masks)))
         ends.append([p.detach().clone() for p in phase.segmenter.module.parameters()])
@@ -112,10 +114,10 @@ def test_colours_change_what_the_network_sees_and_not_what_the_teacher_sees(make
     assert float(images[1].max()) <= 255
 
 
-def test_a_resumed_phase_goes_on_with_its_teacher(make, trio, place):
+def test_a_resumed_phase_goes_on_with_its_teacher(make, trio, context):
     phase = make()
     phase.step(trio)
-    other = make(at=dataclasses.replace(place, segmenter=copy.deepcopy(place.segmenter)))
+    other = make(at=dataclasses.replace(context, segmenter=copy.deepcopy(context.segmenter)))
     other.load_state_dict(copy.deepcopy(phase.state_dict()))
     other.segmenter.load_state_dict(copy.deepcopy(phase.segmenter.state_dict()))
     for one in (phase, other):

@@ -7,27 +7,35 @@ import torch
 
 from descent import assert_descends
 from pixda.errors import UserError
-from pixda.losses.adversarial import critic_loss, fool_loss
+from pixda.losses.adversarial import discriminator_loss, fool_loss
 from pixda.losses.weighting import realism, weighted_cross_entropy, weighting_loss
 from pixda.models import build_segmenter
 from pixda.models.upsampling import upsample
-from pixda.phases.settings import CriticOptimiser
-from pixda.phases.settings import Weighting as Settings
+from pixda.phases.settings import DiscriminatorOptimiser, SegmentationLoss
+from pixda.phases.settings import WeightingSettings as Settings
 from pixda.phases.weighting import Weighting
 
 
 @pytest.fixture
-def make(place, sgd):
+def make(context, sgd):
     def build(**changes):
-        phase = Weighting("weigh", 10, 2, sgd, Settings(**changes), CriticOptimiser(lr=1e-3))
-        phase.prepare(place, None)
+        phase = Weighting(
+            name="weigh",
+            loss=SegmentationLoss(kind="cross_entropy"),
+            steps=10,
+            batch=2,
+            optimiser=sgd,
+            weighting=Settings(**changes),
+            discriminator_optimiser=DiscriminatorOptimiser(lr=1e-3),
+        )
+        phase.prepare(context, None)
         return phase
 
     return build
 
 
 def larger(pair):
-    """Images whose logits, at a quarter of their size, still fill an image critic."""
+    """Images whose logits, at a quarter of their size, still fill an image discriminator."""
     return type(pair)(
         *(
             batch._replace(images=torch.rand(2, 3, 128, 160) * 255, masks=torch.randint(0, 4, (2, 128, 160)))
@@ -44,9 +52,9 @@ def same(before, module):
     return all(torch.equal(value, module.state_dict()[name]) for name, value in before.items())
 
 
-def maps_of(phase, place, pair, at):
+def maps_of(phase, context, pair, at):
     """Softmax maps of both domains, with their graph, and the log-probabilities at the labels' size."""
-    logits = [place.segmenter(batch.images) for batch in (pair.source, pair.target)]
+    logits = [context.segmenter(batch.images) for batch in (pair.source, pair.target)]
     scores = [upsample(one, pair.source.masks.shape[-2:]) for one in logits]
     maps = [one.softmax(1) for one in (logits if at == "logits" else scores)]
     return maps, [one.log_softmax(1) for one in scores]
@@ -55,19 +63,19 @@ def maps_of(phase, place, pair, at):
 @pytest.mark.parametrize("form", ["shared", "per_class"])
 @pytest.mark.parametrize("at", ["image", "logits"])
 @pytest.mark.parametrize("normalise", [False, True])
-def test_the_step_descends_the_written_objective(make, pair, place, form, at, normalise):
+def test_the_step_descends_the_written_objective(make, pair, context, form, at, normalise):
     """CE(target) + (1/N) sum_i w_i CE_i(source) + lambda L_adv(target), as autograd says of the written sum."""
     pair = larger(pair)
-    phase = make(weights=form, normalise=normalise, adversarial=0.7, critics_at=at)
-    assert phase.aligner is not None
-    maps, (on_source, on_target) = maps_of(phase, place, pair, at)
+    phase = make(weights=form, normalise=normalise, adversarial=0.7, discriminators_at=at)
+    assert phase.discriminator is not None
+    maps, (on_source, on_target) = maps_of(phase, context, pair, at)
     judgements = [net.module(maps[0].detach()).detach() for net in phase.nets.values()]
     assert [one.shape[1] for one in judgements] == [1 if form == "shared" else 4] * 3
     weights = realism(judgements, pair.source.masks, normalise)
     objective = (
         weighted_cross_entropy(on_source, pair.source.masks, weights)
         + torch.nn.functional.nll_loss(on_target, pair.target.masks, ignore_index=255)
-        + 0.7 * fool_loss(phase.aligner.module(maps[1]))
+        + 0.7 * fool_loss(phase.discriminator.module(maps[1]))
     )
     losses = assert_descends(phase, lambda: objective, lambda: phase.step(pair))
     torch.testing.assert_close(losses["pixel_weight"], weights.mean())
@@ -76,19 +84,19 @@ def test_the_step_descends_the_written_objective(make, pair, place, form, at, no
 
 @pytest.mark.parametrize("form", ["shared", "per_class"])
 @pytest.mark.parametrize("at", ["image", "logits"])
-def test_the_networks_descend_their_cross_entropies(make, pair, place, form, at):
+def test_the_networks_descend_their_cross_entropies(make, pair, context, form, at):
     pair = larger(pair)
-    phase = make(weights=form, critics_at=at)
+    phase = make(weights=form, discriminators_at=at)
     with torch.no_grad():
-        (source, target), _ = maps_of(phase, place, pair, at)
+        (source, target), _ = maps_of(phase, context, pair, at)
     expected = {}
     for name, trainee in phase.trainees().items():
         if name == "segmenter":
             continue
         net = trainee.module
         loss = (
-            critic_loss(net(source), net(target))
-            if name == "aligner"
+            discriminator_loss(net(source), net(target))
+            if name == "discriminator"
             else weighting_loss(net(source), pair.source.masks, net(target), pair.target.masks)
         )
         expected[name] = (loss, torch.autograd.grad(loss, list(net.parameters())))
@@ -98,19 +106,19 @@ def test_the_networks_descend_their_cross_entropies(make, pair, place, form, at)
             parameter.register_post_accumulate_grad_hook(lambda one: seen.append((one, one.grad.clone())))
     losses = phase.step(pair)
     gradients = {id(parameter): gradient for parameter, gradient in seen}
-    assert set(expected) == {"pixel_net", "region_net", "image_net", "aligner"}
+    assert set(expected) == {"pixel_net", "region_net", "image_net", "discriminator"}
     for name, (loss, slopes) in expected.items():
         torch.testing.assert_close(losses[name], loss.detach())
         for parameter, slope in zip(phase.trainees()[name].module.parameters(), slopes, strict=True):
             torch.testing.assert_close(gradients[id(parameter)], slope, rtol=1e-3, atol=1e-6)
 
 
-def test_networks_at_chance_halve_the_synthetic_loss(make, pair, place):
+def test_networks_at_chance_halve_the_synthetic_loss(make, pair, context):
     phase = make()
     for net in phase.nets.values():
         for parameter in net.module.parameters():
             parameter.data.zero_()
-    _, (on_source, _) = maps_of(phase, place, pair, "image")
+    _, (on_source, _) = maps_of(phase, context, pair, "image")
     plain = torch.nn.functional.nll_loss(on_source, pair.source.masks, ignore_index=255)
     losses = phase.step(pair)
     torch.testing.assert_close(losses["source"], plain.detach() / 2)
@@ -122,7 +130,7 @@ def test_every_trainee_learns_and_only_from_its_own_loss(make, pair):
     phase = make()
     before = {name: weights_of(trainee.module) for name, trainee in phase.trainees().items()}
     losses = phase.step(pair)
-    assert list(before) == ["segmenter", "pixel_net", "region_net", "image_net", "aligner"]
+    assert list(before) == ["segmenter", "pixel_net", "region_net", "image_net", "discriminator"]
     assert not any(same(state, phase.trainees()[name].module) for name, state in before.items())
     assert all(value.isfinite() and not value.requires_grad for value in losses.values())
 
@@ -136,41 +144,50 @@ def test_a_pixel_that_looks_real_counts_for_more(make, pair):
     for net in phase.nets.values():
         for _ in range(30):
             of_source, of_target = net(torch.cat([synthetic, real])).tensor_split([2])
-            net.descend(weighting_loss(of_source, labels, of_target, labels))
+            net.backward(weighting_loss(of_source, labels, of_target, labels))
+            net.step()
     half = synthetic.clone()
     half[..., 24:] = real[..., 24:]
     weights = phase._weights(half, labels)
     assert weights[..., 32:].mean() > 1.5 * weights[..., :16].mean()
 
 
-def test_without_the_adversarial_loss_there_is_no_critic(make, pair):
+def test_without_the_adversarial_loss_there_is_no_discriminator(make, pair):
     phase = make(adversarial=0.0)
-    assert phase.aligner is None
+    assert phase.discriminator is None
     losses = phase.step(pair)
-    assert "aligner" not in losses
+    assert "discriminator" not in losses
     assert "adversarial" not in losses
     assert list(phase.trainees()) == ["segmenter", "pixel_net", "region_net", "image_net"]
 
 
-def test_maps_too_small_for_an_image_critic_are_refused(make, place):
-    phase = make(critics_at="logits")
+def test_maps_too_small_for_an_image_discriminator_are_refused(make, context):
+    phase = make(discriminators_at="logits")
     with pytest.raises(UserError, match="would get 12 x 8"):
-        phase.check(place.segmenter, (48, 32))
-    phase.check(place.segmenter, (160, 128))
-    make(critics_at="image").check(place.segmenter, (48, 32))
+        phase.check(context.segmenter, (48, 32))
+    phase.check(context.segmenter, (160, 128))
+    make(discriminators_at="image").check(context.segmenter, (48, 32))
 
 
-def test_fcn8s_is_weighed_at_the_images_size_whatever_is_asked_for(place, pair, sgd, classes):
+def test_fcn8s_is_weighed_at_the_images_size_whatever_is_asked_for(context, pair, sgd, classes):
     """Its logits are as large as the image; dropout is on, and what learns is what should."""
-    place.segmenter = build_segmenter("fcn8s", classes, width=1 / 32)
-    phase = Weighting("weigh", 10, 2, sgd, Settings(critics_at="logits"), CriticOptimiser(lr=1e-3))
-    phase.check(place.segmenter, (48, 32))
-    phase.prepare(place, None)
-    assert place.segmenter.training
-    before = weights_of(place.segmenter)
+    context.segmenter = build_segmenter("fcn8s", classes, width=1 / 32)
+    phase = Weighting(
+        name="weigh",
+        loss=SegmentationLoss(kind="cross_entropy"),
+        steps=10,
+        batch=2,
+        optimiser=sgd,
+        weighting=Settings(discriminators_at="logits"),
+        discriminator_optimiser=DiscriminatorOptimiser(lr=1e-3),
+    )
+    phase.check(context.segmenter, (48, 32))
+    phase.prepare(context, None)
+    assert context.segmenter.training
+    before = weights_of(context.segmenter)
     seen = []
     phase.nets["pixel"].module.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape[-2:]))
     phase.step(pair)
     assert set(seen) == {(32, 48)}
-    moved = {name for name, value in place.segmenter.state_dict().items() if not torch.equal(value, before[name])}
+    moved = {name for name, value in context.segmenter.state_dict().items() if not torch.equal(value, before[name])}
     assert {"backbone.features.0.weight", "backbone.fc7.bias", "head.score_fr.weight", "head.score_pool3.bias"} <= moved

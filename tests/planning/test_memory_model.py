@@ -24,7 +24,7 @@ from pixda.planning.memory import Imagined
 from pixda.methods import build
 from pixda.models import build_segmenter
 from pixda.watch.peak import of_process
-from pixda.phases.phase import Workplace
+from pixda.phases.phase import Context
 
 torch.set_num_threads(1)
 segmenter = build_segmenter("mobile_deeplab", ClassSet.load("cityscapes-19"), frozen_blocks=0)
@@ -37,7 +37,7 @@ weights = sum(p.nbytes for p in segmenter.state_dict().values())
 before = of_process()
 fabric = Fabric(accelerator="cpu", devices=1)
 phase.batch = {BATCH}
-phase.prepare(Workplace(fabric, Imagined({CROP}, False), segmenter, None), None)
+phase.prepare(Context(fabric, Imagined({CROP}, False), segmenter, None), None)
 for _ in range(2):
     phase.step(next(phase.batches(0, 0)))
 print(weights + of_process() - before)

@@ -80,12 +80,12 @@ def test_the_selections_are_those_of_the_log(runs):
     ]
 
 
-def test_the_critic_that_is_kept_is_the_trained_one(runs, tmp_path):
+def test_the_discriminator_that_is_kept_is_the_trained_one(runs, tmp_path):
     """Without a last fine-tuning the checkpoint still holds it."""
     more = ["--recipe.distillation.steps=0", f"--start_from={runs / 'first'}", f"--classes={runs.parent}/classes.yaml"]
     assert main(words(runs.parent, tmp_path / "run", *more)) == 0
-    trained = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["trainees"]["aligner"]["network"]
-    kept = load_file(tmp_path / "run/critic.safetensors")
+    trained = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["trainees"]["discriminator"]["network"]
+    kept = load_file(tmp_path / "run/discriminator.safetensors")
     assert kept.keys() == trained.keys()
     assert all(torch.equal(kept[name], trained[name]) for name in kept)
 
@@ -106,7 +106,7 @@ def test_without_its_data_a_report_says_so_and_keeps_the_numbers(runs, tmp_path)
     config = tmp_path / "alone/pixda/config.yaml"
     config.write_text(config.read_text().replace(str(runs.parent / "source"), "/gone/a").replace(
         str(runs.parent / "target"), "/gone/b"))  # fmt: skip
-    (tmp_path / "alone/pixda/critic.safetensors").unlink()
+    (tmp_path / "alone/pixda/discriminator.safetensors").unlink()
     assert main(["report", str(tmp_path / "alone/pixda")]) == 0
     read = Reader((tmp_path / "alone/pixda/report/report.html").read_text())
     text = "".join(read.texts)
@@ -116,13 +116,13 @@ def test_without_its_data_a_report_says_so_and_keeps_the_numbers(runs, tmp_path)
     assert not {"style", "pixels", "data"} & set(read.sections)
 
 
-def test_without_its_critic_a_report_shows_the_other_maps(runs, tmp_path):
+def test_without_its_discriminator_a_report_shows_the_other_maps(runs, tmp_path):
     shutil.copytree(runs / "pixda", tmp_path / "pixda")
-    (tmp_path / "pixda/critic.safetensors").unlink()
+    (tmp_path / "pixda/discriminator.safetensors").unlink()
     assert main(["report", str(tmp_path / "pixda"), "--out", str(tmp_path / "out")]) == 0
     text = (tmp_path / "out/report.html").read_text()
-    assert "This run kept no critic" in text
-    assert "the critic: source or target?" not in text
+    assert "This run kept no discriminator" in text
+    assert "the discriminator: source or target?" not in text
     assert "S, difficulty" in text
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from pixda.watch.view import Count, Standing, View
 from runs import two_domains, words
 
-MANY = {f"unlabelled_{name}": 0.123456 for name in ("target", "adversarial", "pixel_weight", "aligner")}
+MANY = {f"unlabelled_{name}": 0.123456 for name in ("target", "adversarial", "pixel_weight", "discriminator")}
 FACTS = {"kept": "gta5 812 of 2975, synthia 5400 of 9400", "mIoU of the shots": "61.2", "memory": "12.3 GiB"}
 
 

@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     names: list[str]
 
 
-class Pair(NamedTuple):
+class StepBatch(NamedTuple):
     """What one step learns from; a stream that the phase does not use is None."""
 
     source: Batch | None
@@ -41,9 +41,9 @@ class Pair(NamedTuple):
     unlabelled: Batch | None = None
     """Target images beside the shots, where a run has such; their masks are 255 everywhere."""
 
-    def without_pixels(self) -> "Pair":
+    def without_pixels(self) -> "StepBatch":
         """The names alone, to be kept for longer than a step."""
-        return Pair(*(batch and batch._replace(images=_NOTHING, masks=_NOTHING) for batch in self))
+        return StepBatch(*(batch and batch._replace(images=_NOTHING, masks=_NOTHING) for batch in self))
 
     def labelled_source(self) -> Batch:
         """The source batch of a phase that has one."""
@@ -116,17 +116,19 @@ class Domains:
         unlabelled = [] if self.unlabelled is None else [self.unlabelled]
         return [*self.sources.datasets, self.target, *unlabelled]
 
-    def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+    def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[StepBatch]:
         """One pass over these source images, the last short batch left out."""
         for images in self._load(self.sources, self._pass_over(names, batch, phase, epoch), skip):
-            yield Pair(images, None)
+            yield StepBatch(images, None)
 
-    def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+    def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[StepBatch]:
         """``steps`` batches of shots, every shot drawn once before any is drawn again."""
         for images in self._load(self._shots, self._repeat(self.target, "target", steps, batch, phase, epoch), skip):
-            yield Pair(None, images)
+            yield StepBatch(None, images)
 
-    def pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+    def source_and_target(
+        self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int
+    ) -> Iterator[StepBatch]:
         """One pass over these source images, each batch beside one of shots; nothing if they fill no batch.
 
         Where there are unlabelled images, a batch of them comes third, drawn as the shots are: in one pass over
@@ -139,9 +141,9 @@ class Domains:
             unlabelled = self._repeat(self.unlabelled, "unlabelled", len(source), batch, phase, epoch)
             loaded.append(self._load(self.unlabelled, unlabelled, skip))
         for batches in zip(*loaded, strict=True):
-            yield Pair(*batches)
+            yield StepBatch(*batches)
 
-    def concatenated(self, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+    def concatenated(self, batch: int, phase: str, epoch: int, skip: int) -> Iterator[StepBatch]:
         """One pass over source and shots as one set, every image drawn alike; both kinds come as ``source``.
 
         As ``target``, a shot beside each image, for its style; beside a shot the same shot, which changes nothing.
@@ -158,7 +160,7 @@ class Domains:
             batch,
         )
         both = ConcatDataset[Sample]([self.sources, self._shots])
-        yield from map(Pair, self._load(both, mixed, skip), self._load(self._shots, beside, skip))
+        yield from map(StepBatch, self._load(both, mixed, skip), self._load(self._shots, beside, skip))
 
     def whole_pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Iterator[tuple[Batch, Batch]]:
         """Each of these source images once, whole and in order, beside a target image drawn at random.
@@ -192,7 +194,7 @@ class Domains:
             for stream, names in streams.items()
         }
 
-    def files(self, pair: Pair) -> dict[str, list[str]]:
+    def files(self, pair: StepBatch) -> dict[str, list[str]]:
         """Stream -> image files of a pair's batches; of a name that both domains have, both files."""
         images: dict[str, list[str]] = {}
         for place, name in enumerate(self.source_names):

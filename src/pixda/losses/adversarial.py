@@ -1,4 +1,4 @@
-"""Alignment of the domains by critics. Critics give logits of "is target": source = 0, target = 1.
+"""Alignment of the domains by discriminators. Discriminators give logits of "is target": source = 0, target = 1.
 
 Tavera et al., *Pixel-by-Pixel Cross-Domain Alignment for Few-Shot Semantic Segmentation*, WACV 2022, eq. 2-8.
 With a logit ``z``, ``-log P(source) = softplus(z)`` and ``-log P(target) = softplus(-z)``.
@@ -8,22 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixda.losses.likelihood import surprise
+from pixda.losses.likelihood import pixel_nll
 
 
-def critic_loss(source_logits: Tensor, target_logits: Tensor, source_share: float = 1.0) -> Tensor:
-    """Binary cross entropy of a critic, pixel-wise (eq. 2) or image-wise (eq. 7).
+def discriminator_loss(source_logits: Tensor, target_logits: Tensor, source_share: float = 1.0) -> Tensor:
+    """Binary cross entropy of a discriminator, pixel-wise (eq. 2) or image-wise (eq. 7).
 
     ``1/2 mean softplus(z_source) + 1/2 mean softplus(-z_target)``. Departures: the paper's eq. 2 sums over
     pixels and its minus sign covers the first term only; this is the released code's reading.
 
     Args:
-        source_logits: float of any shape, the critic's logits on source maps.
-        target_logits: float of any shape, the critic's logits on target maps.
+        source_logits: float of any shape, the discriminator's logits on source maps.
+        target_logits: float of any shape, the discriminator's logits on target maps.
         source_share: by how much the first mean counts; processes may have unequal parts of a source's maps.
 
     Returns:
-        A scalar >= 0; log 2 for a critic at chance.
+        A scalar >= 0; log 2 for a discriminator at chance.
     """
     return 0.5 * source_share * F.softplus(source_logits).mean() + 0.5 * F.softplus(-target_logits).mean()
 
@@ -37,8 +37,8 @@ def pixadv_loss(target_logits: Tensor, weights: Tensor) -> Tensor:
     """PixAdv, eq. 3: ``1/(N H W) sum_i S_i B_i (-log P(source)_i)`` on target maps.
 
     Args:
-        target_logits: float ``B x 1 x h x w``, the pixel critic's logits on target maps.
-        weights: float ``B x H x W``, the product S B (or S, B or ones, for the ablations). Where the critic
+        target_logits: float ``B x 1 x h x w``, the pixel discriminator's logits on target maps.
+        weights: float ``B x H x W``, the product S B (or S, B or ones, for the ablations). Where the discriminator
             works on a smaller map than the labels, the weights are averaged over each of its cells.
 
     Returns:
@@ -63,7 +63,7 @@ def difficulty(scores: Tensor, labels: Tensor) -> Tensor:
     Returns:
         Float ``B x H x W`` >= 0, zero at ignored pixels.
     """
-    return surprise(scores, labels)
+    return pixel_nll(scores, labels)
 
 
 def pseudo_labels(log_probs: Tensor) -> Tensor:

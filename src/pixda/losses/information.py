@@ -1,4 +1,4 @@
-"""Self-information maps: what ADVENT's critics see of a prediction in place of its softmax map."""
+"""Self-information maps: what ADVENT's discriminators see of a prediction in place of its softmax map."""
 
 import math
 

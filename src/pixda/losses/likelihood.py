@@ -1,11 +1,11 @@
-"""The likelihood of labels and the softmax map, from one pass over the logits.
+"""Each pixel's negative log-likelihood (NLL) and the softmax map, from one pass over the logits.
 
 At an image's size a map of class scores is the largest thing in a step: 40 MB for 19 classes at 1024 x 512. These
 functions go through it a few rows at a time, so that a processor finds them in its cache, keep no copy of it, and
 write its gradient once. The values are those of ``log_softmax``, ``nll_loss`` and ``softmax``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -19,7 +19,7 @@ Place = tuple[slice, slice, slice]
 """Some rows of some images: an index into ``B x C x H x W``."""
 
 
-def surprise(scores: Tensor, labels: Tensor) -> Tensor:
+def pixel_nll(scores: Tensor, labels: Tensor) -> Tensor:
     """``-log p_i[y_i]`` at each pixel, zero at ignored pixels.
 
     Args:
@@ -29,13 +29,13 @@ def surprise(scores: Tensor, labels: Tensor) -> Tensor:
     Returns:
         Float ``B x H x W`` >= 0.
     """
-    result: Tensor = _Surprise.apply(scores, labels)  # type: ignore[no-untyped-call]
+    result: Tensor = _PixelNLL.apply(scores, labels)  # type: ignore[no-untyped-call]
     return result
 
 
-def surprise_and_map(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def pixel_nll_and_softmax(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """:func:`surprise`, and beside it the softmax map ``B x C x H x W``, with one gradient for both."""
-    found: tuple[Tensor, Tensor] = _SurpriseAndMap.apply(scores, labels)  # type: ignore[no-untyped-call]
+    found: tuple[Tensor, Tensor] = _PixelNLLAndSoftmax.apply(scores, labels)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -51,25 +51,6 @@ def cross_entropy_of_maps(scores: Tensor, teacher: Tensor, temperature: float) -
         A scalar >= 0.
     """
     result: Tensor = _CrossEntropyOfMaps.apply(scores, teacher, temperature)  # type: ignore[no-untyped-call]
-    return result
-
-
-Focus = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Each pixel's loss from its surprise and its label, all ``b x h x w``: the loss, and its slope by the surprise."""
-
-
-def mean_over_labelled(scores: Tensor, labels: Tensor, focus: Focus) -> Tensor:
-    """``1/|V| sum_{i in V} f(-log p_i[y_i])`` over the labelled pixels V; zero, with a gradient of zero, without any.
-
-    Args:
-        scores: float ``B x C x H x W``, logits or log-probabilities.
-        labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
-        focus: f, zero where the surprise is zero.
-
-    Returns:
-        A scalar.
-    """
-    result: Tensor = _MeanOverLabelled.apply(scores, labels, focus)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -90,14 +71,14 @@ def _at(place: Place) -> tuple[slice, slice]:
     return place[0], place[2]
 
 
-class _Surprise(torch.autograd.Function):
+class _PixelNLL(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, labels: Tensor) -> Tensor:
         ctx.save_for_backward(scores, labels)
         result = torch.empty(labels.shape, dtype=scores.dtype, device=scores.device)
         for place in _places(scores):
             some = scores[place]
-            result[_at(place)], _ = _surprises(some, labels[_at(place)], torch.empty_like(some))
+            result[_at(place)], _ = _nll(some, labels[_at(place)], torch.empty_like(some))
         return result
 
     @staticmethod
@@ -110,13 +91,13 @@ class _Surprise(torch.autograd.Function):
         return gradient, None
 
 
-class _SurpriseAndMap(torch.autograd.Function):
+class _PixelNLLAndSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         result = torch.empty(labels.shape, dtype=scores.dtype, device=scores.device)
         maps = torch.empty_like(scores, memory_format=torch.contiguous_format)
         for place in _places(scores):
-            result[_at(place)], total = _surprises(scores[place], labels[_at(place)], maps[place])
+            result[_at(place)], total = _nll(scores[place], labels[_at(place)], maps[place])
             maps[place].div_(total[:, None])
         ctx.save_for_backward(maps, labels)
         ctx.set_materialize_grads(False)
@@ -133,32 +114,12 @@ class _SurpriseAndMap(torch.autograd.Function):
             if of_maps is None:
                 gradient[place] = _minus_one_hot(piece.clone(), labels[at], slope[at])
                 continue
-            # p (g - sum_c p g) of the map, and p - 1 of the surprise: one product with p for both.
+            # p (g - sum_c p g) of the map, and p - 1 of the NLL: one product with p for both.
             inner = of_maps[place] * piece
             through = inner.sum(1, keepdim=True)
             rest = torch.addcmul(inner, piece, slope[at].masked_fill(labels[at] == IGNORE, 0)[:, None] - through)
             gradient[place] = _take_slope(rest, labels[at], slope[at])
         return gradient, None
-
-
-class _MeanOverLabelled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, scores: Tensor, labels: Tensor, focus: Focus) -> Tensor:
-        count = (labels != IGNORE).sum().clamp_min(1)
-        gradient, parts = _gradient_of(scores, ctx), []
-        for place in _places(scores):
-            some, at = scores[place], _at(place)
-            powers = torch.empty_like(some) if gradient is None else gradient[place]
-            surprises, total = _surprises(some, labels[at], powers)
-            values, slopes = focus(surprises, labels[at])
-            parts.append(values.sum())
-            if gradient is not None:
-                _minus_one_hot(powers, labels[at], slopes.div_(count), total)
-        return torch.stack(parts).sum() / count
-
-    @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
-        return _sloped(ctx, slope), None, None
 
 
 class _CrossEntropyOfMaps(torch.autograd.Function):
@@ -195,7 +156,7 @@ def _sloped(ctx: Any, slope: Tensor) -> Tensor:
     return gradient.mul_(slope)
 
 
-def _surprises(scores: Tensor, labels: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:
+def _nll(scores: Tensor, labels: Tensor, powers: Tensor) -> tuple[Tensor, Tensor]:
     """Fill ``powers`` with ``e^(z - max z)``; return ``-log p[y]``, zero at ignored pixels, and the sum of the powers.
 
     One exponential for the likelihood and the map alike: the map is ``powers`` over their sum.

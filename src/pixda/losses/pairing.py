@@ -1,4 +1,4 @@
-"""FSDA's own losses: labels without the easy pixels, and a critic of pairs of maps.
+"""FSDA's own losses: labels without the easy pixels, and a discriminator of pairs of maps.
 
 Zhang et al., *Few-Shot Structured Domain Adaptation for Virtual-to-Real Scene Parsing*, ICCVW 2019. The
 values and signs here are those of the authors' released code (the script for SYNTHIA).
@@ -9,7 +9,7 @@ from torch import Tensor
 from pixda.data.classes import IGNORE
 
 BOTH_SOURCE, MIXED, BOTH_TARGET = 1.0, 0.0, -1.0
-"""What a critic of pairs is to answer. Not a logit of "target": there are three kinds of pairs."""
+"""What a discriminator of pairs is to answer. Not a logit of "target": there are three kinds of pairs."""
 
 
 def without_easy_pixels(labels: Tensor, auxiliary: Tensor, confidence: float) -> Tensor:
@@ -30,10 +30,10 @@ def without_easy_pixels(labels: Tensor, auxiliary: Tensor, confidence: float) ->
 
 
 def pair_loss(answers: Tensor, kind: float) -> Tensor:
-    """``mean (tanh(a) - kind)^2``: how far a critic of pairs is from calling all of them of this kind.
+    """``mean (tanh(a) - kind)^2``: how far a discriminator of pairs is from calling all of them of this kind.
 
     Args:
-        answers: float of any shape, what the critic puts out.
+        answers: float of any shape, what the discriminator puts out.
         kind: :data:`BOTH_SOURCE`, :data:`MIXED` or :data:`BOTH_TARGET`.
 
     Returns:
@@ -42,14 +42,14 @@ def pair_loss(answers: Tensor, kind: float) -> Tensor:
     return (answers.tanh() - kind).square().mean()
 
 
-def pairing_critic_loss(both_source: Tensor, mixed: Tensor, both_target: Tensor) -> Tensor:
-    """The objective of a critic of pairs: tell two source maps, two target maps and one of each apart.
+def pairing_discriminator_loss(both_source: Tensor, mixed: Tensor, both_target: Tensor) -> Tensor:
+    """The objective of a discriminator of pairs: tell two source maps, two target maps and one of each apart.
 
     ``1/2 [E(S, S') + E(S', T)] + 1/2 [E(T', T) + E(S, T')]``, with E the :func:`pair_loss` to the pair's own kind
     and a dash for the iteration before.
 
     Args:
-        both_source: float ``B x K x h x w``, the critic's answers to pairs of source maps.
+        both_source: float ``B x K x h x w``, the discriminator's answers to pairs of source maps.
         mixed: float ``2 B x K x h x w``, to both kinds of mixed pairs.
         both_target: float ``B x K x h x w``, to pairs of target maps.
 

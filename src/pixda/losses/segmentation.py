@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pixda.data.classes import IGNORE
-from pixda.losses.likelihood import mean_over_labelled
+from pixda.losses.likelihood import pixel_nll
 
 
 def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     Returns:
         A scalar >= 0.
     """
-    return mean_over_labelled(scores, labels, lambda surprises, _: (surprises, torch.ones_like(surprises)))
+    return mean_over_valid(pixel_nll(scores, labels), labels)
 
 
 def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: float = 0.0) -> Tensor:
@@ -40,18 +40,21 @@ def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: 
     Returns:
         A scalar >= 0; zero, with a gradient of zero, where no pixel is valid.
     """
-    return mean_over_labelled(scores, labels, lambda x, some: _focus(x, _weights(some, alpha), gamma, epsilon))
+    return focal_from_nll(pixel_nll(scores, labels), labels, gamma, alpha, epsilon)
 
 
-def focused(surprises: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: float = 0.0) -> Tensor:
+def focal_from_nll(nll: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: float = 0.0) -> Tensor:
     """:func:`focal` from each pixel's ``-log p_i``, float ``B x H x W``, zero at ignored pixels."""
-    values: Tensor = _Focus.apply(surprises, _weights(labels, alpha), gamma, epsilon)  # type: ignore[no-untyped-call]
-    return averaged(values, labels)
+    # The weight of an ignored pixel does not matter: its NLL is zero.
+    weights = alpha[labels.clamp_max(alpha.shape[0] - 1)]
+    values: Tensor = _Focus.apply(nll, weights, gamma, epsilon)  # type: ignore[no-untyped-call]
+    return mean_over_valid(values, labels)
 
 
-def _weights(labels: Tensor, alpha: Tensor) -> Tensor:
-    """Each pixel's ``a[y_i]``; that of an ignored one is of no account."""
-    return alpha[labels.clamp_max(alpha.shape[0] - 1)]
+def mean_over_valid(values: Tensor, labels: Tensor) -> Tensor:
+    """Mean of ``B x H x W`` values over the pixels with a label, whatever the others hold; zero where there is none."""
+    valid = labels != IGNORE
+    return (values * valid).sum() / valid.sum().clamp_min(1)
 
 
 def _focus(x: Tensor, weight: Tensor, gamma: float, epsilon: float) -> tuple[Tensor, Tensor]:
@@ -100,8 +103,3 @@ def class_weights(classes: int, default: float, exceptions: Mapping[int, float],
     for index, value in exceptions.items():
         weights[index] = value
     return weights.to(device)
-
-
-def averaged(values: Tensor, labels: Tensor) -> Tensor:
-    """Mean of values (zero at ignored pixels) over the valid pixels; zero where there is none."""
-    return values.sum() / (labels != IGNORE).sum().clamp_min(1)

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixda.data.classes import IGNORE
-from pixda.losses.likelihood import surprise
+from pixda.losses.likelihood import pixel_nll
+from pixda.losses.segmentation import mean_over_valid
 
 
 def weighted_cross_entropy(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def weighted_cross_entropy(scores: Tensor, labels: Tensor, weights: Tensor) -> T
     Returns:
         A scalar >= 0; zero, with a gradient of zero, where no pixel is valid.
     """
-    return mean_over_valid(weights * surprise(scores, labels), labels)
+    return mean_over_valid(weights * pixel_nll(scores, labels), labels)
 
 
 def at_labels(logits: Tensor, labels: Tensor) -> Tensor:
@@ -104,9 +104,3 @@ def weighting_loss(
     of_source = mean_over_valid(F.softplus(at_labels(source, source_labels)), source_labels)
     of_target = mean_over_valid(F.softplus(-at_labels(target, target_labels)), target_labels)
     return 0.5 * shares[0] * of_source + 0.5 * shares[1] * of_target
-
-
-def mean_over_valid(values: Tensor, labels: Tensor) -> Tensor:
-    """Mean of ``B x H x W`` values over the pixels with a label, whatever the others hold; zero where there is none."""
-    valid = labels != IGNORE
-    return (values * valid).sum() / valid.sum().clamp_min(1)

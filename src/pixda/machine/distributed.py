@@ -142,7 +142,7 @@ def as_one(fabric: Fabric) -> Iterator[None]:
         ) from error
 
 
-def lead(fabric: Fabric, work: Callable[[], T]) -> T:
+def on_rank_zero(fabric: Fabric, work: Callable[[], T]) -> T:
     """What ``work`` gives in the first process, in all of them; a mistake that it finds there is raised in all."""
     if fabric.world_size == 1:
         return work()
@@ -159,10 +159,10 @@ def lead(fabric: Fabric, work: Callable[[], T]) -> T:
     return result[0]  # type: ignore[return-value]
 
 
-def in_turn(fabric: Fabric, work: Callable[[], T]) -> T:
+def rank_zero_first(fabric: Fabric, work: Callable[[], T]) -> T:
     """What ``work`` gives in this process: the first one does it alone, the others on the files that it has left."""
     done: list[T] = []
-    lead(fabric, lambda: done.append(work()))
+    on_rank_zero(fabric, lambda: done.append(work()))
     if done:
         return done[0]
     try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pixda.methods.method import Method
-from pixda.phases.settings import CriticOptimiser, Heads, SegmentationLoss, SegmenterOptimiser
+from pixda.phases.settings import DiscriminatorOptimiser, Heads, SegmentationLoss, SegmenterOptimiser
 
 if TYPE_CHECKING:
     from pixda.phases.phase import Phase
@@ -20,7 +20,7 @@ class AdaptSegNet(Method):
     title = "AdaptSegNet"
 
     maps: ClassVar[Literal["softmax", "self_information"]] = "softmax"
-    """What the critics see."""
+    """What the discriminators see."""
 
     batch: int = 1
     """Images a step, of all processes together: of the source, and as many of the target where both are used."""
@@ -34,8 +34,8 @@ class AdaptSegNet(Method):
     """Learn from the shots' labels too (few-shot), or from their images only (the original, unsupervised form)."""
     heads: Heads = field(default_factory=Heads)
     """The weights of both heads' losses."""
-    critics: CriticOptimiser = field(default_factory=lambda: CriticOptimiser(lr=1e-4))
-    """How the critics learn."""
+    discriminators: DiscriminatorOptimiser = field(default_factory=lambda: DiscriminatorOptimiser(lr=1e-4))
+    """How the discriminators learn."""
 
     def learns_from_unlabelled(self) -> bool:
         """They are aligned as the shots are."""
@@ -46,14 +46,11 @@ class AdaptSegNet(Method):
         from pixda.phases.image_adversarial import ImageAdversarial
 
         align = ImageAdversarial(
-            "align",
-            self.steps,
-            self.batch,
-            self.optimiser_for(self.steps),
-            self.loss,
-            self.critics,
-            self.heads,
-            self.maps,
-            self.target_labels,
+            name="align",
+            heads=self.heads,
+            maps=self.maps,
+            target_labels=self.target_labels,
+            discriminator_optimiser=self.discriminators,
+            **self.shared(self.steps),
         )
         return [self.pretrain(), align]

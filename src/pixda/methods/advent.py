@@ -16,7 +16,7 @@ class Advent(AdaptSegNet):
     title = "ADVENT"
 
     maps: ClassVar[Literal["softmax", "self_information"]] = "self_information"
-    """What the critics see."""
+    """What the discriminators see."""
 
     steps: int = 120_000
     """Optimiser steps after pretraining."""

@@ -67,16 +67,13 @@ class FDA(Method):
             behind, done = (self.steps * part // (self.rounds + 1) for part in (number, number + 1))
             rounds.append(
                 Fourier(
-                    f"self-train-{number}" if number else "transfer",
-                    done - behind,
-                    self.batch,
-                    self.optimiser_for(done - behind),
-                    self.loss,
-                    self.bands,
-                    self.entropy_weight,
-                    self.eta,
-                    self.target_labels,
+                    name=f"self-train-{number}" if number else "transfer",
+                    bands=self.bands,
+                    entropy_weight=self.entropy_weight,
+                    eta=self.eta,
+                    target_labels=self.target_labels,
                     after=rounds[-1] if rounds else None,
+                    **self.shared(done - behind),
                 )
             )
         return [self.pretrain(), *rounds]

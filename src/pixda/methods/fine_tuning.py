@@ -22,6 +22,4 @@ class FineTuning(Method):
         """Pretraining, then the target alone."""
         from pixda.phases.supervised import Supervised
 
-        steps = self.tuning_steps
-        tuning = Supervised("fine-tune", "target", steps, self.batch, self.optimiser_for(steps), self.loss)
-        return [self.pretrain(), tuning]
+        return [self.pretrain(), Supervised(name="fine-tune", on="target", **self.shared(self.tuning_steps))]

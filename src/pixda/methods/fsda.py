@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pixda.methods.method import Method
-from pixda.phases.settings import CriticOptimiser, Heads, SegmentationLoss, SegmenterOptimiser
+from pixda.phases.settings import DiscriminatorOptimiser, Heads, SegmentationLoss, SegmenterOptimiser
 
 if TYPE_CHECKING:
     from pixda.phases.phase import Phase
@@ -15,7 +15,7 @@ class Fsda(Method):
     """Pretrain on the source, then learn from both domains' harder pixels while pairs of maps are aligned.
 
     The defaults are those of the authors' released script for SYNTHIA. Taking that script for the reference is our
-    choice: it is the one with two different critics, and their ablations derive from it.
+    choice: it is the one with two different discriminators, and their ablations derive from it.
     """
 
     title = "FSDA"
@@ -34,21 +34,18 @@ class Fsda(Method):
     """beta: the main head does not learn from pixels of which the auxiliary head is surer than this; 1 keeps all."""
     heads: Heads = field(default_factory=Heads)
     """The weights of both heads' losses."""
-    critics: CriticOptimiser = field(default_factory=lambda: CriticOptimiser(lr=1e-4))
-    """How the critics learn."""
+    discriminators: DiscriminatorOptimiser = field(default_factory=lambda: DiscriminatorOptimiser(lr=1e-4))
+    """How the discriminators learn."""
 
     def phases(self) -> "list[Phase]":
         """Pretraining, then both domains."""
         from pixda.phases.pairing import Pairing
 
         pairing = Pairing(
-            "pair",
-            self.steps,
-            self.batch,
-            self.optimiser_for(self.steps),
-            self.loss,
-            self.critics,
-            self.heads,
-            self.confidence,
+            name="pair",
+            heads=self.heads,
+            confidence=self.confidence,
+            discriminator_optimiser=self.discriminators,
+            **self.shared(self.steps),
         )
         return [self.pretrain(), pairing]

@@ -27,8 +27,6 @@ class Joint(Method):
         """Pretraining, then both domains."""
         from pixda.phases.supervised import Supervised
 
-        steps = self.joint_steps
-        optimiser = self.optimiser_for(steps)
         on: Literal["both", "concatenation"] = "both" if self.batches == "balanced" else "concatenation"
-        joint = Supervised("joint", on, steps, self.batch, optimiser, self.loss, self.style_beta)
+        joint = Supervised(name="joint", on=on, style_beta=self.style_beta, **self.shared(self.joint_steps))
         return [self.pretrain(), joint]

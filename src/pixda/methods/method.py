@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from pixda.data.config import Augmentation
 from pixda.errors import UserError
@@ -10,6 +10,15 @@ from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 
 if TYPE_CHECKING:  # torch is imported when phases are made, not when `pixda --help` reads the fields
     from pixda.phases.phase import Phase
+
+
+class Shared(TypedDict):
+    """The fields of a phase that every method fills alike."""
+
+    steps: int
+    batch: int
+    optimiser: SegmenterOptimiser
+    loss: SegmentationLoss
 
 
 @dataclass(frozen=True)
@@ -55,8 +64,16 @@ class Method(ABC):
         """Supervised learning on the source alone."""
         from pixda.phases.supervised import Supervised
 
-        steps = self.pretrain_steps
-        return Supervised("pretrain", "source", steps, self.batch, self.optimiser_for(steps), self.loss)
+        return Supervised(name="pretrain", on="source", **self.shared(self.pretrain_steps))
+
+    def shared(self, steps: int, optimiser: SegmenterOptimiser | None = None) -> "Shared":
+        """What every phase of this many steps is given; its optimiser's decay ends with them if no horizon is set."""
+        return {
+            "steps": steps,
+            "batch": self.batch,
+            "optimiser": optimiser or self.optimiser_for(steps),
+            "loss": self.loss,
+        }
 
     def optimiser_for(self, steps: int) -> SegmenterOptimiser:
         """The segmenter's optimiser for phases of this many steps: a horizon of null becomes their number."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pixda.methods.method import Method
-from pixda.phases.settings import CriticOptimiser, SegmentationLoss, Weighting
+from pixda.phases.settings import DiscriminatorOptimiser, SegmentationLoss, WeightingSettings
 
 if TYPE_CHECKING:
     from pixda.phases.phase import Phase
@@ -23,16 +23,17 @@ class NAAE(Method):
     """The loss of pretraining; the weighted phase takes cross entropy, whatever is set here."""
     steps: int = 100000
     """Optimiser steps after pretraining. If the decay's horizon is shorter, it is stretched to them."""
-    weighting: Weighting = field(default_factory=Weighting)
+    weighting: WeightingSettings = field(default_factory=WeightingSettings)
     """How much a synthetic pixel counts."""
-    nets: CriticOptimiser = field(default_factory=lambda: CriticOptimiser(lr=1e-4))
-    """How the weighting networks and the adversarial critic learn."""
+    nets: DiscriminatorOptimiser = field(default_factory=lambda: DiscriminatorOptimiser(lr=1e-4))
+    """How the weighting networks and the adversarial discriminator learn."""
 
     def phases(self) -> "list[Phase]":
         """Pretraining, then both domains with weights."""
-        from pixda.phases import weighting
+        from pixda.phases.weighting import Weighting
 
         # PixDA's horizon, which all methods share, is shorter than this phase: beyond it nothing would move.
         optimiser = replace(self.segmenter, horizon=max(self.segmenter.horizon or 0, self.steps))
-        weigh = weighting.Weighting("weigh", self.steps, self.batch, optimiser, self.weighting, self.nets)
+        shared = self.shared(self.steps, optimiser) | {"loss": SegmentationLoss(kind="cross_entropy")}
+        weigh = Weighting(name="weigh", weighting=self.weighting, discriminator_optimiser=self.nets, **shared)
         return [self.pretrain(), weigh]

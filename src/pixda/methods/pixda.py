@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pixda.methods.method import Method
-from pixda.phases.settings import Alignment, CriticOptimiser, Distillation, Selection
+from pixda.phases.settings import Alignment, DiscriminatorOptimiser, DistillationSettings, Selection
 
 if TYPE_CHECKING:
     from pixda.phases.phase import Phase
@@ -27,16 +27,16 @@ class PixDA(Method):
     """What the segmenter must fool, and which pixels count."""
     selection: Selection = field(default_factory=Selection)
     """Which source images stay."""
-    critics: CriticOptimiser = field(default_factory=CriticOptimiser)
-    """How the critics learn."""
-    distillation: Distillation = field(default_factory=Distillation)
+    discriminators: DiscriminatorOptimiser = field(default_factory=DiscriminatorOptimiser)
+    """How the discriminators learn."""
+    distillation: DistillationSettings = field(default_factory=DistillationSettings)
     """The last fine-tuning."""
     target_labels: bool = True
     """false: the labels of the shots are never read, nor is there a fine-tuning (UDA; our reconstruction)."""
 
     def learns_from_unlabelled(self) -> bool:
-        """They are aligned, so there must be a critic to align them against."""
-        return self.alignment.critic != "none"
+        """They are aligned, so there must be a discriminator to align them against."""
+        return self.alignment.discriminator != "none"
 
     def reads_target_labels(self) -> bool:
         """As it was asked to."""
@@ -44,21 +44,20 @@ class PixDA(Method):
 
     def phases(self) -> "list[Phase]":
         """The method as the paper tells it."""
-        from pixda.phases import adversarial, distillation
+        from pixda.phases.adversarial import Adversarial
+        from pixda.phases.distillation import Distillation
 
         tuning_steps = self.distillation.steps if self.target_labels else 0
+        # The fine-tuning goes on with the optimiser of the adaptation.
         optimiser = self.optimiser_for(self.adaptation_steps + tuning_steps)
-        adapt = adversarial.Adversarial(
-            "adapt",
-            self.adaptation_steps,
-            self.batch,
-            optimiser,
-            self.loss,
-            self.critics,
-            self.alignment,
-            self.selection,
-            self.style_beta,
-            self.target_labels,
+        adapt = Adversarial(
+            name="adapt",
+            alignment=self.alignment,
+            selection=self.selection,
+            style_beta=self.style_beta,
+            target_labels=self.target_labels,
+            discriminator_optimiser=self.discriminators,
+            **self.shared(self.adaptation_steps, optimiser),
         )
-        tune = distillation.Distillation("distil", self.batch, optimiser, self.loss, self.distillation)
+        tune = Distillation(name="distil", distillation=self.distillation, **self.shared(tuning_steps, optimiser))
         return [self.pretrain(), adapt, tune] if tuning_steps else [self.pretrain(), adapt]

@@ -2,7 +2,7 @@
 
 ``paper`` is the dataclasses' own defaults: what the paper states, and where it contradicts itself or is silent,
 what the released code does. ``official`` is the released code. ``small`` is for a small machine and a small
-network: crops, AdamW, critics at the logits' size, a few hundred steps a phase. Results made with it say so.
+network: crops, AdamW, discriminators at the logits' size, a few hundred steps a phase. Results made with it say so.
 ``laptop`` and ``one_gpu`` are for what a user has. ``demo`` is smaller still: five runs in ten minutes of two cores.
 """
 
@@ -11,13 +11,13 @@ from typing import Any
 from pixda.data.config import Augmentation
 from pixda.phases.settings import (
     Alignment,
-    CriticOptimiser,
-    Distillation,
+    DiscriminatorOptimiser,
+    DistillationSettings,
     Heads,
     SegmentationLoss,
     SegmenterOptimiser,
     Selection,
-    Weighting,
+    WeightingSettings,
 )
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -29,10 +29,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pretrain_steps": 30000,
         "segmenter": SegmenterOptimiser(lr=1e-3, updates="as_released"),
         "loss": SegmentationLoss(alpha=0.75, alpha_exceptions={2: 0.25}, log_epsilon=1e-6),
-        "critics": CriticOptimiser(lr=4e-4),
+        "discriminators": DiscriminatorOptimiser(lr=4e-4),
         "alignment": Alignment(difficulty_in_graph=True),
         "selection": Selection(growth="add"),
-        "distillation": Distillation(steps=201, temperature=2.0, over_classes="mean"),
+        "distillation": DistillationSettings(steps=201, temperature=2.0, over_classes="mean"),
     },
     # Every method takes 500 steps after pretraining, so that a table compares equal budgets.
     "small": {
@@ -51,12 +51,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "bands": (0.01,),
         "rounds": 0,
         "adaptation_steps": 400,
-        "critics": CriticOptimiser(lr=4e-4),
-        "nets": CriticOptimiser(lr=4e-4),
-        "alignment": Alignment(critics_at="logits"),
-        "heads": Heads(critics_at="logits"),
-        "weighting": Weighting(critics_at="logits"),
-        "distillation": Distillation(steps=100),
+        "discriminators": DiscriminatorOptimiser(lr=4e-4),
+        "nets": DiscriminatorOptimiser(lr=4e-4),
+        "alignment": Alignment(discriminators_at="logits"),
+        "heads": Heads(discriminators_at="logits"),
+        "weighting": WeightingSettings(discriminators_at="logits"),
+        "distillation": DistillationSettings(steps=100),
     },
 }
 # For who has two cores and half an hour; measured in docs/results/recommended.md.
@@ -69,7 +69,7 @@ PRESETS["laptop"] = PRESETS["small"] | {
     "labelled_steps": 200,
     "teaching_steps": 200,
     "adaptation_steps": 320,
-    "distillation": Distillation(steps=80),
+    "distillation": DistillationSettings(steps=80),
 }
 # For who has one GPU: about ten times the images; measured in docs/results/gpu.md.
 PRESETS["one_gpu"] = PRESETS["small"] | {
@@ -82,7 +82,7 @@ PRESETS["one_gpu"] = PRESETS["small"] | {
     "labelled_steps": 300,
     "teaching_steps": 300,
     "adaptation_steps": 500,
-    "distillation": Distillation(steps=100),
+    "distillation": DistillationSettings(steps=100),
 }
 PRESETS["demo"] = PRESETS["small"] | {
     "crop": (256, 192),
@@ -94,5 +94,5 @@ PRESETS["demo"] = PRESETS["small"] | {
     "labelled_steps": 50,
     "teaching_steps": 45,
     "adaptation_steps": 68,
-    "distillation": Distillation(steps=27),
+    "distillation": DistillationSettings(steps=27),
 }

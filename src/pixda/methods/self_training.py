@@ -40,12 +40,11 @@ class SelfTraining(Method):
 
     def phases(self) -> "list[Phase]":
         """Pretraining, both domains, then the teacher's labels."""
-        from pixda.phases.self_training import SelfTraining as Teach
+        from pixda.phases.self_training import MeanTeacher
         from pixda.phases.supervised import Supervised
 
-        labelled, teaching = self.labelled_steps, self.teaching_steps
         return [
             self.pretrain(),
-            Supervised("joint", "both", labelled, self.batch, self.optimiser_for(labelled), self.loss, self.style_beta),
-            Teach("self-train", teaching, self.batch, self.optimiser_for(teaching), self.loss, self.teaching),
+            Supervised(name="joint", on="both", style_beta=self.style_beta, **self.shared(self.labelled_steps)),
+            MeanTeacher(name="self-train", teaching=self.teaching, **self.shared(self.teaching_steps)),
         ]

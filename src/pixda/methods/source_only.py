@@ -24,6 +24,5 @@ class SourceOnly(Method):
         """Pretraining, and as many more steps as another method would take."""
         from pixda.phases.supervised import Supervised
 
-        more = self.more_steps
-        goes_on = Supervised("go-on", "source", more, self.batch, self.optimiser_for(more), self.loss)
-        return [self.pretrain(), goes_on] if more else [self.pretrain()]
+        goes_on = Supervised(name="go-on", on="source", **self.shared(self.more_steps))
+        return [self.pretrain(), goes_on] if self.more_steps else [self.pretrain()]

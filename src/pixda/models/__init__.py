@@ -1,4 +1,4 @@
-"""Networks: the segmenters, by name, and the two critics."""
+"""Networks: the segmenters, by name, and the two discriminators."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -6,8 +6,8 @@ from typing import Any
 
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
-from pixda.models.critics import ImageCritic, PixelCritic
 from pixda.models.deeplab import deeplab_resnet50, deeplab_resnet101
+from pixda.models.discriminators import ImageDiscriminator, PixelDiscriminator
 from pixda.models.ensemble import Ensemble
 from pixda.models.fcn8s import fcn8s
 from pixda.models.huggingface import huggingface
@@ -20,9 +20,9 @@ from pixda.models.weights import LoadReport, load_weights
 __all__ = [
     "ARCHITECTURES",
     "Ensemble",
-    "ImageCritic",
+    "ImageDiscriminator",
     "LoadReport",
-    "PixelCritic",
+    "PixelDiscriminator",
     "Segmenter",
     "build_segmenter",
     "load_weights",

@@ -90,13 +90,13 @@ def _weights(path: Path) -> Path:
     return path / "model.safetensors" if path.is_dir() else path
 
 
-def save_critic(folder: Path, critic: nn.Module) -> None:
-    """Write ``critic.safetensors``: what the segmenter had to fool, as it stood when its phase ended.
+def save_discriminator(folder: Path, discriminator: nn.Module) -> None:
+    """Write ``discriminator.safetensors``: what the segmenter had to fool, as it stood when its phase ended.
 
     The checkpoint of a later phase holds it no more, and without it nobody could look at what it saw.
     """
-    with whole(folder / "critic.safetensors") as file:
-        save_file({name: tensor.contiguous() for name, tensor in critic.state_dict().items()}, file)
+    with whole(folder / "discriminator.safetensors") as file:
+        save_file({name: tensor.contiguous() for name, tensor in discriminator.state_dict().items()}, file)
 
 
 _ACCOUNT: dict[str, Any] = {

@@ -25,7 +25,7 @@ class Segmenter(nn.Module):
     """RGB float B x 3 x H x W in 0..255 -> logits B x C x h x w, C = len(classes.names).
 
     h and w are the network's own (1/4 or 1/8 of the image, say): whoever compares with a mask or hands
-    the map to a critic upsamples it, bilinearly. The normalisation is inside, since the weights know what
+    the map to a discriminator upsamples it, bilinearly. The normalisation is inside, since the weights know what
     they were trained on. Networks of another build may subclass this and replace `forward`, as long as
     they keep `backbone` (pretrained) and `head` (new) apart and honour these shapes.
     """

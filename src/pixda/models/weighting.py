@@ -1,13 +1,13 @@
 """The three networks that say how real a synthetic pixel looks: by itself, by its region, by its image.
 
 NAAE (Sun et al., CVPR 2019) is known to have three such levels and to feed them predictions rather than images; how
-its networks are built is not known. These are OUR RECONSTRUCTION: PixDA's critics, and one between them. All map a
-softmax map B x C x H x W to logits of "target" (source = 0, target = 1) in `outputs` channels: 1, or one a class.
+its networks are built is not known. These are OUR RECONSTRUCTION: PixDA's discriminators, and one between them. All map
+a softmax map B x C x H x W to logits of "target" (source = 0, target = 1) in `outputs` channels: 1, or one a class.
 """
 
 from torch import Tensor, nn
 
-from pixda.models.critics import SLOPE, ImageCritic, PixelCritic
+from pixda.models.discriminators import SLOPE, ImageDiscriminator, PixelDiscriminator
 
 
 class RegionNet(nn.Module):
@@ -30,11 +30,11 @@ class RegionNet(nn.Module):
 
 
 class WholeImageNet(nn.Module):
-    """Softmax map B x C x H x W -> one logit an image, B x outputs x 1 x 1: the mean over the patches of a critic."""
+    """Softmax map B x C x H x W -> one logit an image, B x outputs x 1 x 1: the mean of a discriminator's patches."""
 
     def __init__(self, classes: int, outputs: int = 1) -> None:
         super().__init__()
-        self.patches = ImageCritic(classes, outputs=outputs)
+        self.patches = ImageDiscriminator(classes, outputs=outputs)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Softmax map B x C x H x W -> logits B x outputs x 1 x 1; H, W < 32: `UserError`."""
@@ -45,7 +45,7 @@ class WholeImageNet(nn.Module):
 def weighting_nets(classes: int, outputs: int) -> dict[str, nn.Module]:
     """A network a level, from the finest to the coarsest."""
     return {
-        "pixel": PixelCritic(classes, outputs),
+        "pixel": PixelDiscriminator(classes, outputs),
         "region": RegionNet(classes, outputs),
         "image": WholeImageNet(classes, outputs),
     }

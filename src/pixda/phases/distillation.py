@@ -2,19 +2,20 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from pixda.data.domains import Pair
+from pixda.data.domains import StepBatch
 from pixda.losses.distillation import distillation_loss
 from pixda.models.upsampling import upsample
-from pixda.phases import settings
-from pixda.phases.phase import Losses, Phase, Workplace
+from pixda.phases.phase import Context, Losses, Phase
+from pixda.phases.settings import DistillationSettings
 from pixda.phases.trainee import Trainee
 
 
+@dataclass(kw_only=True, eq=False)
 class Distillation(Phase):
     """``L_seg(target) + lambda_kd L_kd`` (eq. 9), the teacher a frozen copy of the segmenter in eval mode.
 
@@ -24,38 +25,29 @@ class Distillation(Phase):
 
     about = "The last fine-tuning on the real frames, held near the network as it stood before."
     continues = True
-    segmenter: Trainee[Tensor]
 
-    def __init__(
-        self,
-        name: str,
-        batch: int,
-        optimiser: settings.SegmenterOptimiser,
-        loss: settings.SegmentationLoss,
-        distillation: settings.Distillation,
-    ) -> None:
-        super().__init__(name, distillation.steps, batch, optimiser, loss)
-        self.distillation = distillation
+    distillation: DistillationSettings
 
-    def prepare(self, place: Workplace, carried: Trainee[Any] | None) -> None:
+    def prepare(self, context: Context, carried: Trainee[Any] | None) -> None:
         """Take the teacher: the segmenter as it stands."""
-        super().prepare(place, carried)
-        self.teacher = copy.deepcopy(place.segmenter).eval().requires_grad_(False)
+        super().prepare(context, carried)
+        self.teacher = copy.deepcopy(context.segmenter).eval().requires_grad_(False)
 
-    def batches(self, epoch: int, skip: int) -> Iterator[Pair]:
+    def batches(self, epoch: int, skip: int) -> Iterator[StepBatch]:
         """Target batches, raw: no style transfer here."""
-        return self.place.domains.target_only(self.steps, self.batch, self.name, epoch, skip)
+        return self.context.domains.target_only(self.steps, self.batch, self.name, epoch, skip)
 
-    def step(self, pair: Pair) -> Losses:
+    def step(self, batch: StepBatch) -> Losses:
         """One step of eq. 9."""
-        target = pair.labelled_target()
-        with torch.no_grad(), self.place.fabric.autocast():
+        target = batch.labelled_target()
+        with torch.no_grad(), self.context.fabric.autocast():
             teacher_logits = upsample(self.teacher(target.images), target.masks.shape[-2:])
 
         scores = upsample(self.segmenter(target.images), target.masks.shape[-2:])
         segmentation = self.segmentation(scores, target.masks)
         kd = distillation_loss(scores, teacher_logits, self.distillation.temperature, self.distillation.over_classes)
-        self.segmenter.descend(segmentation + self.distillation.weight * kd)
+        self.segmenter.backward(segmentation + self.distillation.weight * kd)
+        self.segmenter.step()
         return {"target": segmentation.detach(), "distillation": kd.detach()}
 
     def state_dict(self) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from pixda.data.domains import Domains, Pair
-from pixda.losses.segmentation import averaged, class_weights, cross_entropy, focal, focused
+from pixda.data.domains import Domains, StepBatch
+from pixda.errors import UserError
+from pixda.losses.likelihood import pixel_nll
+from pixda.losses.segmentation import class_weights, focal_from_nll, mean_over_valid
 from pixda.machine import distributed
+from pixda.models.discriminators import SMALLEST
 from pixda.models.segmenter import Segmenter
 from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 from pixda.phases.trainee import Trainee, segmenter_trainee
@@ -20,7 +24,7 @@ Losses = dict[str, Tensor]
 """Name -> detached scalar on the device; read by the loop only when it logs."""
 
 
-class Journal(Protocol):
+class Reporter(Protocol):
     """Whom a phase tells what a user should see."""
 
     def selected(self, result: Selected) -> None:
@@ -40,31 +44,31 @@ class Journal(Protocol):
 
 
 @dataclass
-class Workplace:
+class Context:
     """What every phase is given.
 
     Attributes:
         fabric: device, precision, processes.
         domains: the streams of batches.
-        segmenter: the network being made; every phase leaves it better or done, or puts another in its place when
-            it prepares.
-        journal: whom to tell.
+        segmenter: the network being trained; a phase may put another in its place when it prepares.
+        reporter: whom to tell.
     """
 
     fabric: Fabric
     domains: Domains
     segmenter: Segmenter
-    journal: Journal
+    reporter: Reporter
 
 
+@dataclass(kw_only=True, eq=False)
 class Phase(ABC):
     """One stretch of training.
 
-    The loop calls :meth:`prepare` once, then for epoch 0, 1, … takes each pair of :meth:`batches` to
+    The loop calls :meth:`prepare` once, then for epoch 0, 1, … takes each batch of :meth:`batches` to
     :meth:`step`, until ``steps`` steps are done or an epoch has no batch. Everything a resumed run needs
     beyond its trainees is in :meth:`state_dict`.
 
-    Args:
+    Attributes:
         name: shown to the user, and part of what decides the order of the data.
         steps: optimiser steps of the segmenter, at most.
         batch: images a step of each domain, of all processes together.
@@ -74,58 +78,51 @@ class Phase(ABC):
 
     continues = False
     """Whether the segmenter's optimiser and its decay go on from the phase before."""
-
-    about: str = ""
+    about = ""
     """What the phase does, in a sentence for who reads its curves."""
-    discriminators: tuple[str, ...] = ()
-    """What learns beside the segmenter: the names of its trainees, with which those of its losses begin."""
+    discriminators: ClassVar[tuple[str, ...]] = ()
+    """The names of the trainees beside the segmenter, with which their losses' names begin."""
 
-    segmenter: Trainee[Any]
-    """The segmenter as it learns; a phase narrows the type to what its network puts out."""
-
-    def __init__(
-        self, name: str, steps: int, batch: int, optimiser: SegmenterOptimiser, loss: SegmentationLoss
-    ) -> None:
-        self.name = name
-        self.steps = steps
-        self.batch = batch
-        self.optimiser = optimiser
-        self.loss = loss
+    name: str
+    steps: int
+    batch: int
+    optimiser: SegmenterOptimiser
+    loss: SegmentationLoss
 
     def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:  # noqa: B027 (most phases take any)
         """Raise UserError if training images of this size (width, height) do not suit the phase."""
 
-    def prepare(self, place: Workplace, carried: Trainee[Any] | None) -> None:
+    def prepare(self, context: Context, carried: Trainee[Any] | None) -> None:
         """Build what is trained.
 
         Args:
-            place: fabric, streams, segmenter, journal.
+            context: fabric, streams, segmenter, reporter.
             carried: the segmenter as the phase before trained it; None at the start of a run and of a resumed one.
         """
-        self.place = place
+        self.context = context
         if self.continues and carried is not None:
             self.segmenter = carried
         else:
-            self.segmenter = self.learner(place)
-        place.segmenter.train()
-        classes = len(place.segmenter.classes.names)
-        self._alpha = class_weights(classes, self.loss.alpha, self.loss.alpha_exceptions, place.fabric.device)
+            self.segmenter = self.segmenter_trainee(context)
+        context.segmenter.train()
+        classes = len(context.segmenter.classes.names)
+        self._alpha = class_weights(classes, self.loss.alpha, self.loss.alpha_exceptions, context.fabric.device)
 
-    def learner(self, place: Workplace) -> Trainee[Any]:
-        """The segmenter with a new optimiser; with whatever else learns by it, where a phase adds such."""
-        return segmenter_trainee(place.fabric, place.segmenter, self.optimiser)
+    def segmenter_trainee(self, context: Context) -> Trainee[Any]:
+        """The segmenter with a new optimiser."""
+        return segmenter_trainee(context.fabric, context.segmenter, self.optimiser)
 
     def trainees(self) -> dict[str, Trainee[Any]]:
         """Everything that learns in this phase, by name; always with the segmenter."""
         return {"segmenter": self.segmenter}
 
     @abstractmethod
-    def batches(self, epoch: int, skip: int) -> Iterator[Pair]:
-        """The pairs of one epoch from number ``skip`` on; nothing once the phase has run out of data."""
+    def batches(self, epoch: int, skip: int) -> Iterator[StepBatch]:
+        """The batches of one epoch from number ``skip`` on; nothing once the phase has run out of data."""
 
     @abstractmethod
-    def step(self, pair: Pair) -> Losses:
-        """Learn from one pair, whose images the phase may overwrite."""
+    def step(self, batch: StepBatch) -> Losses:
+        """Learn from one batch, whose images the phase may overwrite."""
 
     def state_dict(self) -> dict[str, Any]:
         """What must survive beside the trainees."""
@@ -135,28 +132,46 @@ class Phase(ABC):
         """Take back what :meth:`state_dict` gave."""
 
     def opponent(self) -> nn.Module | None:
-        """The critic that the segmenter had to fool, which a run keeps for its report; None where there is none."""
+        """The discriminator that the segmenter had to fool, kept for the report; None where there is none."""
         return None
 
     def segmentation(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """The segmentation loss, eq. 1 or cross entropy, of logits ``B x C x H x W`` at the labels' size.
+        """The segmentation loss, eq. 1 or cross entropy, of logits ``B x C x H x W`` at the labels' size."""
+        return self.segmentation_from_nll(pixel_nll(scores, labels), labels)
 
-        Its mean over all processes is that of the whole batch.
-        """
+    def segmentation_from_nll(self, nll: Tensor, labels: Tensor) -> Tensor:
+        """The same from each pixel's ``-log p_i[y_i]``. Its mean over all processes is that of the whole batch."""
         if self.loss.kind == "focal":
-            loss = focal(scores, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
+            loss = focal_from_nll(nll, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
         else:
-            loss = cross_entropy(scores, labels)
-        return loss * self.share(labels)
-
-    def segmentation_from(self, surprises: Tensor, labels: Tensor) -> Tensor:
-        """The same from each pixel's ``-log p_i[y_i]``, where a phase has use for it beside the loss."""
-        if self.loss.kind == "focal":
-            loss = focused(surprises, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
-        else:
-            loss = averaged(surprises, labels)
+            loss = mean_over_valid(nll, labels)
         return loss * self.share(labels)
 
     def share(self, labels: Tensor) -> Tensor | float:
         """By how much a mean over this process's labelled pixels counts among all processes; 1 where it is alone."""
-        return distributed.share(self.place.fabric, labels)
+        return distributed.share(self.context.fabric, labels)
+
+
+@torch.no_grad()
+def check_map_size(
+    segmenter: Segmenter, size: tuple[int, int], discriminators_at: Literal["image", "logits"], option: str
+) -> None:
+    """Refuse training images whose maps are too small for an image discriminator.
+
+    Args:
+        segmenter: whose logits are meant.
+        size: (width, height) of the training images.
+        discriminators_at: whether the discriminators see maps of that size, or of the logits' own.
+        option: what a user sets that with, for the text.
+
+    Raises:
+        UserError: a side of the maps is too short.
+    """
+    width, height = size
+    if discriminators_at == "logits":
+        height, width = segmenter.eval()(torch.zeros(1, 3, height, width)).shape[-2:]
+    if min(width, height) < SMALLEST:
+        raise UserError(
+            f"The image discriminator needs maps of {SMALLEST} x {SMALLEST} pixels or more and would "
+            f"get {width} x {height}: train on larger images (--recipe.crop, --size), or set {option} image."
+        )

@@ -3,6 +3,7 @@
 import copy
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,18 +11,19 @@ from torch import Tensor
 
 from pixda.data.augmentation import jitter_colours
 from pixda.data.classes import IGNORE
-from pixda.data.domains import Batch, Pair
+from pixda.data.domains import Batch, StepBatch
 from pixda.machine import distributed
 from pixda.mixing import class_mix, class_thresholds, hide_blocks
 from pixda.models.upsampling import upsample
-from pixda.phases import settings
-from pixda.phases.phase import Losses, Phase, Workplace
+from pixda.phases.phase import Context, Losses, Phase
+from pixda.phases.settings import Teaching
 from pixda.phases.trainee import Trainee
 
 GREY = torch.full((3,), 127.0)
 
 
-class SelfTraining(Phase):
+@dataclass(kw_only=True, eq=False)
+class MeanTeacher(Phase):
     """``L_seg(source) + L_seg(shots) + weight (L_seg(mixed) + L_seg(masked))``, the last two from a teacher's labels.
 
     The teacher begins as the segmenter stands when the phase begins (already trained on both domains) and follows it:
@@ -39,36 +41,24 @@ class SelfTraining(Phase):
 
     about = "The network also learns labels that a slow copy of it, the teacher, gives to frames without any."
 
-    segmenter: Trainee[Tensor]
+    teaching: Teaching
 
-    def __init__(
-        self,
-        name: str,
-        steps: int,
-        batch: int,
-        optimiser: settings.SegmenterOptimiser,
-        loss: settings.SegmentationLoss,
-        teaching: settings.Teaching,
-    ) -> None:
-        super().__init__(name, steps, batch, optimiser, loss)
-        self.teaching = teaching
-
-    def prepare(self, place: Workplace, carried: Trainee[Any] | None) -> None:
+    def prepare(self, context: Context, carried: Trainee[Any] | None) -> None:
         """Take the teacher: the segmenter as it stands."""
-        super().prepare(place, carried)
-        self.teacher = copy.deepcopy(place.segmenter).eval().requires_grad_(False)
-        self.classes = len(place.segmenter.classes.names)
-        self.confidence = torch.zeros(self.classes, device=place.fabric.device)
+        super().prepare(context, carried)
+        self.teacher = copy.deepcopy(context.segmenter).eval().requires_grad_(False)
+        self.classes = len(context.segmenter.classes.names)
+        self.confidence = torch.zeros(self.classes, device=context.fabric.device)
         """Running mean of the teacher's confidence where it says the class, 0..1; 0 for a class not seen yet."""
 
-    def batches(self, epoch: int, skip: int) -> Iterator[Pair]:
+    def batches(self, epoch: int, skip: int) -> Iterator[StepBatch]:
         """One pass over the source, each batch beside one of shots and one of unlabelled images."""
-        domains = self.place.domains
-        return domains.pairs(domains.source_names, self.batch, self.name, epoch, skip)
+        domains = self.context.domains
+        return domains.source_and_target(domains.source_names, self.batch, self.name, epoch, skip)
 
-    def step(self, pair: Pair) -> Losses:
+    def step(self, batch: StepBatch) -> Losses:
         """Source, shots, mixed images, masked images; one optimiser step; the teacher follows."""
-        source, shots, unlabelled = pair.labelled_source(), pair.labelled_target(), pair.unlabelled_target()
+        source, shots, unlabelled = batch.labelled_source(), batch.labelled_target(), batch.unlabelled_target()
         generators = self._generators(len(unlabelled.images))
         taught = unlabelled._replace(masks=self._teach(unlabelled.images))
 
@@ -77,29 +67,25 @@ class SelfTraining(Phase):
             hidden = hide_blocks(taught.images, self.teaching.hidden, self.teaching.block, GREY, generators)
             learned["masked"] = taught._replace(images=hidden)
         losses: Losses = {}
-        for kind, batch in learned.items():
-            last = kind == list(learned)[-1]
-            scores = upsample(self.segmenter(batch.images, more=not last), batch.masks.shape[-2:])
-            loss = self.segmentation(scores, batch.masks)
+        for kind, side in learned.items():
+            logits = self.segmenter(side.images, more=kind != list(learned)[-1])
+            loss = self.segmentation(upsample(logits, side.masks.shape[-2:]), side.masks)
+            self.segmenter.backward(loss if kind in ("source", "target") else self.teaching.weight * loss)
             losses[kind] = loss.detach()
-            weighted = loss if kind in ("source", "target") else self.teaching.weight * loss
-            if last:
-                self.segmenter.descend(weighted)
-            else:
-                self.segmenter.accumulate(weighted)
+        self.segmenter.step()
         self._follow()
         return losses
 
     @torch.no_grad()
     def _teach(self, images: Tensor) -> Tensor:
         """The teacher's labels of these images, int64 ``B x H x W``; 255 where it is not sure enough for the class."""
-        with self.place.fabric.autocast():
+        with self.context.fabric.autocast():
             logits = self.teacher(images)
         sure, labels = upsample(logits.float(), images.shape[-2:]).softmax(1).max(1)
         seen = torch.zeros(2, self.classes, device=sure.device)
         seen[0].scatter_add_(0, labels.flatten(), torch.ones_like(sure).flatten())
         seen[1].scatter_add_(0, labels.flatten(), sure.flatten())
-        pixels, total = distributed.total(self.place.fabric, seen)
+        pixels, total = distributed.total(self.context.fabric, seen)
         now = torch.where(pixels > 0, total / pixels.clamp_min(1), self.confidence)
         self.confidence = torch.where(self.confidence > 0, 0.9 * self.confidence + 0.1 * now, now)
         limits = class_thresholds(self.confidence, self.teaching.threshold)
@@ -128,18 +114,18 @@ class SelfTraining(Phase):
         """The teacher moves towards the segmenter; statistics of batch norms are taken over as they are."""
         if self.segmenter.left_out:
             return
-        for mine, theirs in zip(self.teacher.parameters(), self.place.segmenter.parameters(), strict=True):
+        for mine, theirs in zip(self.teacher.parameters(), self.context.segmenter.parameters(), strict=True):
             mine.lerp_(theirs, 1 - self.teaching.momentum)
-        for kept, taken in zip(self.teacher.buffers(), self.place.segmenter.buffers(), strict=True):
+        for kept, taken in zip(self.teacher.buffers(), self.context.segmenter.buffers(), strict=True):
             kept.copy_(taken)
 
     def _numbers(self, images: int) -> Tensor:
         """Where this process's images stand in the whole batch."""
-        return self.place.fabric.global_rank + torch.arange(images) * self.place.fabric.world_size
+        return self.context.fabric.global_rank + torch.arange(images) * self.context.fabric.world_size
 
     def _generators(self, images: int) -> list[torch.Generator]:
         """One for each image; what they decide is a pure function of (seed, phase, step, place in the whole batch)."""
-        where = f"{self.place.domains.seed} {self.name} {self.segmenter.steps}"
+        where = f"{self.context.domains.seed} {self.name} {self.segmenter.steps}"
         numbers = self._numbers(images).tolist()
         return [torch.Generator().manual_seed(zlib.crc32(f"{where} {number}".encode())) for number in numbers]
 

@@ -28,8 +28,8 @@ class SegmenterOptimiser:
 
 
 @dataclass(frozen=True)
-class CriticOptimiser:
-    """How the critics learn (Adam)."""
+class DiscriminatorOptimiser:
+    """How the discriminators learn (Adam)."""
 
     lr: float = 1e-5
     """Learning rate; it decays as the segmenter's does."""
@@ -59,7 +59,7 @@ class SegmentationLoss:
 class Alignment:
     """What the segmenter must fool, and which pixels count (eq. 2-6)."""
 
-    critic: Literal["pixel", "image", "none"] = "pixel"
+    discriminator: Literal["pixel", "image", "none"] = "pixel"
     """Align pixel by pixel (PixDA), by image patches (Table 3's first row), or not at all."""
     weight: float = 0.1
     """lambda: 0.1 for GTA5, 1 for SYNTHIA."""
@@ -69,8 +69,8 @@ class Alignment:
     """S: weigh a pixel by how badly it is classified."""
     difficulty_in_graph: bool = False
     """Let gradients flow through S, as the released code does and the paper does not."""
-    critics_at: Literal["image", "logits"] = "image"
-    """Size of the maps the critics see: the image's (paper), or the logits' own (a different, far cheaper function)."""
+    discriminators_at: Literal["image", "logits"] = "image"
+    """Size of the maps the discriminators see: the image's (paper), or the logits' own (far cheaper)."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ class Heads:
     """lambda of the main head's adversarial terms."""
     auxiliary_weight: float = 2e-4
     """lambda of the auxiliary head's adversarial terms."""
-    critics_at: Literal["image", "logits"] = "image"
-    """Size of the maps the critics see, of both heads: the image's (papers), or the main head's logits' own."""
+    discriminators_at: Literal["image", "logits"] = "image"
+    """Size of the maps the discriminators see, of both heads: the image's (papers), or the main head's logits' own."""
 
 
 @dataclass(frozen=True)
-class Weighting:
+class WeightingSettings:
     """How much a synthetic pixel counts (NAAE-style, our reconstruction)."""
 
     weights: Literal["shared", "per_class"] = "shared"
@@ -96,9 +96,9 @@ class Weighting:
     normalise: bool = False
     """Divide the weights by their mean over the batch, so that the source never counts for less as a whole."""
     adversarial: float = 0.001
-    """Weight of the image-wise adversarial loss on target maps; 0 leaves it and its critic out."""
-    critics_at: Literal["image", "logits"] = "image"
-    """Size of the maps that the weighting networks and the critic see: the image's, or the logits' own (cheaper)."""
+    """Weight of the image-wise adversarial loss on target maps; 0 leaves it and its discriminator out."""
+    discriminators_at: Literal["image", "logits"] = "image"
+    """Size of the maps that the weighting networks and the discriminator see: the image's, or the logits' (cheaper)."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Selection:
     rule: Literal["threshold", "top"] = "threshold"
     """Keep what scores above a threshold (paper), or what scores highest (named by the paper; our reconstruction)."""
     delta: float = 0.4
-    """First threshold on the mean of -log P(source); an image is kept above it. A critic at chance gives 0.693."""
+    """First threshold on the mean of -log P(source); images above it are kept. At chance: 0.693."""
     growth: Literal["double", "add"] = "double"
     """After every epoch the threshold doubles (paper) or grows by its first value (released code)."""
     top: float = 0.5
@@ -138,7 +138,7 @@ class Teaching:
 
 
 @dataclass(frozen=True)
-class Distillation:
+class DistillationSettings:
     """Fine-tuning on the shots with the network as it stood for a teacher (eq. 9)."""
 
     steps: int = 200

@@ -8,13 +8,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from pixda.losses.adversarial import discriminator_loss
 from pixda.machine import distributed
 from pixda.models.in_parts import InParts
 from pixda.models.segmenter import Segmenter
 from pixda.models.synchronised import own_statistics
 from pixda.models.two_heads import TwoHeads, TwoLogits
 from pixda.phases.released_sgd import ReleasedSGD, in_groups
-from pixda.phases.settings import CriticOptimiser, SegmenterOptimiser
+from pixda.phases.settings import DiscriminatorOptimiser, SegmenterOptimiser
 
 Output = TypeVar("Output")
 
@@ -71,7 +72,7 @@ class Trainee(Generic[Output]):
             return self._network(images)  # type: ignore[no-any-return]
 
     def frozen(self, images: Tensor) -> Output:
-        """The network's output as a judge: gradients reach the input, never the parameters."""
+        """The network's output with its weights held: gradients reach the input, never the parameters."""
         parameters = [p for p in self.module.parameters() if p.requires_grad]
         for parameter in parameters:
             parameter.requires_grad_(False)
@@ -83,26 +84,25 @@ class Trainee(Generic[Output]):
             for parameter in parameters:
                 parameter.requires_grad_(True)
 
-    def judged(self: "Trainee[Tensor]", images: Tensor) -> tuple[Tensor, Tensor]:
-        """The network's output from one forward pass, twice: as a judge's, and as a learner's.
+    def frozen_and_own(self: "Trainee[Tensor]", images: Tensor) -> tuple[Tensor, Tensor]:
+        """One forward pass for two uses: what :meth:`frozen` gives, and what a call gives on detached ``images``.
 
-        Of the first, gradients reach the input and never the parameters; of the second, the parameters and never the
-        input. Both are to the last bit those of two passes. The first must be used before the second frees the graph,
+        Of the first, gradients reach the images and never the parameters; of the second, the parameters and never the
+        images. Both are to the last bit those of two passes. The first must be used before the second frees the graph,
         and another pass must follow before the next step.
         """
         own_images = images.detach().requires_grad_()
         own = self(own_images, more=True)
-        return _Judgement.apply(images, _Seen(own_images, own)), own  # type: ignore[no-untyped-call]
+        return _Frozen.apply(images, _Pass(own_images, own)), own  # type: ignore[no-untyped-call]
 
-    def accumulate(self, loss: Tensor) -> None:
-        """Add the gradient of ``loss`` to what the next :meth:`descend` uses, and free its graph."""
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of ``loss`` to what the next :meth:`step` uses, and free its graph."""
         self._fabric.backward(loss)
 
-    def descend(self, loss: Tensor) -> None:
-        """One optimiser step down the gradient of ``loss`` and of everything accumulated before."""
+    def step(self) -> None:
+        """One optimiser step down all gradients since the step before."""
         if self._more:
             raise ValueError("the last pass before a step is the one after which processes exchange their gradients")
-        self._fabric.backward(loss)
         for group, first in zip(self._optimiser.param_groups, self._first_rates, strict=True):
             group["lr"] = first * poly(self.steps, self._horizon, self._power)
         self.left_out = self._good_buffers is not None and not self._gradients_are_finite()
@@ -160,25 +160,25 @@ def _finite(tensors: Iterable[Tensor]) -> bool:
     return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
 
-class _Seen(NamedTuple):
-    """A forward pass that is a learner's: hidden from autograd, which would otherwise run through it."""
+class _Pass(NamedTuple):
+    """A forward pass with gradients for the parameters: hidden from autograd, which would otherwise run through it."""
 
     images: Tensor
-    own: Tensor
+    output: Tensor
 
 
-class _Judgement(torch.autograd.Function):
-    """What a network said of its input, with a gradient for that input."""
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, seen: _Seen) -> Tensor:
-        ctx.seen = seen
-        return seen.own.detach()
+class _Frozen(torch.autograd.Function):
+    """The output of such a pass, with a gradient for the images alone."""
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
-        images, own = ctx.seen
-        return torch.autograd.grad(own, images, slope, retain_graph=True)[0], None
+    def forward(ctx: Any, images: Tensor, one_pass: _Pass) -> Tensor:
+        ctx.one_pass = one_pass
+        return one_pass.output.detach()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        images, output = ctx.one_pass
+        return torch.autograd.grad(output, images, gradient, retain_graph=True)[0], None
 
 
 def segmenter_trainee(fabric: Fabric, segmenter: Segmenter, settings: SegmenterOptimiser) -> Trainee[Tensor]:
@@ -205,10 +205,24 @@ def _with_optimiser(network: Segmenter | TwoHeads, settings: SegmenterOptimiser)
     return network, optimiser
 
 
-def critic_trainee(
-    fabric: Fabric, critic: nn.Module, settings: CriticOptimiser, schedule: SegmenterOptimiser
+def discriminator_trainee(
+    fabric: Fabric, discriminator: nn.Module, settings: DiscriminatorOptimiser, schedule: SegmenterOptimiser
 ) -> Trainee[Tensor]:
-    """A critic with its Adam, on the segmenter's schedule."""
-    critic = critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = Adam(critic.parameters(), settings.lr, betas=(settings.beta1, settings.beta2))
-    return Trainee(fabric, critic, optimiser, schedule)
+    """A discriminator with its Adam, on the segmenter's schedule."""
+    discriminator = discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = Adam(discriminator.parameters(), settings.lr, betas=(settings.beta1, settings.beta2))
+    return Trainee(fabric, discriminator, optimiser, schedule)
+
+
+def discriminator_step(
+    name: str, discriminator: Trainee[Tensor], of_source: Tensor, of_target: Tensor, share: float = 1.0
+) -> dict[str, Tensor]:
+    """One step of a discriminator from its logits (eq. 2 or 7): its loss, and its accuracy as the domains' mean.
+
+    ``share``: by how much the mean over this process's source maps counts among those of all processes.
+    """
+    loss = discriminator_loss(of_source, of_target, share)
+    discriminator.backward(loss)
+    discriminator.step()
+    accuracy = (share * (of_source < 0).float().mean() + (of_target > 0).float().mean()) / 2
+    return {name: loss.detach(), f"{name}_accuracy": accuracy.detach()}

@@ -1,5 +1,6 @@
-"""What the phases share that train a segmenter with an auxiliary head and critics on the maps of both."""
+"""What the phases share that train a segmenter with an auxiliary head and discriminators on the maps of both."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,9 +10,8 @@ from pixda.data.domains import Batch
 from pixda.models.segmenter import Segmenter
 from pixda.models.two_heads import TwoLogits, middle_of
 from pixda.models.upsampling import upsample
-from pixda.phases import settings
-from pixda.phases.map_size import check_map_size
-from pixda.phases.phase import Losses, Phase, Workplace
+from pixda.phases.phase import Context, Losses, Phase, check_map_size
+from pixda.phases.settings import DiscriminatorOptimiser, Heads
 from pixda.phases.trainee import Trainee, two_heads_trainee
 
 Both = tuple[Tensor, Tensor]
@@ -21,48 +21,38 @@ HEADS = ("", "auxiliary_")
 """How the names of their losses begin."""
 
 
+@dataclass(kw_only=True, eq=False)
 class TwoHeaded(Phase):
     """A phase whose network has two heads while it learns. Only the segmenter, with its main head, goes on after it."""
 
-    segmenter: Trainee[TwoLogits]
+    discriminator_optimiser: DiscriminatorOptimiser
+    heads: Heads
 
-    def __init__(
-        self,
-        name: str,
-        steps: int,
-        batch: int,
-        optimiser: settings.SegmenterOptimiser,
-        loss: settings.SegmentationLoss,
-        critics: settings.CriticOptimiser,
-        heads: settings.Heads,
-    ) -> None:
-        super().__init__(name, steps, batch, optimiser, loss)
-        self.critics = critics
-        self.heads = heads
-        self.lambdas = (heads.weight, heads.auxiliary_weight)
-        self.label_weights = (1.0, heads.auxiliary_segmentation)
+    def __post_init__(self) -> None:
+        self.lambdas = (self.heads.weight, self.heads.auxiliary_weight)
+        self.label_weights = (1.0, self.heads.auxiliary_segmentation)
 
     def check(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
-        """Refuse a network without middle features, and images whose maps are too small for an image critic."""
+        """Refuse a network without middle features, and images whose maps are too small for an image discriminator."""
         middle_of(segmenter)
-        check_map_size(segmenter, size, self.heads.critics_at, "--recipe.heads.critics_at")
+        check_map_size(segmenter, size, self.heads.discriminators_at, "--recipe.heads.discriminators_at")
 
-    def learner(self, place: Workplace) -> Trainee[Any]:
+    def segmenter_trainee(self, context: Context) -> Trainee[Any]:
         """The segmenter and a new auxiliary head."""
-        return two_heads_trainee(place.fabric, place.segmenter, self.optimiser)
+        return two_heads_trainee(context.fabric, context.segmenter, self.optimiser)
 
     def at_labels(self, logits: TwoLogits, batch: Batch) -> Both:
         """The logits of both heads at the labels' size, ``B x C x H x W``."""
         return upsampled(logits, batch.masks.shape[-2:])
 
-    def at_critics(self, logits: TwoLogits, batch: Batch, at_labels: Both | None = None) -> Both:
-        """Log-probabilities of both heads at the size the critics see: the image's, or the main head's logits'.
+    def at_discriminators(self, logits: TwoLogits, batch: Batch, at_labels: Both | None = None) -> Both:
+        """Log-probabilities of both heads at the size the discriminators see: the image's, or the main head's logits'.
 
-        The auxiliary head's logits may be smaller than the main one's, and smaller than an image critic takes
+        The auxiliary head's logits may be smaller than the main one's, and smaller than an image discriminator takes
         (stride 16 in ``mobile_deeplab``), so they are brought to the main one's size there too.
         ``at_labels`` are those of :meth:`at_labels`, where the caller has them already.
         """
-        if self.heads.critics_at == "image":
+        if self.heads.discriminators_at == "image":
             main, auxiliary = at_labels or self.at_labels(logits, batch)
         else:
             main, auxiliary = upsampled(logits, logits.main.shape[-2:])

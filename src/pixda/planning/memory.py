@@ -14,11 +14,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from pixda.data.domains import Batch, Pair
+from pixda.data.domains import Batch, StepBatch
 from pixda.data.sources import Share
 from pixda.models.in_parts import may_go_in_parts
 from pixda.models.segmenter import Segmenter
-from pixda.phases.phase import Phase, Workplace
+from pixda.phases.phase import Context, Phase
 
 
 @dataclass(frozen=True)
@@ -61,21 +61,23 @@ class Imagined:
         """All of a batch is from it."""
         return [Share(0, np.zeros(1, np.int64), batch)]
 
-    def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+    def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[StepBatch]:
         """One batch of source images."""
-        yield Pair(self._batch(batch), None)
+        yield StepBatch(self._batch(batch), None)
 
-    def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+    def target_only(self, steps: int, batch: int, phase: str, epoch: int, skip: int) -> Iterator[StepBatch]:
         """One batch of shots."""
-        yield Pair(None, self._batch(batch))
+        yield StepBatch(None, self._batch(batch))
 
-    def pairs(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+    def source_and_target(
+        self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int
+    ) -> Iterator[StepBatch]:
         """One batch of each stream."""
-        yield Pair(self._batch(batch), self._batch(batch), self._batch(batch) if self.unlabelled else None)
+        yield StepBatch(self._batch(batch), self._batch(batch), self._batch(batch) if self.unlabelled else None)
 
-    def concatenated(self, batch: int, phase: str, epoch: int, skip: int) -> Iterator[Pair]:
+    def concatenated(self, batch: int, phase: str, epoch: int, skip: int) -> Iterator[StepBatch]:
         """One batch of source and shots as one set, and the shots beside it."""
-        yield Pair(self._batch(batch), self._batch(batch))
+        yield StepBatch(self._batch(batch), self._batch(batch))
 
     def _batch(self, batch: int) -> Batch:
         width, height = self.crop
@@ -87,9 +89,9 @@ def measure(phases: Sequence[Phase], segmenter: Segmenter, fabric: Fabric, strea
     """The memory of every phase's step. Nothing is computed; the segmenter keeps its weights."""
     # A further round of the phase before has the same networks on the same batches.
     phases = [phase for phase in phases if getattr(phase, "after", None) is None]
-    place = Workplace(fabric, streams, segmenter, journal=None)  # type: ignore[arg-type]
-    whole = _peaks(phases, place, (1, 2), None)
-    in_parts = _peaks(phases, place, (2,), 1) if may_go_in_parts(segmenter) else {}
+    context = Context(fabric, streams, segmenter, reporter=None)  # type: ignore[arg-type]
+    whole = _peaks(phases, context, (1, 2), None)
+    in_parts = _peaks(phases, context, (2,), 1) if may_go_in_parts(segmenter) else {}
     found = []
     for phase, (one, two) in whole.items():
         inside = two - in_parts[phase][0] if in_parts else None
@@ -98,14 +100,14 @@ def measure(phases: Sequence[Phase], segmenter: Segmenter, fabric: Fabric, strea
 
 
 def _peaks(
-    phases: Sequence[Phase], place: Workplace, batches: Sequence[int], at_a_time: int | None
+    phases: Sequence[Phase], context: Context, batches: Sequence[int], at_a_time: int | None
 ) -> dict[str, list[int]]:
     """The most that lives in a step of every phase, for each of these batches."""
     found: dict[str, list[int]] = {}
-    segmenter = place.segmenter
+    segmenter = context.segmenter
     segmenter.at_a_time = at_a_time
     for phase in phases:
-        phase.prepare(place, None)
+        phase.prepare(context, None)
         networks = [trainee.module for trainee in phase.trainees().values()]
         networks += [part for part in vars(phase).values() if isinstance(part, nn.Module)]  # a teacher
         weights = {id(t): t for network in networks for t in (*network.parameters(), *network.buffers())}
@@ -120,7 +122,7 @@ def _peaks(
                 phase.step(next(phase.batches(0, 0)))
                 found[phase.name].append(living.most)
             del found[phase.name][0]
-    place.segmenter = segmenter
+    context.segmenter = segmenter
     segmenter.at_a_time = None
     return found
 

@@ -20,7 +20,7 @@ class Panel:
     curves: Mapping[str, tuple[Sequence[int], Sequence[float]]]
     """Name -> optimiser steps and values."""
     chance: float | None
-    """What a critic that can tell nothing would show; None where that means nothing."""
+    """What a discriminator that can tell nothing would show; None where that means nothing."""
 
     def words(self) -> str:
         """First and last value of each curve, for who cannot see it."""
@@ -47,8 +47,8 @@ def panels(logs: Path, phases: Mapping[str, Phase]) -> list[Panel]:
                 groups.setdefault(_group(name, others), []).append(name)
         for title, names in groups.items():
             curves = {name.replace("_", " "): _curve(rows, name) for name in names}
-            chance = {"accuracy of the critics": 0.5, "losses of the critics": 0.693}.get(title)
-            if any("pair_critic" in name for name in names):
+            chance = {"accuracy of the discriminators": 0.5, "losses of the discriminators": 0.693}.get(title)
+            if any("pair_discriminator" in name for name in names):
                 chance = None  # FSDA's: their loss has another scale beside the others'
             found.append(Panel(file.stem, title, curves, chance))
     return found
@@ -58,14 +58,14 @@ def _group(name: str, others: tuple[str, ...]) -> str:
     if name == "lr":
         return "learning rate"
     if name.endswith("_accuracy"):
-        return "accuracy of the critics"
+        return "accuracy of the discriminators"
     if name.startswith(others):
-        return "losses of the critics"
+        return "losses of the discriminators"
     return "losses and weights of the segmenter"
 
 
 def _curve(rows: Sequence[Mapping[str, str]], name: str) -> tuple[list[int], list[float]]:
-    """Steps and values, long ones as means of neighbours; a critic whose source drops out has no value any more."""
+    """Steps and values, long ones as means of neighbours; one whose source drops out has no more values."""
     there = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
     width = max(1, -(-len(there) // _MOST_POINTS))
     parts = [there[start : start + width] for start in range(0, len(there), width)]

@@ -1,4 +1,4 @@
-"""What PixDA weighs on a shot: difficulty S, rarity B, their product, and the critic's verdict, pixel by pixel."""
+"""What PixDA weighs on a shot: difficulty S, rarity B, their product, and the discriminator's verdict, by pixel."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.losses.adversarial import difficulty, rarity
 from pixda.methods.pixda import PixDA
-from pixda.models.critics import ImageCritic, PixelCritic
+from pixda.models.discriminators import ImageDiscriminator, PixelDiscriminator
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample
 from pixda.report.pictures import Shown, shown, shown_map, shown_mask
 from pixda.report.runs import RunFolder
 
-CRITIC_COLOURS = "PuOr_r"
+DISCRIMINATOR_COLOURS = "PuOr_r"
 """Purple is source, orange is target, white cannot be told."""
 
 
@@ -45,7 +45,7 @@ def pixel_maps(run: RunFolder, shots: SegmentationDataset, first: RunFolder | No
         fabric: device and precision.
     """
     recipe = run.training.recipe
-    if not isinstance(recipe, PixDA) or recipe.alignment.critic == "none":
+    if not isinstance(recipe, PixDA) or recipe.alignment.discriminator == "none":
         return None
     alignment = recipe.alignment
     notes = []
@@ -55,9 +55,11 @@ def pixel_maps(run: RunFolder, shots: SegmentationDataset, first: RunFolder | No
         notes.append("S was switched off in this run (an ablation): every pixel counted as equally difficult.")
     if not alignment.rarity:
         notes.append("B was switched off in this run (an ablation): every class counted as equally rare.")
-    critic = _critic(run)
-    if critic is None:
-        notes.append("This run kept no critic (there is no critic.safetensors in its folder), so its map is missing.")
+    discriminator = _discriminator(run)
+    if discriminator is None:
+        notes.append(
+            "This run kept no discriminator (no discriminator.safetensors in its folder), so its map is missing."
+        )
     sample = max((shots[index] for index in range(len(shots))), key=lambda one: len(np.unique(one.mask)))
     after, when = _adapted(run)
     stages = {when: after} if first is None else {"before the adaptation": first.model(), when: after}
@@ -75,12 +77,12 @@ def pixel_maps(run: RunFolder, shots: SegmentationDataset, first: RunFolder | No
     }
     for stage, s in hard.items():
         rows[stage] = [shown_map(s, top, "S, difficulty"), shown_map(s * rare, top, "S · B, the weight")]
-    if critic is not None:
-        maps = logits[when].softmax(1) if alignment.critics_at == "logits" else None
+    if discriminator is not None:
+        maps = logits[when].softmax(1) if alignment.discriminators_at == "logits" else None
         if maps is None:
             maps = upsample(logits[when], labels.shape[-2:]).softmax(1)
-        seen = upsample(critic(maps), labels.shape[-2:])[0, 0].sigmoid()
-        rows[when].append(shown_map(seen, 1, "the critic: source or target?", CRITIC_COLOURS))
+        seen = upsample(discriminator(maps), labels.shape[-2:])[0, 0].sigmoid()
+        rows[when].append(shown_map(seen, 1, "the discriminator: source or target?", DISCRIMINATOR_COLOURS))
     return Maps(sample.name, rows, top, notes)
 
 
@@ -105,12 +107,14 @@ def _adapted(run: RunFolder) -> tuple[Segmenter, str]:
     return model, "after the adaptation"
 
 
-def _critic(run: RunFolder) -> nn.Module | None:
-    path = run.folder / "critic.safetensors"
+def _discriminator(run: RunFolder) -> nn.Module | None:
+    path = run.folder / "discriminator.safetensors"
     recipe = run.training.recipe
     if not path.is_file() or not isinstance(recipe, PixDA):
         return None
     classes = len(run.classes.names)
-    critic = PixelCritic(classes) if recipe.alignment.critic == "pixel" else ImageCritic(classes)
-    critic.load_state_dict(load_file(path))
-    return critic.eval()
+    discriminator = (
+        PixelDiscriminator(classes) if recipe.alignment.discriminator == "pixel" else ImageDiscriminator(classes)
+    )
+    discriminator.load_state_dict(load_file(path))
+    return discriminator.eval()

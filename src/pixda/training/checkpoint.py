@@ -17,7 +17,7 @@ from pixda.machine.faults import of_disk
 from pixda.models.torch_files import load_torch
 from pixda.writing import whole
 
-FORMAT = 1
+FORMAT = 2  # 2: discriminators by that name
 _NAMED = 8  # differences
 
 LIMITS = ("skip_unreadable", "skip_not_finite")

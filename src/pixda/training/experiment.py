@@ -81,7 +81,7 @@ def run(
     """
     fabric = begin_processes(experiment.machine)
     with explained(out), distributed.as_one(fabric), ExitStack() as held:
-        distributed.lead(fabric, lambda: held.enter_context(hold(out)))
+        distributed.on_rank_zero(fabric, lambda: held.enter_context(hold(out)))
         return _run(fabric, experiment, method, method_name, preset, out, resume, held_out, own)
 
 
@@ -96,7 +96,7 @@ def _run(
     held_out: Sequence[str] | None,
     own: Callable[[ClassSet], Segmenter] | None,
 ) -> Scores | None:
-    begun = distributed.lead(fabric, (out / "checkpoint.pt").exists)
+    begun = distributed.on_rank_zero(fabric, (out / "checkpoint.pt").exists)
     resume = resume and begun
     if not resume and begun:
         raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
@@ -132,8 +132,8 @@ def _run(
             shots = [frame.name for frame in domains.target.frames]
             write_manifest(out / "shots.json", shots, f"{experiment.target.shot_list}, seed {experiment.seed}")
 
-    segmenter, first_weights, phases, test, domains = distributed.in_turn(fabric, prepare)
-    distributed.lead(fabric, begin)
+    segmenter, first_weights, phases, test, domains = distributed.rank_zero_first(fabric, prepare)
+    distributed.on_rank_zero(fabric, begin)
 
     began = time.monotonic()
     scored = (out / "scores.json").exists()
@@ -145,7 +145,7 @@ def _run(
             logs = Logs(out / "logs", experiment.watch.loggers, out.name, config, display.say, resume)
             written.append(opened.enter_context(logs))
 
-        distributed.lead(fabric, open_logs)
+        distributed.on_rank_zero(fabric, open_logs)
         logs = written[0] if written else None
         display.say(first_weights)
         if domains.sources.several:
@@ -182,14 +182,14 @@ def _run(
             "departures": plain(departures(method, method_name, preset)),
             "first_weights": first_weights,
             "steps": training.steps_done,
-            "selections": training.journal.selections,
+            "selections": training.reporter.selections,
             "skipped": {"files": domains.unreadable.files, "steps": training.left_out},
             "seconds": round(time.monotonic() - began),
             "machine": describe_machine(fabric, experiment.machine),
             "config": config,
         }
         # Not always the network that training began with: a phase may leave several as one.
-        distributed.lead(fabric, lambda: save_model(out, training.segmenter, made))
+        distributed.on_rank_zero(fabric, lambda: save_model(out, training.segmenter, made))
         if test is None:
             display.say(
                 "not scored: there are no labelled test frames (target.test_split is null); `pixda validate` with the "
@@ -198,7 +198,7 @@ def _run(
             return None
         scores = _score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
         if logs is not None and not scored:
-            logs.scores(scores, training.journal.total)
+            logs.scores(scores, training.reporter.total)
         return scores
 
 

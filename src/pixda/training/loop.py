@@ -9,12 +9,12 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from pixda.data.domains import Domains, Pair
+from pixda.data.domains import Domains, StepBatch
 from pixda.errors import OnlyHere, Resumable, UserError
 from pixda.machine import distributed
-from pixda.models.saved import save_critic
+from pixda.models.saved import save_discriminator
 from pixda.models.segmenter import Segmenter
-from pixda.phases.phase import Phase, Workplace
+from pixda.phases.phase import Context, Phase
 from pixda.phases.trainee import Trainee
 from pixda.training.checkpoint import (
     Position,
@@ -27,9 +27,9 @@ from pixda.training.checkpoint import (
 )
 from pixda.training.readings import NotFinite, Readings
 from pixda.training.stopping import Stop
-from pixda.watch.journal import RunJournal
 from pixda.watch.logs import Logs
 from pixda.watch.progress import Display
+from pixda.watch.reporter import RunReporter
 from pixda.watch.samples import Samples
 
 
@@ -76,7 +76,7 @@ class Run:
         self._given = {"classes": classes, "frames": self.domains.contents()}
         self._stop = Stop()
         self._saved: tuple[str, int] | None = None  # phase and step that the checkpoint is of
-        self.journal = RunJournal(self.display, self.logs, self._between)
+        self.reporter = RunReporter(self.display, self.logs, self._between)
         self.domains.unreadable.tell = self.display.say
 
     @property
@@ -94,21 +94,21 @@ class Run:
                 disk; what could be saved is.
             UserError: a loss is not finite.
         """
-        state = distributed.lead(
+        state = distributed.on_rank_zero(
             self.fabric, lambda: load_checkpoint(self.checkpoint, self.config, self._given) if resume else None
         )
         if state is not None:
             with fitting(self.checkpoint):
                 self._take_back(state)
-        # Whatever is drawn from here on, first weights of critics too, is the same in all processes.
-        restore_random_state(self.fabric, distributed.lead(self.fabric, lambda: random_state(self.fabric)))
-        place = Workplace(self.fabric, self.domains, self.segmenter, self.journal)
+        # Whatever is drawn from here on, first weights of discriminators too, is the same in all processes.
+        restore_random_state(self.fabric, distributed.on_rank_zero(self.fabric, lambda: random_state(self.fabric)))
+        context = Context(self.fabric, self.domains, self.segmenter, self.reporter)
         carried: Trainee[Any] | None = None
         with self._stop:
             for index in range(self.position.phase, len(self.phases)):
                 phase = self.phases[index]
-                phase.prepare(place, carried)
-                self.segmenter = place.segmenter
+                phase.prepare(context, carried)
+                self.segmenter = context.segmenter
                 if state is not None:
                     with fitting(self.checkpoint):
                         self._restore(phase, state)
@@ -118,28 +118,28 @@ class Run:
                 if self.skip_not_finite:
                     for trainee in phase.trainees().values():
                         trainee.leave_out_not_finite()
-                self.journal.begin(index, phase.name, self.position.step)
+                self.reporter.begin(index, phase.name, self.position.step)
                 try:
                     self._run_phase(phase)
                 except NotFinite as fault:
                     raise self._diverged(phase, fault) from None
-                if (critic := phase.opponent()) is not None and self.fabric.is_global_zero:
-                    save_critic(self.folder, critic)
+                if (discriminator := phase.opponent()) is not None and self.fabric.is_global_zero:
+                    save_discriminator(self.folder, discriminator)
                 carried = phase.segmenter
 
     def _run_phase(self, phase: Phase) -> None:
         position, read = self.position, Readings(self.fabric, at_once=self.fabric.device.type == "cpu")
         while position.step < phase.steps:
-            for pair in self._fetched(phase, read):
-                losses = phase.step(pair)
+            for batch in self._fetched(phase, read):
+                losses = phase.step(batch)
                 position.batch += 1
                 position.step += 1
                 self._count_step(phase)
                 last = position.step == phase.steps
                 asked = self._asked_to_stop()  # looked at once: who asks from here on is heard a step later
                 save = last or asked or position.step % self.checkpoint_every == 0
-                if not self._was_left_out(phase, pair):
-                    read.add(position.step, pair, losses)
+                if not self._was_left_out(phase, batch):
+                    read.add(position.step, batch, losses)
                 if save or position.step % self.log_every == 0:
                     self._log(phase, read)  # before saving: a network that is not finite is not kept
                 else:
@@ -149,7 +149,7 @@ class Run:
                 if asked:
                     raise self._stopped()
                 if self.samples is not None:
-                    self.samples.step(self.segmenter, phase, position.step, self.journal.total)
+                    self.samples.step(self.segmenter, phase, position.step, self.reporter.total)
                 if last:
                     break
             if position.batch == 0:
@@ -166,19 +166,19 @@ class Run:
 
     def _count_step(self, phase: Phase) -> None:
         self.steps_done[phase.name] = self.position.step
-        self.journal.total = sum(self.steps_done.values())
+        self.reporter.total = sum(self.steps_done.values())
 
     def _log(self, phase: Phase, read: Readings) -> None:
         position, means = self.position, read.means()
         if means:
             means["lr"] = phase.segmenter.rate
-        self.journal.losses(phase.name, position.epoch, position.step, means, self.fabric.device)
+        self.reporter.losses(phase.name, position.epoch, position.step, means, self.fabric.device)
         self.display.step(position.phase, position.epoch, position.step, means)
 
     # ---- faults
 
-    def _fetched(self, phase: Phase, read: Readings) -> Iterator[Pair]:
-        """The pairs of an epoch; what stops the run while one is fetched stops it between two steps: it is saved."""
+    def _fetched(self, phase: Phase, read: Readings) -> Iterator[StepBatch]:
+        """The batches of an epoch; what stops the run while one is fetched stops it between two steps: it is saved."""
         try:
             yield from phase.batches(self.position.epoch, self.position.batch)
         except UserError as error:
@@ -209,7 +209,7 @@ class Run:
             "the same command with --resume true goes on."
         )
 
-    def _was_left_out(self, phase: Phase, pair: Pair) -> bool:
+    def _was_left_out(self, phase: Phase, batch: StepBatch) -> bool:
         """Whether a network left this step out; such steps are counted, and too many stop the run."""
         networks = [trainee for trainee in phase.trainees().values() if trainee.left_out]
         for trainee in networks:
@@ -217,7 +217,7 @@ class Run:
         if networks:
             self.left_out += 1
             if self.left_out > self.skip_not_finite:
-                raise NotFinite(self.position.step, {}, pair)
+                raise NotFinite(self.position.step, {}, batch)
             count = f"{self.left_out} of at most {self.skip_not_finite}"
             self.display.say(
                 f"left out, {count}: step {self.position.step} of {phase.name}, whose gradients are not finite"
@@ -263,7 +263,7 @@ class Run:
                     f"After {step} the weights of the {name} are not finite, though the losses were. What is saved is "
                     f"from {self._saved_at}. Begin anew with a lower learning rate (--recipe.segmenter.lr)."
                 )
-        distributed.lead(self.fabric, lambda: self._write(phase, step))
+        distributed.on_rank_zero(self.fabric, lambda: self._write(phase, step))
         self._saved = (phase.name, self.position.step)
 
     def _write(self, phase: Phase, step: str) -> None:
@@ -273,7 +273,7 @@ class Run:
             "position": asdict(self.position),
             "trainees": {name: trainee.state_dict() for name, trainee in phase.trainees().items()},
             "phase": phase.state_dict(),
-            "selections": self.journal.selections,
+            "selections": self.reporter.selections,
             "steps_done": self.steps_done,
             "left_out": self.left_out,
             "unreadable": self.domains.unreadable.files,
@@ -294,8 +294,8 @@ class Run:
 
     def _take_back(self, state: dict[str, Any]) -> None:
         self.position = position_in(state, len(self.phases))
-        self.steps_done, self.journal.selections = state["steps_done"], state["selections"]
-        self.journal.total = sum(self.steps_done.values())
+        self.steps_done, self.reporter.selections = state["steps_done"], state["selections"]
+        self.reporter.total = sum(self.steps_done.values())
         # An older checkpoint does not have these.
         self.left_out = state.get("left_out", 0)
         self.domains.unreadable.files = state.get("unreadable", [])

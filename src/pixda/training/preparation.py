@@ -101,7 +101,7 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
         able = [name for name in METHODS if build(name).learns_from_unlabelled()]
         raise UserError(
             f"Nothing in this run would learn from the images without labels in {experiment.unlabelled.root}: "
-            f"leave --unlabelled out, or choose a method that does ({', '.join(able)}; pixda with its critic only)."
+            f"leave --unlabelled out, or choose a method that does ({', '.join(able)}; pixda with a discriminator)."
         )
     method.check(experiment.unlabelled is not None)
     phases = method.phases()

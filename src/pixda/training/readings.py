@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from lightning_fabric import Fabric
 
-from pixda.data.domains import Pair
+from pixda.data.domains import StepBatch
 from pixda.machine import distributed
 from pixda.phases.phase import Losses
 
@@ -20,14 +20,14 @@ class NotFinite(Exception):
         pair: the batches of that step, without their pixels.
     """
 
-    def __init__(self, step: int, losses: dict[str, float], pair: Pair) -> None:
+    def __init__(self, step: int, losses: dict[str, float], pair: StepBatch) -> None:
         super().__init__(f"not finite at step {step}: {losses}")
         self.step, self.losses, self.pair = step, losses, pair
 
 
 class _Seen(NamedTuple):
     step: int
-    pair: Pair
+    pair: StepBatch
     losses: Losses
 
 
@@ -46,7 +46,7 @@ class Readings:
         self._unread: list[_Seen] = []
         self._read: list[dict[str, float]] = []
 
-    def add(self, step: int, pair: Pair, losses: Losses) -> None:
+    def add(self, step: int, pair: StepBatch, losses: Losses) -> None:
         """The losses of one step. Raises NotFinite where every step is looked at."""
         self._unread.append(_Seen(step, pair.without_pixels(), losses))
         if self._at_once:

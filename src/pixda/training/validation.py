@@ -61,14 +61,14 @@ def validate(
             "(more shots: --target.shots)."
         )
     fabric = begin_processes(experiment.machine)
-    distributed.lead(fabric, lambda: out.mkdir(parents=True, exist_ok=True))
+    distributed.on_rank_zero(fabric, lambda: out.mkdir(parents=True, exist_ok=True))
     scores: list[Scores] = []
     for fold in range(folds):
         held_out = names[fold::folds]
         training = [frame.name for frame in shots.frames if frame.name not in held_out]
         manifest = out / f"fold_{fold + 1}_shots.json"
         told = f"all shots but fold {fold + 1} of {folds}, seed {experiment.seed}"
-        distributed.lead(fabric, lambda: write_manifest(manifest, training, told))  # noqa: B023 (called at once)
+        distributed.on_rank_zero(fabric, lambda: write_manifest(manifest, training, told))  # noqa: B023 (called at once)
         inside = replace(experiment, target=replace(experiment.target, shots=1, shot_list=manifest))
         scored = run(inside, method, method_name, preset, out / f"fold_{fold + 1}", resume, held_out)
         assert scored is not None  # the frames held out
@@ -86,5 +86,5 @@ def validate(
         "seed": experiment.seed,
     }
     text = json.dumps({**about, **asdict(result)}, indent=2) + "\n"
-    distributed.lead(fabric, lambda: (out / "validation.json").write_text(text))
+    distributed.on_rank_zero(fabric, lambda: (out / "validation.json").write_text(text))
     return result

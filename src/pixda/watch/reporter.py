@@ -12,7 +12,7 @@ from pixda.watch.peak import peak
 from pixda.watch.progress import Display
 
 
-class RunJournal:
+class RunReporter:
     """Shows what phases and the loop report, and writes it down; long work in between can be stopped here.
 
     Args:

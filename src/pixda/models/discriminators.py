@@ -1,4 +1,4 @@
-"""The two critics of PixDA (Tavera et al., WACV 2022): which domain does a softmax map come from?
+"""The two discriminators of PixDA (Tavera et al., WACV 2022): which domain does a softmax map come from?
 
 Both answer with logits of "target" (source = 0, target = 1), have no normalisation layers, so that source
 and target may share a batch, and start from PyTorch's default initialisation.
@@ -15,7 +15,7 @@ SLOPE = 0.2
 SMALLEST = 32  # pixels that survive five halvings
 
 
-class PixelCritic(nn.Module):
+class PixelDiscriminator(nn.Module):
     """Softmax map B x C x H x W -> one logit a pixel, B x 1 x H x W, each judged from a 5 x 5 window.
 
     With more `outputs` there are as many answers a pixel.
@@ -41,7 +41,7 @@ class Pixelwise(nn.Linear):
     """A 1 x 1 convolution, written as what it is.
 
     `nn.Conv2d` to a single channel cannot tell channels-last from channels-first, and its gradient comes back in the
-    wrong one: on a CPU that costs the pixel critic a quarter of its time.
+    wrong one: on a CPU that costs the pixel discriminator a quarter of its time.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,13 +49,13 @@ class Pixelwise(nn.Linear):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class ImageCritic(nn.Module):
+class ImageDiscriminator(nn.Module):
     """Softmax map B x C x H x W -> one logit a patch, B x 1 x H/32 x W/32 (16 x 32 for 512 x 1024).
 
     inputs: channels of the map: C, or 2 C for a pair of maps.
     width: channels of the first layer.
     outputs: answers a patch, in place of one.
-    spectral: divide each kernel by its largest singular value (Miyato et al., ICLR 2018), as FSDA's critics do.
+    spectral: divide each kernel by its largest singular value (Miyato et al., ICLR 2018), as FSDA's discriminators do.
     """
 
     def __init__(self, inputs: int, width: int = 64, outputs: int = 1, spectral: bool = False) -> None:
@@ -72,7 +72,7 @@ class ImageCritic(nn.Module):
         height, width = maps.shape[-2:]
         if min(height, width) < SMALLEST:
             raise UserError(
-                f"The image critic halves its input five times and got a map of {width} x {height} pixels: "
+                f"The image discriminator halves its input five times and got a map of {width} x {height} pixels: "
                 f"use images of at least {SMALLEST} x {SMALLEST}."
             )
         logits: Tensor = self.layers(maps)

@@ -1,4 +1,4 @@
-"""Several sources: every one is judged by a critic of its own, by its own images, and drops out by itself."""
+"""Several sources: every one is judged by a discriminator of its own, by its own images, and drops out by itself."""
 
 import pytest
 import torch
@@ -8,11 +8,11 @@ from descent import log_probs_of
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
-from pixda.losses.adversarial import critic_loss
+from pixda.losses.adversarial import discriminator_loss
 from pixda.models import build_segmenter
 from pixda.phases.adversarial import Adversarial
-from pixda.phases.phase import Workplace
-from pixda.phases.settings import Alignment, CriticOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+from pixda.phases.phase import Context
+from pixda.phases.settings import Alignment, DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 from pixda.selection import Threshold, Top
 from pixda.style import stylise
 from runs import junk, two_domains
@@ -26,7 +26,7 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture
-def both(root, place):
+def both(root, context):
     classes = ClassSet.load("cityscapes-19")
 
     def opened(name, split="all"):
@@ -37,23 +37,23 @@ def both(root, place):
     )
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
-    return Workplace(fabric, domains, build_segmenter("tiny", classes), place.journal)
+    return Context(fabric, domains, build_segmenter("tiny", classes), context.reporter)
 
 
 @pytest.fixture
 def make(both):
-    def build(selection=None, critics_lr=1e-3):
+    def build(selection=None, discriminators_lr=1e-3):
         optimiser = SegmenterOptimiser(lr=1e-2, horizon=100)
         phase = Adversarial(
-            "adapt",
-            10,
-            4,
-            optimiser,
-            SegmentationLoss(),
-            CriticOptimiser(lr=critics_lr),
-            Alignment(),
-            selection or Selection(),
-            0.01,
+            name="adapt",
+            steps=10,
+            batch=4,
+            optimiser=optimiser,
+            loss=SegmentationLoss(),
+            discriminator_optimiser=DiscriminatorOptimiser(lr=discriminators_lr),
+            alignment=Alignment(),
+            selection=selection or Selection(),
+            style_beta=0.01,
         )
         phase.prepare(both, None)
         return phase
@@ -69,71 +69,84 @@ def says_source(judge, certainty):
         judge.module.layers[-1].bias.fill_(-certainty)
 
 
-def test_there_is_a_judge_for_each_source_and_one_pixel_critic(make):
-    assert set(make().trainees()) == {"segmenter", "aligner", "judge_folder-1", "judge_folder-2"}
+def test_there_is_a_judge_for_each_source_and_one_pixel_discriminator(make):
+    assert set(make().trainees()) == {
+        "segmenter",
+        "discriminator",
+        "selection_discriminator_folder-1",
+        "selection_discriminator_folder-2",
+    }
 
 
-@pytest.mark.parametrize(("name", "rows"), [("judge_folder-1", [0, 1]), ("judge_folder-2", [2, 3])])
+@pytest.mark.parametrize(
+    ("name", "rows"), [("selection_discriminator_folder-1", [0, 1]), ("selection_discriminator_folder-2", [2, 3])]
+)
 def test_a_judge_learns_from_its_own_source_against_the_target(make, both, name, rows):
     """1/2 mean over its source's maps + 1/2 mean over all target maps, and its gradient."""
     phase = make()
     pair = next(phase.batches(0, 0))
     assert [one.split("/")[0] for one in pair.source.names] == ["folder-1", "folder-1", "folder-2", "folder-2"]
-    critic = phase.trainees()[name].module
+    discriminator = phase.trainees()[name].module
     with torch.no_grad():
         styled = stylise(pair.source.images, pair.target.images, 0.01)
         source = log_probs_of(both.segmenter(styled), pair.source.masks).exp()[rows]
         target = log_probs_of(both.segmenter(pair.target.images), pair.target.masks).exp()
-    expected = critic_loss(critic(source), critic(target))
-    slopes = torch.autograd.grad(expected, list(critic.parameters()))
+    expected = discriminator_loss(discriminator(source), discriminator(target))
+    slopes = torch.autograd.grad(expected, list(discriminator.parameters()))
     seen = {}
-    for parameter in critic.parameters():
+    for parameter in discriminator.parameters():
         parameter.register_post_accumulate_grad_hook(lambda one: seen.update({id(one): one.grad.clone()}))
     losses = phase.step(pair)
     torch.testing.assert_close(losses[name], expected.detach())
-    for parameter, slope in zip(critic.parameters(), slopes, strict=True):
+    for parameter, slope in zip(discriminator.parameters(), slopes, strict=True):
         torch.testing.assert_close(seen[id(parameter)], slope, rtol=1e-3, atol=1e-6)
 
 
-def test_each_source_is_judged_by_its_own_critic_and_drops_out_by_itself(make, both):
+def test_each_source_is_judged_by_its_own_discriminator_and_drops_out_by_itself(make, both):
     phase = make(Selection(delta=0.5))
-    says_source(phase.trainees()["judge_folder-1"], 0.0)  # s = 0.693
-    says_source(phase.trainees()["judge_folder-2"], 4.0)  # s = 0.018
+    says_source(phase.trainees()["selection_discriminator_folder-1"], 0.0)  # s = 0.693
+    says_source(phase.trainees()["selection_discriminator_folder-2"], 4.0)  # s = 0.018
     first = list(phase.batches(1, 0))
-    one, two = both.journal.results
+    one, two = both.reporter.results
     assert (one.source, one.rule, len(one.kept), len(one.scores)) == ("folder-1", Threshold(0.5), 10, 10)
     assert (two.source, two.rule, len(two.kept), len(two.scores)) == ("folder-2", Threshold(0.5), 0, 6)
     assert all(name.startswith("folder-1/") for name in one.scores)
     assert all(name.startswith("folder-2/") for name in two.scores)
-    assert both.journal.gone == ["folder-2"]
+    assert both.reporter.gone == ["folder-2"]
     assert len(first) == 2, "the first source fills the batches alone: 10 images in fours"
-    silent = {name: value.clone() for name, value in phase.trainees()["judge_folder-2"].module.state_dict().items()}
+    silent = {
+        name: value.clone()
+        for name, value in phase.trainees()["selection_discriminator_folder-2"].module.state_dict().items()
+    }
     losses = phase.step(first[0])
-    assert "judge_folder-1" in losses
-    assert "judge_folder-2" not in losses
-    assert all(torch.equal(v, silent[n]) for n, v in phase.trainees()["judge_folder-2"].module.state_dict().items())
-    says_source(phase.trainees()["judge_folder-1"], 4.0)
+    assert "selection_discriminator_folder-1" in losses
+    assert "selection_discriminator_folder-2" not in losses
+    assert all(
+        torch.equal(v, silent[n])
+        for n, v in phase.trainees()["selection_discriminator_folder-2"].module.state_dict().items()
+    )
+    says_source(phase.trainees()["selection_discriminator_folder-1"], 4.0)
     assert list(phase.batches(2, 0)) == [], "adaptation ends when no source is left"
-    assert both.journal.gone == ["folder-2", "folder-1"]
-    assert [result.source for result in both.journal.results] == ["folder-1", "folder-2", "folder-1"]
+    assert both.reporter.gone == ["folder-2", "folder-1"]
+    assert [result.source for result in both.reporter.results] == ["folder-1", "folder-2", "folder-1"]
 
 
 def test_too_few_images_for_a_share_are_as_good_as_none(make, both):
     """One kept image of the second source cannot fill its share of two: it is not drawn, nor judged again."""
     phase = make(Selection(rule="top", top=1))
     list(phase.batches(1, 0))
-    assert both.journal.gone == ["folder-1", "folder-2"]
-    assert phase.judging.kept == []
+    assert both.reporter.gone == ["folder-1", "folder-2"]
+    assert phase.selector.kept == []
 
 
 def test_the_top_of_each_source_stays(make, both):
     phase = make(Selection(rule="top", top=0.5))
     list(phase.batches(1, 0))
-    assert [(one.rule, len(one.kept), len(one.scores)) for one in both.journal.results] == [
+    assert [(one.rule, len(one.kept), len(one.scores)) for one in both.reporter.results] == [
         (Top(0.5), 5, 10),
         (Top(0.5), 3, 6),
     ]
-    for one in both.journal.results:
+    for one in both.reporter.results:
         least = min(one.scores[name] for name in one.kept)
         assert all(value <= least for name, value in one.scores.items() if name not in one.kept)
 
@@ -142,6 +155,6 @@ def test_what_each_source_kept_survives_in_the_state(make):
     phase, other = make(Selection(rule="top", top=0.5)), make(Selection(rule="top", top=0.5))
     list(phase.batches(1, 0))
     other.load_state_dict(phase.state_dict())
-    assert other.judging.kept == phase.judging.kept
-    assert {name.split("/")[0] for name in other.judging.kept} == {"folder-1", "folder-2"}
-    assert other.judging.selected_for == 1
+    assert other.selector.kept == phase.selector.kept
+    assert {name.split("/")[0] for name in other.selector.kept} == {"folder-1", "folder-2"}
+    assert other.selector.selected_for == 1
