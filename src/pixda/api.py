@@ -58,7 +58,7 @@ __all__ = [
     "DiscriminatorOptimiser",
     "DistillationSettings",
     "Experiment",
-    "Frame",
+    "LabelledFrame",
     "Machine",
     "Model",
     "Network",
@@ -221,7 +221,7 @@ def load(
     return Model(segmenter, predictor, made, path if path.is_dir() else path.parent)
 
 
-class Frame(NamedTuple):
+class LabelledFrame(NamedTuple):
     """A labelled frame, as it is stored."""
 
     name: str
@@ -231,7 +231,7 @@ class Frame(NamedTuple):
     """uint8 ``H x W``, class indices; 255 has no label."""
 
 
-def frame(data: Data, number: int = 0, classes: str | Path = "cityscapes-19") -> Frame:
+def frame(data: Data, number: int = 0, classes: str | Path = "cityscapes-19") -> LabelledFrame:
     """One frame of a set of data, to look at.
 
     Args:
@@ -243,7 +243,7 @@ def frame(data: Data, number: int = 0, classes: str | Path = "cityscapes-19") ->
     if not 0 <= number < len(dataset):
         raise UserError(f"There is no frame {number} in {data.root}, split '{data.split}': it has {len(dataset)}.")
     sample = dataset[number]
-    return Frame(sample.name, sample.image.permute(1, 2, 0).numpy(), sample.mask.numpy())
+    return LabelledFrame(sample.name, sample.image.permute(1, 2, 0).numpy(), sample.mask.numpy())
 
 
 def show(

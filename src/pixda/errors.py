@@ -10,8 +10,13 @@ class Resumable(UserError):
 
 
 class OnlyHere(Resumable):
-    """What one process has met, such as a file that cannot be read; of several, that one says so."""
+    """An error of one process alone, such as a file it cannot read: that process reports it."""
 
 
 class SaidElsewhere(UserError):
-    """A mistake that the first of several processes says for all; the others end without a word."""
+    """An error that rank 0 reports for all processes; the others end silently."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, for a sentence; its kind where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

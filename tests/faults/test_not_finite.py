@@ -102,8 +102,8 @@ def test_read_seldom_as_on_a_gpu_the_first_bad_step_is_still_the_one_that_is_nam
         read.means()
     assert caught.value.step == 4
     assert caught.value.losses == {"a": 1.0, "b": float("inf")}
-    assert caught.value.pair.source.names == ["image 4"]
-    assert caught.value.pair.source.images.numel() == 0, "pictures would fill the memory"
+    assert caught.value.batch.source.names == ["image 4"]
+    assert caught.value.batch.source.images.numel() == 0, "pictures would fill the memory"
 
 
 def test_the_mean_of_a_loss_is_over_the_steps_in_which_it_took_part():

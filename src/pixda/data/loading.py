@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 
 from pixda.data.dataset import Sample
 from pixda.data.drawing import Draw, Drawn, Loaded
-from pixda.errors import UserError
+from pixda.errors import UserError, first_line
 
 
 class Unreadable:
@@ -101,7 +101,7 @@ def each(loader: "DataLoader[Sample | UserError]") -> Iterator[Loaded]:
             if not (loader.num_workers and _is_of_a_dead_process(error)):
                 raise
             raise UserError(
-                f"A loader process was ended from outside ({_first_line(error)}): by hand, or by the system for lack "
+                f"A loader process was ended from outside ({first_line(error)}): by hand, or by the system for lack "
                 "of memory, of which fewer --machine.workers need less."
             ) from error
         if batch is None:
@@ -115,7 +115,3 @@ def _is_of_a_dead_process(error: Exception) -> bool:
     if "Caught " in text:  # the process lives: this is an error that it reports
         return False
     return "DataLoader worker (pid" in text or isinstance(error, EOFError | ConnectionError | FileNotFoundError)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

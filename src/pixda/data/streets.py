@@ -6,7 +6,7 @@ from pathlib import Path
 from pixda.data.classes import ClassSet
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.frames import Frame
-from pixda.data.streets_writer import Job, write_frames, write_whole
+from pixda.data.streets_writer import RenderJob, write_frames, write_whole
 from pixda.errors import UserError
 from streetworld.basics import VERSION, Domain, WorldOptions
 
@@ -86,7 +86,7 @@ class Streets(SegmentationDataset):
             name = f"{city}_{index:06d}"
             image, mask = self.folder / "images" / f"{name}.jpg", self.folder / "labels" / f"{name}.png"
             frames.append(Frame(name, city, image, mask))
-            jobs.append(Job(domain, index, self.options, number, image, mask))
+            jobs.append(RenderJob(domain, index, self.options, number, image, mask))
         try:
             self._describe()
             write_frames(jobs, f"Rendering street frames ({self.split})")

@@ -23,7 +23,7 @@ FEW = 4  # so few frames are drawn right here: starting workers would take longe
 
 
 @dataclass(frozen=True)
-class Job:
+class RenderJob:
     """One frame to draw and where its files go."""
 
     domain: Domain
@@ -51,7 +51,7 @@ def _encode(suffix: str, picture: Array, settings: Sequence[int]) -> bytes:
     return bytes(data.tobytes())
 
 
-def write_frame(job: Job) -> None:
+def write_frame(job: RenderJob) -> None:
     """Draw a frame and write those of its two files that are missing."""
     image, mask = render(job.domain, job.index, job.options, job.city)
     if not job.mask.is_file():
@@ -87,7 +87,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def write_frames(jobs: Sequence[Job], what: str) -> None:
+def write_frames(jobs: Sequence[RenderJob], what: str) -> None:
     """Write all frames that are missing, on all cores, showing how long is left.
 
     Stopping it loses nothing that is written; the next call goes on from there. A script that calls this

@@ -1,7 +1,7 @@
-"""Several processes that make one run: how they begin, agree, wait for one another, and end together.
+"""Running one training in several processes: start them, run on rank 0 only, gather, reduce, stop together.
 
-Whatever is the same for all (files, checks, what a user sees) the first process does, and the others wait. Where there
-is one process, everything here gives back what it was given.
+File access, checks and terminal output happen on rank 0 while the other ranks wait. With a single process every
+function here is a no-op.
 """
 
 import atexit
@@ -27,38 +27,38 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pixda import terminal
 from pixda.data.classes import IGNORE
-from pixda.errors import OnlyHere, SaidElsewhere, UserError
+from pixda.errors import OnlyHere, SaidElsewhere, UserError, first_line
 
 T = TypeVar("T")
 
 _STEP_LIMIT = timedelta(minutes=10)
-"""Nobody waits longer for the others within a step: a machine that went silent ends the run."""
+"""Timeout of a collective within a step: a machine that stopped answering ends the run."""
 
 _PATIENCE = timedelta(days=1)
-"""Nobody waits longer for the first process, which may render, download or check files for hours."""
+"""Timeout of waiting for rank 0, which may render, download or check files for hours."""
 
 _SENDS_BUFFERS = "forward_sync_buffers"
-"""DistributedDataParallel's option to send buffers in every pass; they are the same everywhere without that."""
+"""DistributedDataParallel's option to broadcast buffers in every forward pass, which is not needed here."""
 if _SENDS_BUFFERS not in signature(DistributedDataParallel).parameters:
     _SENDS_BUFFERS = "broadcast_buffers"  # its name before PyTorch 2.13
 
 _patient: "dist.ProcessGroup | None" = None
-"""On the CPU, beside the group that trains: for those who wait, and for plain objects."""
+"""A gloo group beside the training one, for long waits and for Python objects."""
 
 
 def start(accelerator: str, precision: str, devices: int) -> Fabric:
-    """Begin the processes of a run, or join those that torchrun or Slurm has begun.
+    """Start the processes of a run, or join those that torchrun or Slurm has started.
 
     Args:
         accelerator: auto, cpu or cuda.
         precision: as Fabric names it.
-        devices: processes to begin on this machine; where torchrun or Slurm begins them, they say how many.
+        devices: processes to start on this machine; ignored (must be 1) under torchrun or Slurm.
 
     Raises:
-        UserError: there are not that many devices, or what was said of the processes does not fit together.
+        UserError: there are fewer devices, or the settings contradict torchrun or Slurm.
     """
     global _patient
-    outside, per_host, hosts = _begun_outside()
+    outside, per_host, hosts = _launched_outside()
     if outside is not None and devices not in (1, per_host):
         raise UserError(
             f"torchrun or Slurm has begun {per_host} processes on this machine, and --machine.devices is {devices}: "
@@ -87,7 +87,7 @@ def start(accelerator: str, precision: str, devices: int) -> Fabric:
             atexit.register(_leave)
     except Exception as error:  # Fabric and torch raise many kinds: too few devices, ports in use, peers that are gone
         raise UserError(
-            f"{processes * hosts} processes could not be begun ({_first_line(error)}): correct --machine.devices, or "
+            f"{processes * hosts} processes could not be begun ({first_line(error)}): correct --machine.devices, or "
             "what torchrun or Slurm is told."
         ) from error
     if not fabric.is_global_zero:
@@ -96,15 +96,15 @@ def start(accelerator: str, precision: str, devices: int) -> Fabric:
 
 
 def _leave() -> None:
-    """Let go of the others before Python ends: gloo's threads, should they outlive it, abort the process."""
+    """Destroy the process groups before Python ends: gloo threads that outlive it abort the process."""
     global _patient
     _patient = None
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
-def _begun_outside() -> tuple[ClusterEnvironment | None, int, int]:
-    """Who has begun several processes, if anybody has; how many on each host; the number of hosts."""
+def _launched_outside() -> tuple[ClusterEnvironment | None, int, int]:
+    """The environment of torchrun or Slurm, None without one; processes on each host; number of hosts."""
     if TorchElasticEnvironment.detect():
         per_host = int(os.environ["LOCAL_WORLD_SIZE"])
         hosts = int(os.environ["WORLD_SIZE"]) // per_host
@@ -118,12 +118,12 @@ def _begun_outside() -> tuple[ClusterEnvironment | None, int, int]:
     try:
         return (TorchElasticEnvironment() if TorchElasticEnvironment.detect() else SLURMEnvironment()), per_host, hosts
     except RuntimeError as error:
-        raise UserError(_first_line(error)) from error
+        raise UserError(first_line(error)) from error
 
 
 @contextmanager
 def as_one(fabric: Fabric) -> Iterator[None]:
-    """What all processes would say, the first one says; one that loses another says that, and how to go on."""
+    """Report an error that all ranks raise once, from rank 0; turn a lost rank into a sentence on how to resume."""
     try:
         yield
     except OnlyHere:
@@ -137,13 +137,13 @@ def as_one(fabric: Fabric) -> Iterator[None]:
             raise
         raise UserError(
             f"Process {fabric.global_rank + 1} of {fabric.world_size} has lost another one, which was killed, failed "
-            f"or cannot be reached any more ({_first_line(error)}). The same command with --resume true goes on from "
+            f"or cannot be reached any more ({first_line(error)}). The same command with --resume true goes on from "
             "the last checkpoint, also with another number of processes."
         ) from error
 
 
 def on_rank_zero(fabric: Fabric, work: Callable[[], T]) -> T:
-    """What ``work`` gives in the first process, in all of them; a mistake that it finds there is raised in all."""
+    """Run ``work`` on rank 0 and broadcast its result, or its UserError, to all ranks."""
     if fabric.world_size == 1:
         return work()
     result: list[T | str | None] = [None, None]
@@ -160,7 +160,7 @@ def on_rank_zero(fabric: Fabric, work: Callable[[], T]) -> T:
 
 
 def rank_zero_first(fabric: Fabric, work: Callable[[], T]) -> T:
-    """What ``work`` gives in this process: the first one does it alone, the others on the files that it has left."""
+    """Run ``work`` on rank 0 first, then on the other ranks, which find the files that it wrote."""
     done: list[T] = []
     on_rank_zero(fabric, lambda: done.append(work()))
     if done:
@@ -172,7 +172,7 @@ def rank_zero_first(fabric: Fabric, work: Callable[[], T]) -> T:
 
 
 def gathered(fabric: Fabric, mine: T) -> list[T]:
-    """What each process has, the first one first."""
+    """The values of all ranks, in their order."""
     if fabric.world_size == 1:
         return [mine]
     of_all: list[T | None] = [None] * fabric.world_size
@@ -181,7 +181,7 @@ def gathered(fabric: Fabric, mine: T) -> list[T]:
 
 
 def total(fabric: Fabric, mine: Tensor) -> Tensor:
-    """The sum over all processes."""
+    """The sum over all ranks."""
     if fabric.world_size == 1:
         return mine
     result = mine.clone()
@@ -190,12 +190,12 @@ def total(fabric: Fabric, mine: Tensor) -> Tensor:
 
 
 def mean(fabric: Fabric, mine: Tensor) -> Tensor:
-    """The mean over all processes; no gradient passes it."""
+    """The mean over all ranks, without gradient."""
     return mine if fabric.world_size == 1 else total(fabric, mine.detach()) / fabric.world_size
 
 
 def agreed(fabric: Fabric, mine: int) -> int:
-    """The largest of the processes' numbers."""
+    """The largest number of all ranks."""
     if fabric.world_size == 1:
         return mine
     number = torch.tensor(mine, device=fabric.device)
@@ -204,7 +204,7 @@ def agreed(fabric: Fabric, mine: int) -> int:
 
 
 def share(fabric: Fabric, labels: Tensor) -> Tensor | float:
-    """By how much a mean over this process's labelled pixels counts.
+    """The weight of this rank's mean over its labelled pixels.
 
     ``share = V / mean V``, V the number of pixels of a process that are not ignored: the mean over all processes of
     ``share x mean over V`` is the mean over the pixels of all, and so are its gradients.
@@ -220,11 +220,7 @@ def share(fabric: Fabric, labels: Tensor) -> Tensor | float:
 
 
 def _is_loss(error: RuntimeError) -> bool:
-    """Whether this is what a collective raises whose partner is gone; gloo has no kind of error of its own."""
+    """Whether a collective failed because another rank is gone; gloo has no error class of its own."""
     return isinstance(error, dist.DistError) or any(
         word in str(error) for word in ("gloo", "Connection closed by peer", "Connection reset by peer", "Timed out")
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -27,7 +27,7 @@ class Answer(NamedTuple):
     """HTML: colour, name, share of the image and mean confidence of every class that is there, largest first."""
 
 
-class Model:
+class ServedModel:
     """A finished run, ready to be asked.
 
     Args:

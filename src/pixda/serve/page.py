@@ -8,7 +8,7 @@ import gradio as gr
 
 from pixda.errors import UserError
 from pixda.predict.inputs import IMAGES
-from pixda.serve.answer import Model
+from pixda.serve.answer import ServedModel
 from pixda.serve.upload import BYTES, PIXELS, read_upload
 
 CSS = """
@@ -21,7 +21,7 @@ CSS = """
 _HINT = f"PNG, JPEG, WebP, BMP or TIFF, up to {BYTES >> 20} MB and {PIXELS // 1_000_000} million pixels."
 
 
-def build(models: Mapping[str, Model]) -> gr.Blocks:
+def build(models: Mapping[str, ServedModel]) -> gr.Blocks:
     """The page for these models, the first of which is chosen at the start."""
 
     def look(name: str, file: str | None) -> tuple[Any, ...]:

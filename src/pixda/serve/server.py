@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixda.errors import UserError
-from pixda.serve.answer import Model
+from pixda.serve.answer import ServedModel
 from pixda.serve.upload import BYTES
 from pixda.terminal import console
 
@@ -27,7 +27,7 @@ def serve(paths: Sequence[Path], host: str, port: int) -> None:
     """
     if importlib.util.find_spec("gradio") is None:
         raise UserError("The page needs Gradio: pip install 'pixda[serve]'.")
-    models = {name: Model(path) for name, path in _names(paths).items()}
+    models = {name: ServedModel(path) for name, path in _names(paths).items()}
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from pixda import __version__
-from pixda.errors import UserError
+from pixda.errors import UserError, first_line
 from pixda.machine.faults import of_disk
 from pixda.models.torch_files import load_torch
 from pixda.writing import whole
@@ -72,7 +72,7 @@ def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -
         state: dict[str, Any] = load_torch(path)
         form, version, began = state.get("format"), state.get("version"), dict(state["config"])
     except Exception as error:  # zipfile and torch raise a dozen kinds for a damaged file
-        raise UserError(f"The checkpoint {path} cannot be read ({_first_line(error)}); start the run anew.") from error
+        raise UserError(f"The checkpoint {path} cannot be read ({first_line(error)}); start the run anew.") from error
     if form != FORMAT:
         raise UserError(
             f"The checkpoint {path} was written by another version of PixDA ({version or 'unknown'}, format {form}; "
@@ -111,7 +111,7 @@ def fitting(path: Path) -> Iterator[None]:
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"The checkpoint {path} does not hold the state of this run ({type(error).__name__}: "
-            f"{_first_line(error)}); it was changed or is of another version: start the run anew."
+            f"{first_line(error)}); it was changed or is of another version: start the run anew."
         ) from error
 
 
@@ -138,7 +138,3 @@ def restore_random_state(fabric: Fabric, state: dict[str, Any]) -> None:
     torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"], fabric.device)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -229,7 +229,7 @@ class Run:
         path = self.folder / "not_finite.json"
         losses = {name: str(value) for name, value in fault.losses.items()}  # JSON has no NaN
         images: dict[str, list[str]] = {}
-        for part in distributed.gathered(self.fabric, self.domains.files(fault.pair)):
+        for part in distributed.gathered(self.fabric, self.domains.files(fault.batch)):
             for stream, files in part.items():
                 images.setdefault(stream, []).extend(files)
         about = {"phase": phase.name, "step": fault.step, "losses": losses, "images": images}

@@ -1,4 +1,4 @@
-"""Losses on their way from the device to the user, and which batch the first of them that is not finite came from."""
+"""Collects losses on the device, reads them rarely, and finds the batch of the first that is not finite."""
 
 import math
 from typing import NamedTuple
@@ -17,17 +17,17 @@ class NotFinite(Exception):
     Attributes:
         step: the first step of the phase at which one is.
         losses: all losses of that step.
-        pair: the batches of that step, without their pixels.
+        batch: the batch of that step, without its pixels.
     """
 
-    def __init__(self, step: int, losses: dict[str, float], pair: StepBatch) -> None:
+    def __init__(self, step: int, losses: dict[str, float], batch: StepBatch) -> None:
         super().__init__(f"not finite at step {step}: {losses}")
-        self.step, self.losses, self.pair = step, losses, pair
+        self.step, self.losses, self.batch = step, losses, batch
 
 
 class _Seen(NamedTuple):
     step: int
-    pair: StepBatch
+    batch: StepBatch
     losses: Losses
 
 
@@ -46,9 +46,9 @@ class Readings:
         self._unread: list[_Seen] = []
         self._read: list[dict[str, float]] = []
 
-    def add(self, step: int, pair: StepBatch, losses: Losses) -> None:
+    def add(self, step: int, batch: StepBatch, losses: Losses) -> None:
         """The losses of one step. Raises NotFinite where every step is looked at."""
-        self._unread.append(_Seen(step, pair.without_pixels(), losses))
+        self._unread.append(_Seen(step, batch.without_pixels(), losses))
         if self._at_once:
             self.read()
 
@@ -62,7 +62,7 @@ class Readings:
         for seen in unread:
             losses = {name: next(values) for name in seen.losses}
             if not all(math.isfinite(value) for value in losses.values()):
-                raise NotFinite(seen.step, losses, seen.pair)
+                raise NotFinite(seen.step, losses, seen.batch)
             self._read.append(losses)
 
     def means(self) -> dict[str, float]:

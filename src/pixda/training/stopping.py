@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGINT and SIGTERM leave word, and who is at work looks when it can stop without a loss."""
+"""SIGINT and SIGTERM set a flag, which the training loop looks at between two steps."""
 
 import signal
 from types import FrameType, TracebackType
@@ -9,22 +9,22 @@ from pixda.machine import distributed
 
 
 class Stop:
-    """While it is entered, Ctrl-C and SIGTERM only leave word; a second Ctrl-C stops at once.
+    """Context in which Ctrl-C and SIGTERM only set a flag; a second Ctrl-C interrupts at once.
 
-    What another process was asked is none of this one's: one Ctrl-C may reach them one after the other.
+    "Second" counts the signals of this process alone: one Ctrl-C may reach several processes one after the other.
     """
 
     def __init__(self) -> None:
         self._number = 0
-        self._heard = False  # by this process itself
+        self._heard = False  # the signal came to this process itself
 
     @property
     def asked(self) -> str | None:
-        """Name of the signal that asked this process, if one did."""
+        """Name of the signal received, if any."""
         return signal.Signals(self._number).name if self._number else None
 
     def agree(self, fabric: Fabric) -> None:
-        """Who asked one of several processes asked them all: they stop after the same step."""
+        """Share the flag among all ranks, so that they stop after the same step."""
         self._number = distributed.agreed(fabric, self._number)
 
     def __enter__(self) -> "Stop":

@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes on: to the user, and to its logs."""
+"""Passes what phases and the loop report to the terminal and to the logs."""
 
 from collections.abc import Callable
 from dataclasses import asdict

@@ -41,10 +41,10 @@ class Standing:
 
 def live(console: Console, now: Callable[[], Standing]) -> Live:
     """A view that draws what ``now`` gives, and leaves the last of it standing when it ends."""
-    return Live(console=console, get_renderable=lambda: View(now()), refresh_per_second=_REFRESHES)
+    return Live(console=console, get_renderable=lambda: TerminalView(now()), refresh_per_second=_REFRESHES)
 
 
-class View:
+class TerminalView:
     """A standing, drawn at whatever width the terminal has."""
 
     def __init__(self, standing: Standing) -> None:
