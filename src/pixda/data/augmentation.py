@@ -58,6 +58,8 @@ def scaled_crop(
 
 def recoloured(sample: Sample, settings: Augmentation, generator: torch.Generator) -> Sample:
     """The image in other colours, perhaps blurred, with noise; uint8 as before. The mask stays."""
+    if not (settings.colour or settings.blur or settings.noise):
+        return sample
     image = sample.image[None].float() / 255
     if settings.colour > 0:
         image = jitter_colours(image, settings.colour, generator)

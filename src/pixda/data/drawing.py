@@ -93,7 +93,7 @@ class Drawn(Dataset["Sample | UserError"]):
             sample = random_crop(sample, self._crop, generator)
         if self._mirror:
             sample = flip(sample, generator)
-        return recoloured(sample, changes, generator) if changes.colour or changes.blur or changes.noise else sample
+        return recoloured(sample, changes, generator)
 
 
 class InMemory(Dataset[Sample]):
