@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -23,7 +24,7 @@ from pixda.reading import read_json
 from pixda.terminal import console
 from pixda.writing import whole
 
-_CACHE_FORM = 4  # raise it when the report's fields or the checks change
+_CACHE_FORM = 5  # raise it when the report's fields or the checks change
 _MUCH_IGNORED = 0.5
 
 
@@ -103,10 +104,12 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
     total: Counter[int] = Counter()
     strange, palettes = Strange(dataset), Palettes()
     kinds: tuple[Counter[str], Counter[str]] = Counter(), Counter()
-    problems: list[str] = [*dataset.unpaired]
+    problems: list[str] = [*dataset.problems]
     blank: list[str] = []
     upright: list[str] = []
     constant: list[str] = []
+    packed: list[str] = []
+    packed_codes: set[int] = set()
     digests: dict[str, str] = {}
     wanted = set() if samples is None else set(samples.missing)
     title = f"Checking{' and caching' if wanted else ''} {dataset.title} {dataset.split}"
@@ -131,6 +134,9 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
                 total.update(dict(zip(look.counts.codes.tolist(), look.counts.pixels.tolist(), strict=True)))
                 strange.add(look)
                 palettes.add(str(look.frame.mask), look.palette)
+                if not labels.coloured and _few_bits(look.mask):
+                    packed.append(str(look.frame.mask))
+                    packed_codes.update(look.counts.codes.tolist(), look.unknown.codes.tolist() if look.unknown else ())
                 if len(look.counts.codes) == 1 and not look.unknown_pixels:
                     constant.append(str(look.frame.mask))
     known = {code: total[code] for code in labels.codes.tolist()}
@@ -147,7 +153,17 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
             "stored turned and shown upright (EXIF orientation)",
             "see that their masks are drawn on the upright picture: they are not turned",
         ),
+        *told(
+            packed,
+            "mask is",
+            "masks are",
+            f"grey of fewer than 8 bits, read as the numbers {', '.join(map(str, sorted(packed_codes)))}: white is the "
+            "largest number that these bits can hold, 1 for one bit, not 255",
+            "see that the class set lists these numbers",
+        ),
+        *palettes.remarks(),
         *copies([frame.name for frame in dataset.frames], digests),
+        *dataset.search.remarks,
     ]
     everything = sum(by_class) + strange.pixels
     if ignored > _MUCH_IGNORED * everything:
@@ -161,7 +177,7 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
         pixels=tuple(by_class[:count]),
         ignored=ignored,
         unknown=strange.pixels,
-        problems=(*problems, *palettes.sentences(), *strange.sentences(set(+total))),
+        problems=(*problems, *palettes.problems(), *strange.sentences(set(+total))),
         warnings=tuple(warnings),
         images=dict(kinds[0].most_common()),
         masks=dict(kinds[1].most_common()),
@@ -170,14 +186,19 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
     )
 
 
+def _few_bits(kind: str | None) -> bool:
+    """Whether a mask of this kind (see `kind_of`) is grey of 1, 2 or 4 bits."""
+    return kind is not None and any(f", {bits}-bit grey " in kind for bits in (1, 2, 4))
+
+
 def _key(dataset: SegmentationDataset) -> str:
     facts = f"{_CACHE_FORM}\n{dataset.title}\n{dataset.root.absolute()}\n{dataset.classes.names}\n"
     digest = hashlib.sha256(os.fsencode(facts))
     labels = dataset.labels
     digest.update(f"{labels.scheme} {labels.coloured}".encode())
     digest.update(labels.codes.tobytes() + labels.classes_of(labels.codes).tobytes())
-    for alone in dataset.unpaired:
-        digest.update(alone.encode(errors="surrogateescape"))
+    for sentence in (*dataset.problems, *dataset.search.remarks):
+        digest.update(sentence.encode(errors="surrogateescape"))
     for name, files in zip(dataset.frames.names.tolist(), dataset.frames.states(), strict=True):
         digest.update(b"\n".join((name, *files, b"")))
     return digest.hexdigest()[:32]
@@ -202,6 +223,7 @@ def _is_whole(report: Report) -> bool:
     return (
         all(isinstance(text, str) for text in texts)
         and all(type(number) is int and number >= 0 for number in numbers)
+        and all(re.match(r"[1-9]\d* x [1-9]\d*", kind) for kind in report.images)
         and len(report.names) == len(report.pixels)
     )
 

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from pixda.data.classes import IGNORE, UNKNOWN, ClassSet
 from pixda.data.files import read_image, turned, unpacked_mask
 from pixda.data.frames import Frame, Frames
+from pixda.data.search import Search
 from pixda.data.stored import Stored
 from pixda.errors import UserError
 
@@ -35,8 +36,9 @@ class Sample(NamedTuple):
 class SegmentationDataset(Dataset[Sample], ABC):
     """Images with masks of class indices. A subclass says where the files lie and how they are labelled.
 
-    `size` is (width, height) of every sample; None leaves each as it is stored. An image without a mask, or a
-    mask without an image, is an error; with `strict=False` it is left out and listed in `unpaired`.
+    `size` is (width, height) of every sample; None leaves each as it is stored. An image without a mask, a mask
+    without an image, or a file that cannot be used is an error; with `strict=False` it is left out and told in
+    `problems`.
     """
 
     scheme: str
@@ -61,6 +63,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
     ) -> None:
         self.root, self.split, self.classes, self.size = Path(root).expanduser(), split, classes, size
         self.strict = strict
+        self.search = Search(strict)
+        """Finds the files, and tells what it left out."""
         self.unpaired: list[str] = []
         """A sentence for images without masks, one for masks without images; empty where all have partners."""
         if self.splits and split not in self.splits:
@@ -70,12 +74,17 @@ class SegmentationDataset(Dataset[Sample], ABC):
         self.frames = Frames(self.root, sorted(self.find()))
         """Sorted by name; a `subset` keeps the order it was given."""
         if not self.frames:
-            raise UserError(self.unpaired[0]) if self.unpaired else self.layout_error()
+            raise UserError(self.problems[0]) if self.problems else self.layout_error()
 
     @property
     def title(self) -> str:
         """Name of the dataset in messages."""
         return type(self).__name__
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the files as they lie there; empty in a strict dataset, which cannot be opened then."""
+        return [*self.search.mistakes, *self.unpaired]
 
     @abstractmethod
     def find(self) -> list[Frame]:
@@ -195,7 +204,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
                     f"Complete the download, or remove those {what}s."
                 )
                 if self.strict:
-                    raise UserError(self.unpaired[0])
+                    raise UserError(" ".join([self.unpaired[0], *self.search.remarks]))
         for key in images.keys() & masks.keys():
             yield key, images[key], masks[key]
 
@@ -206,10 +215,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
         else:
             entries = sorted(entry.name for entry in self.root.iterdir())
             found = f"found there: {', '.join(entries[:8]) or 'nothing'}{_and_more(len(entries) - 8)}"
-        return UserError(
-            f"{self.title} has no frames for split '{self.split}' in {self.root}: {found}; "
-            f"expected a frame at {self._example()}."
-        )
+        what = f"{self.title} has no frames for split '{self.split}' in {self.root}: {found}"
+        return UserError(" ".join([f"{what}; expected a frame at {self._example()}.", *self.search.remarks]))
 
     def _example(self) -> str:
         return self.layout.format(split=self.split)

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from pixda.data.check import Report, check
 from pixda.data.dataset import SegmentationDataset
+from pixda.data.findings import squeezed
 from pixda.errors import UserError
 
 Open = Callable[[], SegmentationDataset]
@@ -42,7 +43,12 @@ class Diagnosis:
         return sum(finding.level == "error" for finding in self.findings)
 
 
-def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool = True) -> Diagnosis:
+def diagnose(
+    sets: Mapping[str, Open],
+    cache: Path | None = None,
+    progress: bool = True,
+    size: tuple[int, int] | None = None,
+) -> Diagnosis:
     """Open and check every set; one that cannot be opened does not keep the others from being looked at.
 
     Args:
@@ -50,6 +56,7 @@ def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool
             "source" ("source 2", ..., where there are several), "shots" and "test" are compared with one another.
         cache: folder of kept reports, as for `check`.
         progress: whether bars are shown.
+        size: (width, height) of the network, if it is known.
     """
     examined: dict[str, Examined] = {}
     findings: list[Finding] = []
@@ -62,7 +69,7 @@ def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool
         report = check(dataset, cache, progress)
         examined[name] = Examined(dataset, report)
         findings += [Finding("error", name, text) for text in report.problems]
-        findings += [Finding("warning", name, text) for text in report.warnings]
+        findings += [Finding("warning", name, text) for text in (*report.warnings, *squeezed(report.images, size))]
     reports = {name: one.report for name, one in examined.items()}
     if "shots" in reports and "test" in reports:
         findings += _leaks(reports["shots"], reports["test"])

@@ -1,18 +1,21 @@
 """Which of the known layouts a bare folder has, why, and the options that read it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
-from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city, read_palette
+from pixda.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES, read_palette
 from pixda.data.findings import Palettes
 from pixda.data.idda import scenarios_in
 from pixda.data.labels import Labels
 from pixda.data.look import kind_of
 from pixda.data.open import DATASETS
+from pixda.data.search import Search
 from pixda.errors import UserError
+from pixda.importing.kinds import Found, exports_in
 
 _SPLITS = ("train", "val", "test", "training", "validation", "testing", "valid", "all")
 _SNIFFED = 24  # masks that are opened to tell their label scheme
@@ -65,12 +68,11 @@ def _known(root: Path, classes: ClassSet) -> list[Recognised]:
         return [Recognised(Data("idda", root, "all"), why)]
     if (root / "RGB").is_dir() and (root / "Semantic").is_dir():
         return [Recognised(Data("idda", root.parent, root.name), "RGB/ beside Semantic/ is one scenario of IDDA")]
-    images = root / "images"
-    masks = next((root / kind for kind in ("masks", "labels") if (root / kind).is_dir()), None)
-    if not images.is_dir() or masks is None:
+    masks = _masks_in(root)
+    if masks is None:
         return []
     splits = _splits_in(masks)
-    first = next(iter(find_files_by_city(masks / splits[0] if splits else masks, (".png",)).values()), None)
+    first = next(iter(Search().files_by_city(masks / splits[0] if splits else masks, MASK_SUFFIXES).values()), None)
     if first is None:
         return []
     if masks.name == "labels" and not splits and len(first.stem) == 5 and first.stem.isdigit():
@@ -81,6 +83,12 @@ def _known(root: Path, classes: ClassSet) -> list[Recognised]:
         why = f"images/ beside labels/, each with {', '.join(splits)}, and names such as {first.name} are CamVid's"
         return [Recognised(Data("camvid", root, split), why) for split in splits]
     return [_own_folder(root, masks, split, classes) for split in splits or ["all"]]
+
+
+def _masks_in(root: Path) -> Path | None:
+    """The folder of masks beside images/; None where either is missing."""
+    kinds = ("masks", "labels") if (root / "images").is_dir() else ()
+    return next((root / kind for kind in kinds if (root / kind).is_dir()), None)
 
 
 def _splits_in(folder: Path) -> list[str]:
@@ -94,19 +102,18 @@ def _is_camvid(mask: Path) -> bool:
 
 
 def _own_folder(root: Path, masks: Path, split: str, classes: ClassSet) -> Recognised:
-    files = find_files_by_city(masks / ("" if split == "all" else split), (".png",))
-    if not files:
-        raise UserError(f"{masks / split} holds no PNG masks; a folder dataset has them there, named as their images.")
+    files = _masks_of(masks / ("" if split == "all" else split))
     some = _readable(list(files.values())[:: max(1, len(files) // _SNIFFED)][:_SNIFFED])
     kinds = sorted({kind_of(path) for path in some})
     palettes = Palettes()
     for path in some:
         palettes.add(str(path), read_palette(path))
-    schemes = _fitting_schemes(some, classes, indices=not palettes.sentences())
+    disordered = palettes.problems()
+    schemes = _fitting_schemes(some, classes, indices=not disordered)
     why = f"images/ beside {masks.name}/ is a folder dataset; its masks are {', '.join(kinds)}"
-    if palettes.sentences():
-        why += f". {palettes.sentences()[0].removesuffix('.')}"
-    if not schemes and palettes.sentences():
+    if disordered:
+        why += f". {disordered[0].removesuffix('.')}"
+    if not schemes and disordered:
         raise UserError(f"{root}: {why}.")
     if not schemes:
         raise UserError(
@@ -118,6 +125,18 @@ def _own_folder(root: Path, masks: Path, split: str, classes: ClassSet) -> Recog
     if len(schemes) > 1:
         why += " (see in the table below whether the first means what the masks show)"
     return Recognised(Data("folder", root, split, schemes[0]), why)
+
+
+def _masks_of(folder: Path) -> dict[str, Path]:
+    """The masks in a folder. Raises UserError for none, with what is there instead."""
+    search = Search()
+    files = search.files_by_city(folder, MASK_SUFFIXES)
+    if not files:
+        what = (
+            f"{folder} holds no mask of a kind that is read ({', '.join(MASK_SUFFIXES)}; JPEG would change the labels)"
+        )
+        raise UserError(" ".join([f"{what}, named as the image that it belongs to.", *search.account]))
+    return files
 
 
 def _readable(files: list[Path]) -> list[Path]:
@@ -169,21 +188,31 @@ def _labels_seen(files: list[Path], most: int = 40) -> Iterator[str]:
         return
 
 
+def _export_in(*folders: Path) -> Found | None:
+    """The first export of an annotation tool; one that is damaged is none."""
+    for folder in folders:
+        with suppress(UserError):
+            for found in exports_in(folder):
+                return found
+    return None
+
+
 def _nothing_known(folder: Path, inside: list[Path]) -> str:
     """The sentence for a folder of no known layout; two folders with equal file names get a way out."""
     if (folder / "SegmentationClass").is_dir():
         return (
-            f"{folder} holds masks in SegmentationClass/ (CVAT, Pascal VOC) and no images/: call that folder masks/, "
-            "put the pictures with the same names into images/, and take the colours in labelmap.txt for a column of "
-            "the class set."
+            f"{folder} holds masks in SegmentationClass/ (CVAT, Pascal VOC) and no images/: pixda import {folder} "
+            "--images PICTURES --out DATASET makes a dataset of them. It needs labelmap.txt beside SegmentationClass/, "
+            "with a line label:red,green,blue:: for each label; CVAT writes it."
         )
-    if polygons := next((path for place in (folder, *inside) for path in sorted(place.glob("*.json"))), None):
+    if export := _export_in(folder, *inside):
         return (
-            f"{folder} has labels as polygons in JSON files such as {polygons.relative_to(folder)}, and training reads "
-            f"masks: pixda import {polygons if polygons.parent != folder else folder} --out DATASET makes them (CVAT, "
-            "Label Studio, COCO, Labelme)."
+            f"{folder} has labels as an annotation tool exports them (polygons and the like, {export.kind}) in "
+            f"{export.path}, and training reads masks: pixda import {export.path} --out DATASET makes them."
         )
-    pictures = {path: find_files_by_city(path, IMAGE_SUFFIXES) for path in inside}
+    if masks := _masks_in(folder):
+        _masks_of(masks)  # raises: with masks the layout would have been known
+    pictures = {path: Search().files_by_city(path, IMAGE_SUFFIXES) for path in inside}
     pictures = {path: files for path, files in pictures.items() if files}
     pairs = [
         (len(pictures[a].keys() & pictures[b].keys()), a, b) for a in pictures for b in pictures if a.name < b.name
@@ -194,7 +223,7 @@ def _nothing_known(folder: Path, inside: list[Path]) -> str:
             f"{folder} is of no known layout, but {common} files in {one.name}/ and {other.name}/ have equal names: "
             "call the folder of the pictures images/ and the folder of the masks masks/ (links will do); look again."
         )
-    if find_files_by_city(folder, IMAGE_SUFFIXES) or any(path.name == "images" for path in pictures):
+    if Search().files_by_city(folder, IMAGE_SUFFIXES) or any(path.name == "images" for path in pictures):
         return (
             f"{folder} holds pictures and no masks: pixda suggest --images {folder} says which to label first, and "
             "masks of them go to masks/ beside images/."

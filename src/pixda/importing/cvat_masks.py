@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pixda.data.files import find_files
+from pixda.data.search import Search
 from pixda.errors import UserError
 from pixda.importing.export import DAMAGED, Annotated, Export, label_of
 from pixda.importing.regions import Picture
@@ -17,7 +17,7 @@ def read_cvat_masks(folder: Path) -> Export:
     The colour of "background" is no label.
     """
     table = folder / TABLE
-    masks = find_files(folder / MASKS, (".png",))
+    masks = Search(strict=True).files(folder / MASKS, (".png",))
     if not masks:
         raise UserError(f"{folder} has no masks in {MASKS}/: export the task as 'Segmentation mask 1.1' and unpack it.")
     colours: dict[int, str] = {}

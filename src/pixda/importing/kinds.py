@@ -1,6 +1,6 @@
 """Which tool an export is from, told by what is in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ def recognise(path: Path, kind: Kind | None = None) -> Found:
         raise UserError(f"There is no {path}: name the file that the annotation tool has exported, or its folder.")
     if path.suffix.lower() == ".zip":
         raise UserError(f"{path} is packed: unpack it, and name the folder.")
-    found = _in_folder(path) if path.is_dir() else [Found(_kind_of(path), path)]
+    found = list(exports_in(path)) if path.is_dir() else [Found(_kind_of(path), path)]
     fitting = [one for one in found if kind in (None, one.kind)]
     if len(fitting) == 1:
         return fitting[0]
@@ -60,19 +60,20 @@ def recognise(path: Path, kind: Kind | None = None) -> Found:
     )
 
 
-def _in_folder(folder: Path) -> list[Found]:
-    found: list[Found] = []
+def exports_in(folder: Path) -> Iterator[Found]:
+    """Yield the exports right in a folder. Raises UserError for a JSON file that cannot be read."""
     if (folder / TABLE).is_file():
-        found.append(Found("cvat-masks", folder))
+        yield Found("cvat-masks", folder)
     if (folder / "annotations.xml").is_file():
-        found.append(Found("cvat", folder / "annotations.xml"))
+        yield Found("cvat", folder / "annotations.xml")
+    labelme = False  # all its files in one folder are one export
     for file in sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")]):
         kind = _kind_of_json(file)
-        if kind == "labelme" and Found("labelme", folder) not in found and file.parent == folder:
-            found.append(Found("labelme", folder))
+        if kind == "labelme" and not labelme and file.parent == folder:
+            labelme = True
+            yield Found("labelme", folder)
         elif kind in ("label-studio", "coco"):
-            found.append(Found(kind, file))
-    return found
+            yield Found(kind, file)
 
 
 def _kind_of(file: Path) -> Kind:

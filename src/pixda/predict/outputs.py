@@ -1,5 +1,6 @@
 """The folder of predictions: what is in it already, and pictures written whole or not at all."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -9,8 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from matplotlib import get_data_path
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from pixda import writing
@@ -20,6 +20,7 @@ from pixda.predict.inputs import Input
 from pixda.predict.network import Prediction
 from pixda.predict.settings import ENDINGS, VIDEO_ENDING, Output
 from pixda.reading import read_json
+from pixda.sheet import letters
 from pixda.training.checkpoint import differences
 
 
@@ -108,13 +109,13 @@ def whole(path: Path) -> Iterator[Path]:
         with writing.whole(path) as unfinished:
             yield unfinished
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror or error}); choose another --out.") from error
+        todo = "give the input a shorter name" if error.errno == errno.ENAMETOOLONG else "choose another --out"
+        raise UserError(f"{path} cannot be written ({error.strerror or error}); {todo}.") from error
 
 
 def legend(classes: ClassSet) -> Image.Image:
     """The colour, the index and the name of every class, a line each."""
-    # matplotlib's: Pillow's own has no letters beyond ASCII.
-    line, font = 26, ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 15)
+    line, font = 26, letters(15)
     width = 80 + max(round(font.getlength(name)) for name in classes.names)
     board = Image.new("RGB", (width, line * len(classes.names) + 8), "white")
     pen = ImageDraw.Draw(board)
