@@ -65,10 +65,11 @@ class Outputs:
 
     def done(self, one: Input) -> bool:
         """Whether all pictures of an input are there, and none is older than the input."""
-        if not one.path.exists():  # a link to nowhere: reading it will say so
+        try:
+            changed = one.path.stat().st_mtime_ns
+            return all(file.stat().st_mtime_ns >= changed for file in self.files(one).values())
+        except OSError:  # one is missing, or cannot be: reading or writing it will say so
             return False
-        changed = one.path.stat().st_mtime_ns
-        return all(file.exists() and file.stat().st_mtime_ns >= changed for file in self.files(one).values())
 
     def write(self, one: Input, image: Tensor, prediction: Prediction) -> None:
         """Write the pictures of one image (uint8 ``3 x H x W``, RGB)."""

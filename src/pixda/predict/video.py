@@ -108,14 +108,19 @@ def _frames(video: InputContainer, stream: VideoStream, damage: list[str]) -> It
         try:
             packet = next(packets, None)
         except _DAMAGED as error:  # the container itself: nothing more can be read
-            damage.append(str(error))
+            damage.append(_said(error))
             return
         if packet is None:
             return
         try:
             yield from packet.decode()
         except _DAMAGED as error:
-            damage.append(str(error))
+            damage.append(_said(error))
+
+
+def _said(error: Exception) -> str:
+    """What an error of FFmpeg says, without its number and the function that it comes from."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _upright(frame: VideoFrame) -> np.ndarray:
@@ -140,7 +145,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
         video = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UserError(
-            f"The video {path} cannot be decoded ({error}); it may be cut short: fetch it again."
+            f"The video {path} cannot be decoded ({_said(error)}); it may be cut short: fetch it again."
         ) from error
     with video:
         if not video.streams.video:
@@ -165,7 +170,7 @@ def _written(out: Path, like: VideoStream, shape: tuple[int, ...]) -> Iterator[t
                 stream.codec_context.time_base = base if encoder != "mpeg4" else max(base, _FINEST_OF_MPEG4)
             yield file, stream
     except (av.error.FFmpegError, OSError) as error:
-        raise UserError(f"{out} cannot be written ({error}); is the disk full?") from error
+        raise UserError(f"{out} cannot be written ({_said(error)}); is the disk full?") from error
 
 
 def _even(picture: np.ndarray) -> np.ndarray:
