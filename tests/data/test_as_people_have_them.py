@@ -17,6 +17,7 @@ from pixda.__main__ import main
 from pixda.data.check import check
 from pixda.data.cityscapes import Cityscapes
 from pixda.data.classes import ClassSet
+from pixda.data.coverage import classes_in
 from pixda.data.doctor import diagnose
 from pixda.data.files import read_ids, read_image
 from pixda.data.folder import Folder
@@ -24,6 +25,7 @@ from pixda.data.layouts import recognise
 from pixda.data.shots import read_manifest
 from pixda.errors import UserError
 from pixda.predict.outputs import legend
+from pixda.sheet import sheet
 from runs import quick_run
 
 CLASSES = """name: two
@@ -466,7 +468,34 @@ def test_a_legend_has_the_letters_of_every_name(classes):
     assert drawn[0].tobytes() != drawn[1].tobytes()
 
 
+def test_a_sheet_has_the_letters_of_every_name():
+    words = ("пешеход", "\uffff" * 7)
+    drawn = [sheet([[Image.fromarray(photo())]], [word], ["a"]).tobytes() for word in words]
+    assert drawn[0] != drawn[1]
+
+
 # ---- stopping
+
+
+class Stopped(Folder):
+    """Ctrl-C while the first mask is read; every other one takes its time."""
+
+    read = 0
+
+    def read_mask(self, path):
+        self.read += 1
+        if self.read == 1:
+            raise KeyboardInterrupt
+        time.sleep(0.01)
+        return super().read_mask(path)
+
+
+def test_an_interrupt_does_not_wait_for_all_masks_to_be_read(tmp_path, classes):
+    pair(tmp_path, "a")
+    long = Stopped(tmp_path, "all", classes, scheme="ids").subset(["a"] * 400)
+    with pytest.raises(KeyboardInterrupt):
+        classes_in(long, progress=False)
+    assert long.read < 100
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs POSIX signals")

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from pixda.errors import UserError
+from pixda.reading import one_line
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
@@ -91,7 +92,8 @@ def read_ids(path: Path) -> np.ndarray:
 
 def bits(header: Image.Image) -> int:
     """Bits of one channel in the file of a picture that was opened and is not decoded yet."""
-    how = header.tile[0][3] if header.tile else header.mode  # such as "L;4" or ("RGB;16B", 0, 1)
+    tiles = getattr(header, "tile", None)
+    how = tiles[0][3] if tiles else header.mode  # such as "L;4" or ("RGB;16B", 0, 1)
     found = re.search(r";(\d+)", str(how[0] if isinstance(how, tuple) else how))
     return int(found[1]) if found else 1 if header.mode == "1" else 8
 
@@ -165,7 +167,8 @@ def _decoded(path: Path, what: str, mode: str | None = None) -> Image.Image:
             return file.convert(mode)
     except Exception as error:  # bytes that are not the picture they claim to be fail anywhere in a decoder
         raise UserError(
-            f"The {what} {path} cannot be decoded ({error}); it may be cut short: fetch it again or remove the frame."
+            f"The {what} {path} cannot be decoded ({one_line(error)}); it may be cut short: fetch it again or remove "
+            "the frame."
         ) from error
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
+from pixda.data.exports import Found, exports_in
 from pixda.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES, read_palette
 from pixda.data.findings import Palettes
 from pixda.data.idda import scenarios_in
@@ -15,7 +16,6 @@ from pixda.data.look import kind_of
 from pixda.data.open import DATASETS
 from pixda.data.search import Search
 from pixda.errors import UserError
-from pixda.importing.kinds import Found, exports_in
 
 _SPLITS = ("train", "val", "test", "training", "validation", "testing", "valid", "all")
 _SNIFFED = 24  # masks that are opened to tell their label scheme

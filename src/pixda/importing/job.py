@@ -8,10 +8,11 @@ from PIL import Image
 
 from pixda.data.class_file import IGNORE
 from pixda.data.classes import ClassSet
+from pixda.data.exports import Kind
 from pixda.data.files import IMAGE_SUFFIXES, read_image
 from pixda.errors import UserError
 from pixda.importing.classes import COLUMN, classes_from, index_of, write_classes
-from pixda.importing.export import Annotated, Export, Kind
+from pixda.importing.export import Annotated, Export
 from pixda.importing.kinds import READERS, recognise
 from pixda.importing.pictures import Images, parts_of, place
 from pixda.importing.regions import MOST_PIXELS, paint

@@ -164,6 +164,7 @@ def _written(out: Path, like: VideoStream, shape: tuple[int, ...]) -> Iterator[t
     try:
         with av.open(str(out), "w", format="mp4") as file:
             stream = file.add_stream(encoder, rate=rate, options=ENCODERS[encoder])
+            assert isinstance(stream, VideoStream)
             stream.height, stream.width = (side + side % 2 for side in shape[:2])
             stream.pix_fmt = "yuv420p"
             if base is not None:
