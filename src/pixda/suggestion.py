@@ -192,7 +192,7 @@ def _write(out: Path, chosen: Sequence[Choice]) -> None:
 
 
 def _draw(out: Path, chosen: Sequence[Choice], segmenter: Segmenter, size: tuple[int, int], fabric: Fabric) -> None:
-    """A thumbnail of each frame, and the sheet of all: image, prediction, uncertainty (white is a coin's toss)."""
+    """A thumbnail of each frame, and a sheet of all: image, prediction, uncertainty (white: every class as likely)."""
     (out / "thumbnails").mkdir()
     rows: list[list[Image.Image]] = []
     sides: list[str] = []

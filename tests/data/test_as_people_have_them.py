@@ -19,7 +19,7 @@ from pixda.data.cityscapes import Cityscapes
 from pixda.data.classes import ClassSet
 from pixda.data.coverage import classes_in
 from pixda.data.doctor import diagnose
-from pixda.data.files import read_ids, read_image
+from pixda.data.files import read_ids, read_image, shown_size
 from pixda.data.folder import Folder
 from pixda.data.layouts import recognise
 from pixda.data.shots import read_manifest
@@ -92,6 +92,15 @@ def test_an_image_is_shown_as_its_camera_says_and_the_mask_with_it(tmp_path, cla
     report = check(dataset, progress=False)
     assert not report.problems
     assert any("EXIF" in text and "masks" in text for text in report.warnings)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".tif", ".webp", ".png"])
+def test_the_size_that_an_image_is_shown_at_is_known_before_it_is_decoded(tmp_path, ending):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / f"a{ending}"
+    Image.fromarray(photo()).save(path, exif=exif)
+    assert shown_size(path) == read_image(path).size == (16, 24)
 
 
 def test_a_mask_drawn_on_the_stored_picture_is_told_from_one_of_another_size(tmp_path, classes):

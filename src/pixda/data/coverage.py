@@ -1,4 +1,4 @@
-"""Shots that show every class as early as possible. The labels of all frames are read for it."""
+"""Choosing shots so that the first few show as many classes as possible. It reads the labels of all frames."""
 
 from collections.abc import Sequence
 from contextlib import closing

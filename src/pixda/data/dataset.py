@@ -1,4 +1,4 @@
-"""The contract of every dataset: pairs of image and mask files become samples of one size and class set."""
+"""What all datasets have in common: pairs of image and mask files become samples of one size and class set."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -48,9 +48,9 @@ class SegmentationDataset(Dataset[Sample], ABC):
     splits: tuple[str, ...] = ()
     """Splits there are; empty where the user names them."""
     given_masks: Mapping[str, bytes] | None = None
-    """Masks that stand in for the files': see `with_masks`."""
+    """Masks that are used instead of the files: see `with_masks`."""
     stored: Stored | None = None
-    """Samples decoded before, of the frames' own files, that are read instead of these; see `pixda.data.cache`."""
+    """Samples that were decoded before and are read instead of the frames' files: see `pixda.data.cache`."""
 
     def __init__(
         self,
@@ -113,15 +113,16 @@ class SegmentationDataset(Dataset[Sample], ABC):
         return chosen
 
     def without_masks(self) -> Self:
-        """Return this dataset with its masks out of sight: every sample's mask is 255 everywhere."""
-        blind = copy.copy(self)
-        blind.frames = self.frames.without_masks()
-        return blind
+        """Return this dataset without its masks: every sample's mask is 255 everywhere."""
+        unlabelled = copy.copy(self)
+        unlabelled.frames = self.frames.without_masks()
+        return unlabelled
 
     def with_masks(self, masks: Mapping[str, bytes]) -> Self:
-        """Return this dataset with other masks in place of its own: a PNG of class indices for each frame's name.
+        """Return this dataset with other masks in place of its own, such as pseudo-labels.
 
-        They are of the samples' size (see `packed_mask`), and follow their images wherever samples are cut or turned.
+        Args:
+            masks: frame name -> PNG of class indices (see `packed_mask`), at the samples' size.
         """
         other = self.without_masks()
         other.given_masks = masks

@@ -1,4 +1,4 @@
-"""Several sets of one experiment side by side: what each one's check says, and what only their sum can tell."""
+"""Checks the sets of an experiment (source, shots, test): each one, and then all of them together."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def diagnose(
 
 
 def _leaks(shots: Report, test: Report) -> list[Finding]:
-    """Pictures that are learned from and scored on, by content: other names do not hide them."""
+    """Pictures that are among the shots and among the test frames, compared by content and not by name."""
     names = {digest: name for name, digest in test.digests.items()}
     shared = [f"{name} = {names[digest]}" for name, digest in shots.digests.items() if digest in names]
     if not shared:
@@ -94,7 +94,7 @@ def _leaks(shots: Report, test: Report) -> list[Finding]:
 
 
 def _classes(sources: Sequence[Examined], shots: Report) -> list[Finding]:
-    """Classes that one domain or both cannot teach; a source's class may come from any of several."""
+    """Classes without a pixel in any source, in the shots, or in both."""
     absent = [name for name in shots.names if all(name in one.report.absent for one in sources)]
     nowhere = [name for name in absent if name in shots.absent]
     real_only = [name for name in absent if name not in shots.absent]

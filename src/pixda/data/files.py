@@ -43,9 +43,10 @@ def shown_size(path: Path) -> tuple[int, int] | None:
     try:
         with opened(path) as header:
             width, height = header.size
+            upright = header.format == "TIFF"  # its header is read as it is shown
     except Exception:  # whatever is wrong is told when the picture is decoded
         return None
-    return (height, width) if _orientation(path) in (5, 6, 7, 8) else (width, height)
+    return (height, width) if not upright and _orientation(path) in (5, 6, 7, 8) else (width, height)
 
 
 def _orientation(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Which of the known layouts a bare folder has, why, and the options that read it."""
+"""Finds out which of the known layouts a folder has, and which options read it."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -198,7 +198,7 @@ def _export_in(*folders: Path) -> Found | None:
 
 
 def _nothing_known(folder: Path, inside: list[Path]) -> str:
-    """The sentence for a folder of no known layout; two folders with equal file names get a way out."""
+    """The sentence for a folder of no known layout: what is there, and what to do about it."""
     if (folder / "SegmentationClass").is_dir():
         return (
             f"{folder} holds masks in SegmentationClass/ (CVAT, Pascal VOC) and no images/: pixda import {folder} "

@@ -19,7 +19,7 @@ _CHANNELS = {"1": "grey", "L": "grey", "I": "grey", "P": "palette", "LA": "grey 
 
 
 class Look(NamedTuple):
-    """What one frame is like. Fields about a file that cannot be read are None."""
+    """What was seen of one frame. Fields about a file that cannot be read are None."""
 
     frame: Frame
     problems: list[str]
@@ -36,7 +36,7 @@ class Look(NamedTuple):
     digest: str | None
     """Hash of the image's size and pixels: equal pictures have equal ones, whatever their files are called."""
     palette: dict[int, str]
-    """Of a palette mask read by index: index -> colour, of the indices that it holds."""
+    """Of a palette mask whose indices are labels: index -> colour, for the indices that occur."""
     turned: bool
     """Whether the image is stored turned and shown upright (EXIF)."""
     blank: bool

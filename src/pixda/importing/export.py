@@ -1,4 +1,4 @@
-"""What every export becomes: labels, and images with their regions; and how its values are read."""
+"""The common form of all exports: labels, and images with their regions; and how single values are read."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A model over many files: what is done already is skipped, and one bad file does not lose the others."""
+"""Predicts many files: those that are done already are skipped, and a file that cannot be read costs no other."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The folder of predictions: what is in it already, and pictures written whole or not at all."""
+"""The folder of predictions: which are there already, and how new ones are written."""
 
 import errno
 import hashlib
@@ -88,7 +88,7 @@ class Outputs:
             return Image.fromarray((prediction.confidence * 255).round().astype(np.uint8))
         picture = Image.fromarray(prediction.classes)
         if kind == "colour":
-            picture.putpalette(self._palette.tobytes())  # colours for who looks, indices for who counts, and small
+            picture.putpalette(self._palette.tobytes())  # it looks coloured, and its pixels are still class indices
         return picture
 
 

@@ -78,5 +78,5 @@ def _fetches_nothing(upload: gr.File) -> gr.File:
 
 
 def _plain(text: str) -> str:
-    """Text in which Markdown and HTML see nothing: file names are anybody's."""
+    """Text without a meaning in Markdown or HTML: a file name may hold anything."""
     return "".join(f"&#{ord(one)};" if one in "<>&*_`[]()!#~|\\:@" else one for one in text)

@@ -1,4 +1,4 @@
-"""What somebody dropped on the page: an image within limits, or a sentence on why not."""
+"""Reads an image that was uploaded; one that is too large or damaged is refused in a sentence."""
 
 import warnings
 from pathlib import Path
