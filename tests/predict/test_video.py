@@ -62,14 +62,17 @@ def test_of_a_video_that_breaks_off_what_is_there_is_kept_and_the_rest_named(run
     assert f"{path}: {len(kept)} frames were decoded" in capfd.readouterr().out.replace("\n", " ")
 
 
-def timed(path, rate, times):
+def timed(path, rate, times, noise=False):
     """A clip whose frames are shown at these times, in units of 1 / 1000 s."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         for number, time in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 8 * number, np.uint8), format="rgb24")
+            pixels = np.full((64, 96, 3), 8 * number, np.uint8)
+            if noise:
+                pixels = np.random.default_rng(number).integers(0, 256, pixels.shape, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = time, Fraction(1, 1000)
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
@@ -145,6 +148,17 @@ def test_a_damaged_part_costs_its_frame_alone(run, tmp_path, capfd):
     assert len(kept) == FRAMES - 1
     said = " ".join(capfd.readouterr().out.split())
     assert f"{FRAMES - 1} frames were decoded; damaged parts left out: 1" in said
+
+
+def test_frames_that_are_damaged_in_part_are_counted(run, tmp_path, capfd):
+    path = tmp_path / "scratched.mp4"
+    timed(path, 25, range(0, 800, 40), noise=True)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = b"\xff" * 200
+    path.write_bytes(data)
+    assert main(["predict", str(path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "20 frames were decoded; frames that are damaged themselves: 1" in said
 
 
 def test_frames_without_times_of_use_are_shown_one_after_the_other(run, tmp_path):

@@ -44,9 +44,9 @@ def overlay_video(
         progress: told (done, total) after each frame.
 
     Returns:
-        A remark where frames may be missing: packets that could not be decoded, or fewer frames than the file states.
-        The latter is normal for clips that were cut without being encoded anew, and for files of variable rate, whose
-        number is an estimate.
+        A remark where frames may be missing or damaged: packets that could not be decoded, frames that were decoded in
+        part, or fewer frames than the file states. The latter is normal for clips that were cut without being encoded
+        anew, and for files of variable rate, whose number is an estimate.
 
     Raises:
         UserError: no frame can be decoded, or the overlay cannot be written.
@@ -55,7 +55,7 @@ def overlay_video(
         stream = video.streams.video[0]
         stream.thread_type = "AUTO"
         stated = max(stream.frames, 1)
-        done = 0
+        done = patched = 0
         progress(0, stated)
         damage: list[str] = []
         frames = _frames(video, stream, damage)
@@ -71,14 +71,18 @@ def overlay_video(
                     laid.pts, laid.time_base = times.of(frame), times.base
                     file.mux(written.encode(laid))
                     done += 1
+                    patched += frame.is_corrupt
                     progress(min(done, stated), max(stated, done))
             file.mux(written.encode(None))
     progress(done, done)
+    facts = []
     if damage:
-        return f"{path}: {done} frames were decoded; damaged parts left out: {len(damage)}, the first with {damage[0]}"
-    if 1 < stated != done:
-        return f"{path}: {done} frames were decoded and {stated} stated, as cut clips and variable rates have it"
-    return None
+        facts.append(f"damaged parts left out: {len(damage)}, the first with {damage[0]}")
+    if patched:
+        facts.append(f"frames that are damaged themselves: {patched}")
+    if not facts and 1 < stated != done:
+        facts.append(f"{stated} are stated, as cut clips and variable rates have it")
+    return f"{path}: {done} frames were decoded; {'; '.join(facts)}" if facts else None
 
 
 class _Times:
