@@ -315,6 +315,13 @@ def test_split_folders_may_come_first(tmp_path, classes):
     assert [one.data.root for one in found] == [tmp_path / "train", tmp_path / "val"]
 
 
+def test_a_split_whose_masks_are_kept_secret_does_not_hide_the_others(tmp_path, classes):
+    for split in ("train", "test"):
+        pair(tmp_path, f"{split}/a")
+    (tmp_path / "masks/test/a.png").unlink()
+    assert [one.data.split for one in recognise(tmp_path, classes)] == ["train"]
+
+
 def test_a_name_that_is_no_utf8_is_named(tmp_path, classes):
     pair(tmp_path, "a")
     folder = os.fsencode(tmp_path / "images")

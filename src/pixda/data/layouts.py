@@ -71,18 +71,23 @@ def _known(root: Path, classes: ClassSet) -> list[Recognised]:
     masks = _masks_in(root)
     if masks is None:
         return []
-    splits = _splits_in(masks)
-    first = next(iter(Search().files_by_city(masks / splits[0] if splits else masks, MASK_SUFFIXES).values()), None)
-    if first is None:
+    found = {split: Search().files_by_city(masks / split, MASK_SUFFIXES) for split in _splits_in(masks) or [""]}
+    found = {split: files for split, files in found.items() if files}  # of a test split the masks may be secret
+    if not found:
         return []
-    if masks.name == "labels" and not splits and len(first.stem) == 5 and first.stem.isdigit():
+    splits = [split for split in found if split]
+    first = next(path for files in found.values() for path in files.values())
+    published = masks.name == "labels" and first.suffix == ".png"
+    if published and not splits and len(first.stem) == 5 and first.stem.isdigit():
         return [
             Recognised(Data("gta5", root, "all"), f"images/ beside labels/ with names such as {first.name} is GTA5")
         ]
-    if masks.name == "labels" and splits and _is_camvid(first):
+    if published and splits and _is_camvid(first):
         why = f"images/ beside labels/, each with {', '.join(splits)}, and names such as {first.name} are CamVid's"
         return [Recognised(Data("camvid", root, split), why) for split in splits]
-    return [_own_folder(root, masks, split, classes) for split in splits or ["all"]]
+    return [
+        _own_folder(root, masks.name, split or "all", list(files.values()), classes) for split, files in found.items()
+    ]
 
 
 def _masks_in(root: Path) -> Path | None:
@@ -101,16 +106,15 @@ def _is_camvid(mask: Path) -> bool:
     return len(sequence) == 6 and (number.isdigit() or number[1:].isdigit())
 
 
-def _own_folder(root: Path, masks: Path, split: str, classes: ClassSet) -> Recognised:
-    files = _masks_of(masks / ("" if split == "all" else split))
-    some = _readable(list(files.values())[:: max(1, len(files) // _SNIFFED)][:_SNIFFED])
+def _own_folder(root: Path, kind: str, split: str, masks: list[Path], classes: ClassSet) -> Recognised:
+    some = _readable(masks[:: max(1, len(masks) // _SNIFFED)][:_SNIFFED])
     kinds = sorted({kind_of(path) for path in some})
     palettes = Palettes()
     for path in some:
         palettes.add(str(path), read_palette(path))
     disordered = palettes.problems()
     schemes = _fitting_schemes(some, classes, indices=not disordered)
-    why = f"images/ beside {masks.name}/ is a folder dataset; its masks are {', '.join(kinds)}"
+    why = f"images/ beside {kind}/ is a folder dataset; its masks are {', '.join(kinds)}"
     if disordered:
         why += f". {disordered[0].removesuffix('.')}"
     if not schemes and disordered:
@@ -125,18 +129,6 @@ def _own_folder(root: Path, masks: Path, split: str, classes: ClassSet) -> Recog
     if len(schemes) > 1:
         why += " (see in the table below whether the first means what the masks show)"
     return Recognised(Data("folder", root, split, schemes[0]), why)
-
-
-def _masks_of(folder: Path) -> dict[str, Path]:
-    """The masks in a folder. Raises UserError for none, with what is there instead."""
-    search = Search()
-    files = search.files_by_city(folder, MASK_SUFFIXES)
-    if not files:
-        what = (
-            f"{folder} holds no mask of a kind that is read ({', '.join(MASK_SUFFIXES)}; JPEG would change the labels)"
-        )
-        raise UserError(" ".join([f"{what}, named as the image that it belongs to.", *search.account]))
-    return files
 
 
 def _readable(files: list[Path]) -> list[Path]:
@@ -211,7 +203,10 @@ def _nothing_known(folder: Path, inside: list[Path]) -> str:
             f"{export.path}, and training reads masks: pixda import {export.path} --out DATASET makes them."
         )
     if masks := _masks_in(folder):
-        _masks_of(masks)  # raises: with masks the layout would have been known
+        search = Search()
+        search.files_by_city(masks, MASK_SUFFIXES)
+        kinds = f"({', '.join(MASK_SUFFIXES)}; JPEG would change the labels)"
+        return " ".join([f"{masks} holds no mask of a kind that is read {kinds}.", *search.account])
     pictures = {path: Search().files_by_city(path, IMAGE_SUFFIXES) for path in inside}
     pictures = {path: files for path, files in pictures.items() if files}
     pairs = [
