@@ -514,25 +514,36 @@ def test_an_interrupt_does_not_wait_for_all_masks_to_be_read(tmp_path, classes):
     assert long.read < 100
 
 
-@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs POSIX signals")
-@pytest.mark.parametrize("moment", [0.5, 2.0, 3.5])
-def test_two_interrupts_at_once_end_a_rendering(tmp_path, moment):
-    """As a terminal sends them: to the process and its workers alike."""
+def interrupted(folder, moment, times, settings, first="", within=60):
+    """Begin to render, interrupt it as a terminal does (the process and its workers alike); return the exit status."""
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from pathlib import Path\nfrom pixda.data.classes import ClassSet\n"
-        "from pixda.data.streets import Streets\n"
-        f"if __name__ == '__main__': Streets(Path({str(tmp_path)!r}), 'rendered', ClassSet.load('cityscapes-19'), "
-        "count=4000)\n"
+        "from pathlib import Path\nfrom pixda.data import streets_writer\nfrom pixda.data.classes import ClassSet\n"
+        f"from pixda.data.streets import Streets\n{first}\n"
+        f"if __name__ == '__main__': Streets(Path({str(folder)!r}), 'rendered', ClassSet.load('cityscapes-19'), "
+        f"{settings})\n"
     )
-    script = Path(tmp_path / "render.py")
+    script = Path(folder / "render.py")
     script.write_text(code)
     process = subprocess.Popen([sys.executable, str(script)], start_new_session=True, stderr=subprocess.DEVNULL)
     time.sleep(moment)
-    for _ in range(2):
+    for _ in range(times):
         os.killpg(process.pid, signal.SIGINT)
     try:
-        assert process.wait(timeout=60) != 0
+        return process.wait(timeout=within)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs POSIX signals")
+@pytest.mark.parametrize("moment", [0.5, 2.0, 3.5])
+def test_two_interrupts_at_once_end_a_rendering(tmp_path, moment):
+    assert interrupted(tmp_path, moment, 2, "count=4000") != 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs POSIX signals")
+def test_an_interrupt_does_not_wait_for_frames_that_take_long(tmp_path):
+    patience = "streets_writer._SECONDS_TO_END = 0.5"
+    assert interrupted(tmp_path, 5.0, 1, "count=9, render_size=(4000, 3000)", patience, within=15) != 0  # 40 s a frame
+    assert not list(tmp_path.rglob("*.jpg"))

@@ -101,7 +101,8 @@ class Palettes:
 
 def is_squeezed(shown: tuple[int, int], size: tuple[int, int]) -> bool:
     """Whether an image (width, height) is narrower or wider than `size` by more than half, as a portrait is."""
-    return not 2 / 3 <= (shown[0] / shown[1]) / (size[0] / size[1]) <= 3 / 2
+    one, other = shown[0] * size[1], shown[1] * size[0]
+    return 2 * max(one, other) > 3 * min(one, other)
 
 
 def squeezed(kinds: Mapping[str, int], size: tuple[int, int] | None) -> list[str]:

@@ -68,7 +68,7 @@ class Search:
     ) -> None:
         for path in (place / name for name in names if not name.startswith(".")):
             if path.suffix.lower() not in suffixes:
-                if not ending:  # with one, files of several kinds lie there by right
+                if not ending:  # where names have an ending, other files are expected beside them
                     self.pass_over(path)
             elif path.stem.endswith(ending):
                 name = city + path.stem.removesuffix(ending)
