@@ -16,7 +16,7 @@ from rich.progress import track
 from pixda.data.cache import Cache
 from pixda.data.classes import IGNORE
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.findings import Palettes, Strange, copies, told
+from pixda.data.findings import Palettes, UnknownLabels, about, copies
 from pixda.data.look import look_at
 from pixda.data.parallel import in_order
 from pixda.errors import UserError
@@ -102,7 +102,7 @@ def check(
 def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, samples: Cache | None) -> Report:
     labels = dataset.labels
     total: Counter[int] = Counter()
-    strange, palettes = Strange(dataset), Palettes()
+    unknown, palettes = UnknownLabels(dataset), Palettes()
     kinds: tuple[Counter[str], Counter[str]] = Counter(), Counter()
     problems: list[str] = [*dataset.problems]
     blank: list[str] = []
@@ -132,7 +132,7 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
                 blank.append(str(look.frame.image))
             if look.counts is not None:
                 total.update(dict(zip(look.counts.codes.tolist(), look.counts.pixels.tolist(), strict=True)))
-                strange.add(look)
+                unknown.add(look)
                 palettes.add(str(look.frame.mask), look.palette)
                 if not labels.coloured and _few_bits(look.mask):
                     packed.append(str(look.frame.mask))
@@ -144,16 +144,16 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
     by_class = np.bincount(classes, list(known.values()), minlength=256).astype(int).tolist()
     ignored, count = by_class[IGNORE], len(dataset.classes.names)
     warnings = [
-        *told(constant, "mask is", "masks are", "all of one label", "look at them: empty masks teach nothing"),
-        *told(blank, "image is", "images are", "all of one colour", "remove these frames"),
-        *told(
+        *about(constant, "mask is", "masks are", "all of one label", "look at them: empty masks teach nothing"),
+        *about(blank, "image is", "images are", "all of one colour", "remove these frames"),
+        *about(
             upright,
             "image is",
             "images are",
             "stored turned and shown upright (EXIF orientation)",
             "see that their masks are drawn on the upright picture: they are not turned",
         ),
-        *told(
+        *about(
             packed,
             "mask is",
             "masks are",
@@ -165,7 +165,7 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
         *copies([frame.name for frame in dataset.frames], digests),
         *dataset.search.remarks,
     ]
-    everything = sum(by_class) + strange.pixels
+    everything = sum(by_class) + unknown.pixels
     if ignored > _MUCH_IGNORED * everything:
         warnings.append(
             f"{100 * ignored / everything:.0f} % of all pixels are ignored; see whether '{dataset.scheme}' is the "
@@ -176,12 +176,12 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
         names=dataset.classes.names,
         pixels=tuple(by_class[:count]),
         ignored=ignored,
-        unknown=strange.pixels,
-        problems=(*problems, *palettes.problems(), *strange.sentences(set(+total))),
+        unknown=unknown.pixels,
+        problems=(*problems, *palettes.problems(), *unknown.sentences(set(+total))),
         warnings=tuple(warnings),
         images=dict(kinds[0].most_common()),
         masks=dict(kinds[1].most_common()),
-        codes={labels.shown(code): pixels for code, pixels in [*known.items(), *strange.total.most_common()]},
+        codes={labels.shown(code): pixels for code, pixels in [*known.items(), *unknown.total.most_common()]},
         digests=digests,
     )
 

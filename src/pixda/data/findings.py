@@ -10,7 +10,7 @@ _NAMED_FILES = 3
 _TOLD_APART = 12  # so many unknown ids get a sentence each
 
 
-class Strange:
+class UnknownLabels:
     """The ids or colours that the class set does not have, where they are, and what might be meant."""
 
     def __init__(self, dataset: SegmentationDataset) -> None:
@@ -139,7 +139,7 @@ def _first(files: Sequence[str]) -> str:
     return ", ".join(files[:_NAMED_FILES]) + (", ..." if len(files) > _NAMED_FILES else "")
 
 
-def told(files: Sequence[str], one: str, many: str, what: str, todo: str) -> list[str]:
+def about(files: Sequence[str], one: str, many: str, what: str, todo: str) -> list[str]:
     """A sentence about some files, or none."""
     return [f"{len(files)} {one if len(files) == 1 else many} {what} ({_first(files)}); {todo}."] if files else []
 
@@ -152,6 +152,6 @@ def copies(names: Sequence[str], digests: dict[str, str]) -> list[str]:
         by_digest.setdefault(digest, []).append(name)
     equal = [" = ".join(group) for group in by_digest.values() if len(group) > 1]
     return [
-        *told(twice, "frame is", "frames are", "in the list twice", "it is drawn twice as often as others"),
-        *told(equal, "picture is", "pictures are", "there under several names", "keep one frame of each"),
+        *about(twice, "frame is", "frames are", "in the list twice", "it is drawn twice as often as others"),
+        *about(equal, "picture is", "pictures are", "there under several names", "keep one frame of each"),
     ]

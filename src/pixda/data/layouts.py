@@ -18,7 +18,7 @@ from pixda.data.search import Search
 from pixda.errors import UserError
 
 _SPLITS = ("train", "val", "test", "training", "validation", "testing", "valid", "all")
-_SNIFFED = 24  # masks that are opened to tell their label scheme
+_SAMPLED = 24  # masks that are opened to tell their label scheme
 
 
 class Recognised(NamedTuple):
@@ -107,7 +107,7 @@ def _is_camvid(mask: Path) -> bool:
 
 
 def _own_folder(root: Path, kind: str, split: str, masks: list[Path], classes: ClassSet) -> Recognised:
-    some = _readable(masks[:: max(1, len(masks) // _SNIFFED)][:_SNIFFED])
+    some = _readable(masks[:: max(1, len(masks) // _SAMPLED)][:_SAMPLED])
     kinds = sorted({kind_of(path) for path in some})
     palettes = Palettes()
     for path in some:
