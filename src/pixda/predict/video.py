@@ -33,8 +33,7 @@ def overlay_video(
     overlay: Callable[[Tensor, np.ndarray], np.ndarray],
     progress: Callable[[int, int], None],
 ) -> str | None:
-    """Write a video's overlay at its own size, each frame at its own time: MP4, in H.264 where FFmpeg has it, which
-    browsers play.
+    """Write a video's overlay at its own size, each frame at its own time, as MP4 (H.264 if FFmpeg has it).
 
     Args:
         path: the video.
