@@ -1,6 +1,7 @@
 """`pixda suggest`: what is uncertain and new is labelled first, the same list every time."""
 
 import csv
+import os
 import random
 import re
 import shutil
@@ -83,6 +84,18 @@ def test_the_list_leaves_out_what_is_labelled_and_can_be_looked_at(root, finishe
     assert Image.open(tmp_path / "a/sheet.jpg").height > 3 * 240
     assert main(typed(root, finished, tmp_path / "b")) == 0
     assert (tmp_path / "b/to_label.csv").read_bytes() == (tmp_path / "a/to_label.csv").read_bytes()
+
+
+def test_what_is_passed_over_and_cannot_be_named_is_told(root, finished, tmp_path, capsys):
+    shutil.copytree(root / "pool", tmp_path / "pool")
+    first = next(path for path in (tmp_path / "pool").rglob("*.png"))
+    (first.parent / "IMG_1.CR2").write_bytes(b"raw")
+    shutil.copy(first, os.fsdecode(os.fsencode(first.parent) + b"/stra\xdfe.png"))
+    shutil.copy(first, first.parent / f"{'x' * 250}.png")
+    assert main(["suggest", str(tmp_path / "pool"), f"--model={finished}", "--count=5", f"--out={tmp_path / 'a'}"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "kinds that are not read here: 1 .cr2" in said
+    assert "stra\\xdfe.png has a name that is no UTF-8" in said
 
 
 @pytest.mark.parametrize(("count", "said"), [(5, "5 frames were asked for; .* has 4"), (0, "0 frames")])

@@ -4,6 +4,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from pixda import __version__
@@ -17,6 +18,9 @@ _RESUMED = ("train", "validate")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code. A mistake is printed as one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # file names may hold what the terminal's encoding has no letter for
+            stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]

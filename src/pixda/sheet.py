@@ -1,8 +1,11 @@
 """Pictures beside one another: images, masks in the colours of their classes, and words at their edges."""
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
-from PIL import Image, ImageDraw
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from pixda.data.classes import ClassSet
@@ -18,6 +21,12 @@ def colourise(mask: Tensor, classes: ClassSet) -> Image.Image:
 def picture(image: Tensor) -> Image.Image:
     """An image tensor ``3 x H x W``, RGB, 0..255 (clipped), as a picture."""
     return Image.fromarray(image.clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
+
+
+@cache
+def letters(size: int) -> ImageFont.FreeTypeFont:
+    """A font with the letters of most languages (matplotlib's; Pillow's own has few beyond ASCII)."""
+    return ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", size)
 
 
 def sheet(
@@ -38,10 +47,10 @@ def sheet(
     board = Image.new("RGB", (left + len(heads) * (width + 4), top + len(rows) * (height + 4)), "white")
     pen = ImageDraw.Draw(board)
     for column, head in enumerate(heads):
-        pen.text((left + column * (width + 4) + 4, 3), head, fill="black")
+        pen.text((left + column * (width + 4) + 4, 3), head, fill="black", font=letters(11))
     for line, (side, pictures) in enumerate(zip(sides, rows, strict=True)):
         y = top + line * (height + 4)
-        pen.multiline_text((4, y + 4), side, fill="black")
+        pen.multiline_text((4, y + 4), side, fill="black", font=letters(11))
         for column, one in enumerate(pictures):
             board.paste(one.resize(cell, Image.Resampling.LANCZOS), (left + column * (width + 4), y))
     return board

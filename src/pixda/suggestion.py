@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from pixda.config import Machine
-from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city, read_image
+from pixda.data.files import IMAGE_SUFFIXES, read_image
+from pixda.data.search import Search
 from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
 from pixda.machine.devices import make_fabric
@@ -71,13 +72,14 @@ def suggest(model: Path, images: Path, count: int, out: Path) -> list[Choice]:
         UserError: no model, no images, or fewer that can be read than asked for.
     """
     images = images / "images" if (images / "images").is_dir() else images
-    files = find_files_by_city(images, IMAGE_SUFFIXES)
+    search = Search()
+    files = search.files_by_city(images, IMAGE_SUFFIXES)
     labelled = _labelled(model)
     free = files.keys() - labelled
     if not 1 <= count <= len(free):
         raise UserError(
             f"{count} frames were asked for; {images} has {len(free)} that are not labelled yet "
-            "(pictures right in it, or in a folder for each city)."
+            f"{' '.join(['(pictures right in it, or in a folder for each city).', *search.account])}"
         )
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; choose another --out, so that two lists are not mixed up.")
@@ -86,6 +88,8 @@ def suggest(model: Path, images: Path, count: int, out: Path) -> list[Choice]:
     fabric = make_fabric(Machine())
     segmenter = segmenter.to(fabric.device).eval()
     with Display([], model.name) as display:
+        for text in search.account:
+            display.say(text)
         looked: dict[str, Candidate] = {}
         for done, (name, path) in enumerate(sorted(files.items()), start=1):
             try:
@@ -188,7 +192,7 @@ def _write(out: Path, chosen: Sequence[Choice]) -> None:
 
 
 def _draw(out: Path, chosen: Sequence[Choice], segmenter: Segmenter, size: tuple[int, int], fabric: Fabric) -> None:
-    """A thumbnail of each frame, and the sheet of all: image, prediction, uncertainty (white is a coin's toss)."""
+    """A thumbnail of each frame, and a sheet of all: image, prediction, uncertainty (white: every class as likely)."""
     (out / "thumbnails").mkdir()
     rows: list[list[Image.Image]] = []
     sides: list[str] = []
@@ -199,5 +203,7 @@ def _draw(out: Path, chosen: Sequence[Choice], segmenter: Segmenter, size: tuple
         sides.append(f"{rank}  {one.city[-14:]}\n{one.name.rpartition('/')[2][-16:]}\n{one.uncertainty:.3f}")
         thumbnail = image.copy()
         thumbnail.thumbnail(_THUMBNAIL)
-        thumbnail.save(out / "thumbnails" / f"{rank:03}_{one.name.replace('/', '_')}.jpg")
+        thumbnail.save(
+            out / "thumbnails" / f"{rank:03}_{one.name.replace('/', '_')[-60:]}.jpg"
+        )  # 60: no name is too long
     sheet(rows, ["image", "prediction", "uncertainty"], sides).save(out / "sheet.jpg")

@@ -1,9 +1,12 @@
 """Files that are written whole: a reader never sees half of one, whenever the writer ends."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_LONGEST_NAME = 255  # bytes, of a file on most disks
 
 
 @contextmanager
@@ -21,7 +24,9 @@ def whole(path: Path, shared: bool = False) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written; nothing is left of it.
     """
-    unfinished = path.with_name(f".unfinished-{f'{os.getpid()}-' if shared else ''}{path.name}")
+    before, name = f".unfinished-{f'{os.getpid()}-' if shared else ''}", os.fsencode(path.name)
+    short = path.name if len(before) + len(name) <= _LONGEST_NAME else hashlib.sha256(name).hexdigest() + path.suffix
+    unfinished = path.with_name(before + short)
     try:
         unfinished.unlink(missing_ok=True)
         unfinished.touch()

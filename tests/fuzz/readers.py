@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import av
 import numpy as np
 import torch
 import tripwire
@@ -24,10 +26,10 @@ from safetensors.torch import save
 from pixda.comparison.grid import Grid, plan
 from pixda.data import check
 from pixda.data.classes import ClassSet
-from pixda.data.files import read_channels, read_colours, read_ids
+from pixda.data.exports import Kind
+from pixda.data.files import known_formats, read_channels, read_colours, read_ids
 from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
-from pixda.importing.export import Kind
 from pixda.importing.kinds import READERS as EXPORTS
 from pixda.importing.regions import paint
 from pixda.metrics import Scores
@@ -35,6 +37,7 @@ from pixda.models import build_segmenter
 from pixda.models.saved import load_model, save_model
 from pixda.models.weights import read_tensors
 from pixda.options import as_training, make_parser, parse, read_configs, train_parser
+from pixda.predict import video
 from pixda.predict.inputs import load_image
 from pixda.training.checkpoint import fitting, load_checkpoint, position_in, save_checkpoint
 from runs import account
@@ -169,6 +172,35 @@ def pictures() -> list[bytes]:
 
 
 @cache
+def telephone_pictures() -> list[bytes]:
+    """HEIF with and without a turn; none where the extra is not installed."""
+    if "HEIF" not in known_formats():
+        return []
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return [_picture("RGB", "HEIF", exif=exif), _picture("RGBA", "HEIF"), _picture("L", "HEIF", quality=-1)]
+
+
+@cache
+def videos() -> list[bytes]:
+    """A few frames in each of some containers and codecs."""
+    made = []
+    kinds = (("mp4", "libx264"), ("matroska", "libx264"), ("avi", "mjpeg"), ("mpegts", "mpeg4"), ("mov", "mpeg4"))
+    for kind, codec in kinds:
+        memory = io.BytesIO()
+        with av.open(memory, "w", format=kind) as file:
+            stream = file.add_stream(codec, rate=25)
+            stream.width, stream.height = 48, 32
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            for number in range(5):
+                pixels = np.full((32, 48, 3), 40 * number, np.uint8)
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            file.mux(stream.encode(None))
+        made.append(memory.getvalue())
+    return made
+
+
+@cache
 def confusing() -> list[bytes]:
     """Files of other kinds, some of which other readers would run or unpack."""
     other = [_picture(mode, kind) for mode, kind in (("P", "GIF"), ("RGB", "EPS"), ("RGB", "PDF"), ("RGB", "ICO"))]
@@ -299,6 +331,19 @@ def readers(folder: Path) -> list[Reader]:
 
         return read
 
+    def read_video(path: Path) -> None:
+        damage: list[str] = []
+        with video._opened(path) as file:
+            stream = file.streams.video[0]
+            times = video._Times(stream)
+            shown = []
+            for frame in islice(video._frames(file, stream, damage), 50):
+                shown.append(times.of(frame))
+                video._upright(frame)
+        if not shown:
+            raise video._undecodable(path, stream, damage)
+        assert all(earlier < later for earlier, later in pairwise(shown))
+
     def read_table(path: Path) -> None:
         (path.parent / "SegmentationClass").mkdir(exist_ok=True)
         (path.parent / "SegmentationClass/a.png").write_bytes(_picture("RGB", "PNG"))
@@ -311,10 +356,12 @@ def readers(folder: Path) -> list[Reader]:
     return [
         Reader("images", "a.png", _any(pictures), load_image),
         Reader("masks", "a.png", _any(pictures), read_mask),
+        Reader("videos", "a.mp4", _any(videos), read_video),
         Reader("class sets (YAML)", "c.yaml", _values(CLASSES, "yaml"), ClassSet.load),
         Reader("configs (YAML)", "c.yaml", _values(CONFIG, "yaml"), read_config),
         Reader("grids (YAML)", "c.yaml", _values(GRID, "yaml"), read_grid),
         Reader("shots.json", "s.json", _values(json.loads((folder / "good.json").read_text()), "json"), read_manifest),
+        Reader("shots.txt", "s.txt", _any(lambda: [b"\xef\xbb\xbf# by hand\r\na/1.png\r\nb/2\r\n"]), read_manifest),
         Reader("kept checks", "k.json", _values(kept, "json"), read_kept),
         Reader("scores.json", "s.json", _values(scores, "json"), Scores.load),
         Reader("model.json", "model.json", _values(card, "json"), read_card),
@@ -326,5 +373,6 @@ def readers(folder: Path) -> list[Reader]:
         Reader("Label Studio (JSON)", "a.json", _values(LABEL_STUDIO, "json"), read_drawn("label-studio")),
         Reader("COCO (JSON)", "a.json", _values(COCO, "json"), read_drawn("coco")),
         Reader("Labelme (JSON)", "a.json", _values(drawn_in_labelme, "json"), read_drawn("labelme")),
+        *([Reader("HEIF", "a.heic", _any(telephone_pictures), load_image)] if telephone_pictures() else []),
         Reader("weights (.safetensors)", "w.safetensors", _any(lambda: [save(tensors), weights]), read_tensors),
     ]

@@ -14,15 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from readers import Reader, readers
 
+from pixda.data.files import known_formats
 from pixda.errors import UserError
 
 NAMES = [
     "images",
     "masks",
+    "videos",
     "class sets (YAML)",
     "configs (YAML)",
     "grids (YAML)",
     "shots.json",
+    "shots.txt",
     "kept checks",
     "scores.json",
     "model.json",
@@ -34,6 +37,7 @@ NAMES = [
     "Label Studio (JSON)",
     "COCO (JSON)",
     "Labelme (JSON)",
+    *(["HEIF"] if "HEIF" in known_formats() else []),
     "weights (.safetensors)",
 ]
 SLOW_READERS = {"configs (YAML)": 0.1, "grids (YAML)": 0.1, "model.json": 0.5}

@@ -181,5 +181,28 @@ def test_a_killed_job_leaves_whole_files_and_goes_on(run, tmp_path, capsys):
     assert not list(ids.glob(".*")), "what was half written is written over"
 
 
+def test_names_of_any_length_and_of_any_bytes_are_predicted(run, tmp_path, capfd):
+    long = [f"{number}{'ß' * 125}" for number in range(2)]  # 251 bytes, and an ending
+    for name in (*long, os.fsdecode(b"stra\xdfe")):
+        picture(tmp_path / f"photos/{name}.png")
+    broken = os.fsdecode(b"gr\xfcn.jpg")
+    (tmp_path / "photos" / broken).write_bytes(b"no picture")
+    assert predict(run, [tmp_path / "photos"], tmp_path / "out", "--outputs", "ids", "overlay") == 1
+    said = capfd.readouterr()
+    assert "gr\\udcfcn.jpg cannot be decoded" in said.out
+    assert "1 of 4 inputs could not be predicted" in said.err
+    for name in (*long, os.fsdecode(b"stra\xdfe")):
+        assert (tmp_path / f"out/ids/{name}.png").exists()
+    assert not list((tmp_path / "out").rglob(".*")), "no half files"
+
+
+def test_two_pictures_of_one_name_in_a_folder_are_told_to_be_renamed(run, photos, tmp_path, capsys):
+    picture(photos / "one.jpg")
+    assert predict(run, [photos], tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert "one.jpg and" in said
+    assert "rename one" in said
+
+
 def test_one_file_named_twice_is_one_input(run, photos, tmp_path):
     assert predict(run, [photos, photos / "one.png"], tmp_path / "out") == 0

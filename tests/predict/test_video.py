@@ -2,6 +2,7 @@
 
 import struct
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import cv2
@@ -10,6 +11,7 @@ import pytest
 
 from pixda.__main__ import main
 from pixda.api import load
+from pixda.predict import video
 
 FRAMES, RATE, SIZE = 23, 12.5, (64, 48)
 
@@ -26,10 +28,10 @@ def clip(path, code, frames=FRAMES):
 
 
 def frames_of(path):
-    video = cv2.VideoCapture(str(path))
-    rate, frames = video.get(cv2.CAP_PROP_FPS), []
+    reader = cv2.VideoCapture(str(path))
+    rate, frames = reader.get(cv2.CAP_PROP_FPS), []
     while True:
-        there, frame = video.read()
+        there, frame = reader.read()
         if not there:
             return rate, frames
         frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
@@ -60,14 +62,17 @@ def test_of_a_video_that_breaks_off_what_is_there_is_kept_and_the_rest_named(run
     assert f"{path}: {len(kept)} frames were decoded" in capfd.readouterr().out.replace("\n", " ")
 
 
-def timed(path, rate, times):
+def timed(path, rate, times, noise=False):
     """A clip whose frames are shown at these times, in units of 1 / 1000 s."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         for number, time in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 8 * number, np.uint8), format="rgb24")
+            pixels = np.full((64, 96, 3), 8 * number, np.uint8)
+            if noise:
+                pixels = np.random.default_rng(number).integers(0, 256, pixels.shape, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = time, Fraction(1, 1000)
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
@@ -129,3 +134,72 @@ def test_a_playlist_is_no_video(run, tmp_path, capfd):
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {tmp_path / 'secret.avi'}\n")
     assert main(["predict", str(tmp_path / "list.mp4"), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 1
     assert "list.mp4 cannot be decoded" in capfd.readouterr().out
+
+
+def test_a_damaged_part_costs_its_frame_alone(run, tmp_path, capfd):
+    path = clip(tmp_path / "scratched.avi", "MJPG")
+    data = bytearray(path.read_bytes())
+    eighth = [place for place in range(len(data)) if data[place : place + 4] == b"00dc"][8]
+    length = int.from_bytes(data[eighth + 4 : eighth + 8], "little")
+    data[eighth + 8 : eighth + 8 + length] = bytes(length)
+    path.write_bytes(data)
+    assert main(["predict", str(path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    _, kept = frames_of(tmp_path / "out/overlay/scratched.mp4")
+    assert len(kept) == FRAMES - 1
+    said = " ".join(capfd.readouterr().out.split())
+    assert f"{FRAMES - 1} frames were decoded; damaged parts left out: 1" in said
+
+
+def test_frames_that_are_damaged_in_part_are_counted(run, tmp_path, capfd):
+    path = tmp_path / "scratched.mp4"
+    timed(path, 25, range(0, 800, 40), noise=True)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = b"\xff" * 200
+    path.write_bytes(data)
+    assert main(["predict", str(path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "20 frames were decoded; frames that are damaged themselves: 1" in said
+
+
+def test_frames_without_times_of_use_are_shown_one_after_the_other(run, tmp_path):
+    """AVI has no times of its own: of H.264 that looks ahead, they come jumbled."""
+    path = tmp_path / "jumbled.avi"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=25, options={"bf": "3"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number in range(24):
+            picture = np.full((64, 96, 3), 90, np.uint8)
+            picture[20:40, 3 * number : 3 * number + 12] = 200
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    with av.open(str(path)) as file:
+        times = [frame.pts for frame in file.decode(video=0)]
+    assert times != sorted(times)
+    assert main(["predict", str(path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    with av.open(str(tmp_path / "out/overlay/jumbled.mp4")) as file:
+        written = list(file.decode(video=0))
+    bright = [frame.to_ndarray(format="rgb24")[28:32].mean((0, 2)).argmax() for frame in written]
+    assert len(written) == 24
+    assert sum(later > earlier for earlier, later in pairwise(bright)) > 20, "in their order"
+    assert written[-1].time - written[0].time < 1.5
+
+
+def test_without_h264_another_encoder_is_taken(run, tmp_path, monkeypatch):
+    monkeypatch.delitem(video.ENCODERS, "libx264")
+    timed(tmp_path / "phone.mkv", 25, [0, 40, 80, 300, 340, 1000])
+    assert main(["predict", str(tmp_path / "phone.mkv"), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    with av.open(str(tmp_path / "out/overlay/phone.mp4")) as file:
+        assert file.streams.video[0].codec_context.name == "mpeg4"
+        assert [round(1000 * frame.time) for frame in file.decode(video=0)] == [0, 40, 80, 300, 340, 1000]
+
+
+def test_an_overlay_whose_name_would_be_too_long_is_told(run, tmp_path, capfd):
+    timed(tmp_path / "a.ts", 25, range(0, 200, 40))
+    (tmp_path / "a.ts").rename(tmp_path / f"{'a' * 252}.ts")
+    timed(tmp_path / "b.mp4", 25, range(0, 200, 40))
+    for _ in range(2):
+        assert main(["predict", str(tmp_path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 1
+        assert "give the input a shorter name" in capfd.readouterr().out
+    assert (tmp_path / "out/overlay/b.mp4").exists()

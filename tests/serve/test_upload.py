@@ -5,7 +5,9 @@ import pytest
 import uploads
 from PIL import Image
 
+from pixda.data.files import known_formats
 from pixda.errors import UserError
+from pixda.predict.inputs import IMAGES, load_image
 from pixda.serve import upload
 from pixda.serve.upload import read_upload
 
@@ -35,3 +37,11 @@ def test_an_image_comes_as_it_is_and_a_very_large_one_smaller(tmp_path):
     image = read_upload(tmp_path / "large.png")
     assert image.shape == (3, 1024, 2048)
     assert (image == 77).all()
+
+
+@pytest.mark.parametrize("kind", known_formats())
+def test_the_page_takes_every_kind_that_the_other_commands_read(tmp_path, kind):
+    path = tmp_path / f"photo.{kind.lower()}"
+    uploads.photo().save(path, kind)
+    assert path.suffix in IMAGES
+    assert abs(read_upload(path).float() - load_image(path).float()).max() == 0

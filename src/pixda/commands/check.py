@@ -85,7 +85,7 @@ def _experiment(experiment: Experiment, labelled: bool, cache: Path) -> "Diagnos
     }
     if experiment.target.test_split is not None:
         sets["test"] = partial(open_test, experiment.target, classes, strict=False)
-    return diagnose(sets, cache)
+    return diagnose(sets, cache, size=experiment.size)
 
 
 def _dataset(data: Data, class_set: str, cache: Path) -> "Diagnosis":

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixda.importing.export import Kind
+from pixda.data.exports import Kind
 from pixda.options import make_parser, parse
 from pixda.words import leading
 

@@ -1,7 +1,7 @@
 """CamVid (Brostow et al., 2008): drives through Cambridge, in the 11-class form of SegNet."""
 
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.files import IMAGE_SUFFIXES, find_files
+from pixda.data.files import IMAGE_SUFFIXES
 from pixda.data.frames import Frame
 
 
@@ -15,7 +15,7 @@ class CamVid(SegmentationDataset):
     def find(self) -> list[Frame]:
         """Return the frames of the split."""
         pairs = self.paired(
-            find_files(self.root / "images" / self.split, IMAGE_SUFFIXES),
-            find_files(self.root / "labels" / self.split, (".png",)),
+            self.search.files(self.root / "images" / self.split, IMAGE_SUFFIXES),
+            self.search.files(self.root / "labels" / self.split, (".png",)),
         )
         return [Frame(name, name.partition("_")[0], image, mask) for name, image, mask in pairs]

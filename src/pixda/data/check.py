@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,7 @@ from rich.progress import track
 from pixda.data.cache import Cache
 from pixda.data.classes import IGNORE
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.findings import Palettes, Strange, copies, told
+from pixda.data.findings import Palettes, UnknownLabels, about, copies
 from pixda.data.look import look_at
 from pixda.data.parallel import in_order
 from pixda.errors import UserError
@@ -23,7 +24,7 @@ from pixda.reading import read_json
 from pixda.terminal import console
 from pixda.writing import whole
 
-_CACHE_FORM = 4  # raise it when the report's fields or the checks change
+_CACHE_FORM = 5  # raise it when the report's fields or the checks change
 _MUCH_IGNORED = 0.5
 
 
@@ -101,12 +102,14 @@ def check(
 def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, samples: Cache | None) -> Report:
     labels = dataset.labels
     total: Counter[int] = Counter()
-    strange, palettes = Strange(dataset), Palettes()
+    unknown, palettes = UnknownLabels(dataset), Palettes()
     kinds: tuple[Counter[str], Counter[str]] = Counter(), Counter()
-    problems: list[str] = [*dataset.unpaired]
+    problems: list[str] = [*dataset.problems]
     blank: list[str] = []
     upright: list[str] = []
     constant: list[str] = []
+    packed: list[str] = []
+    packed_codes: set[int] = set()
     digests: dict[str, str] = {}
     wanted = set() if samples is None else set(samples.missing)
     title = f"Checking{' and caching' if wanted else ''} {dataset.title} {dataset.split}"
@@ -129,8 +132,11 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
                 blank.append(str(look.frame.image))
             if look.counts is not None:
                 total.update(dict(zip(look.counts.codes.tolist(), look.counts.pixels.tolist(), strict=True)))
-                strange.add(look)
+                unknown.add(look)
                 palettes.add(str(look.frame.mask), look.palette)
+                if not labels.coloured and _few_bits(look.mask):
+                    packed.append(str(look.frame.mask))
+                    packed_codes.update(look.counts.codes.tolist(), look.unknown.codes.tolist() if look.unknown else ())
                 if len(look.counts.codes) == 1 and not look.unknown_pixels:
                     constant.append(str(look.frame.mask))
     known = {code: total[code] for code in labels.codes.tolist()}
@@ -138,18 +144,28 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
     by_class = np.bincount(classes, list(known.values()), minlength=256).astype(int).tolist()
     ignored, count = by_class[IGNORE], len(dataset.classes.names)
     warnings = [
-        *told(constant, "mask is", "masks are", "all of one label", "look at them: empty masks teach nothing"),
-        *told(blank, "image is", "images are", "all of one colour", "remove these frames"),
-        *told(
+        *about(constant, "mask is", "masks are", "all of one label", "look at them: empty masks teach nothing"),
+        *about(blank, "image is", "images are", "all of one colour", "remove these frames"),
+        *about(
             upright,
             "image is",
             "images are",
             "stored turned and shown upright (EXIF orientation)",
             "see that their masks are drawn on the upright picture: they are not turned",
         ),
+        *about(
+            packed,
+            "mask is",
+            "masks are",
+            f"grey of fewer than 8 bits, read as the numbers {', '.join(map(str, sorted(packed_codes)))}: white is the "
+            "largest number that these bits can hold, 1 for one bit, not 255",
+            "see that the class set lists these numbers",
+        ),
+        *palettes.remarks(),
         *copies([frame.name for frame in dataset.frames], digests),
+        *dataset.search.remarks,
     ]
-    everything = sum(by_class) + strange.pixels
+    everything = sum(by_class) + unknown.pixels
     if ignored > _MUCH_IGNORED * everything:
         warnings.append(
             f"{100 * ignored / everything:.0f} % of all pixels are ignored; see whether '{dataset.scheme}' is the "
@@ -160,14 +176,19 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
         names=dataset.classes.names,
         pixels=tuple(by_class[:count]),
         ignored=ignored,
-        unknown=strange.pixels,
-        problems=(*problems, *palettes.sentences(), *strange.sentences(set(+total))),
+        unknown=unknown.pixels,
+        problems=(*problems, *palettes.problems(), *unknown.sentences(set(+total))),
         warnings=tuple(warnings),
         images=dict(kinds[0].most_common()),
         masks=dict(kinds[1].most_common()),
-        codes={labels.shown(code): pixels for code, pixels in [*known.items(), *strange.total.most_common()]},
+        codes={labels.shown(code): pixels for code, pixels in [*known.items(), *unknown.total.most_common()]},
         digests=digests,
     )
+
+
+def _few_bits(kind: str | None) -> bool:
+    """Whether a mask of this kind (see `kind_of`) is grey of 1, 2 or 4 bits."""
+    return kind is not None and any(f", {bits}-bit grey " in kind for bits in (1, 2, 4))
 
 
 def _key(dataset: SegmentationDataset) -> str:
@@ -176,8 +197,8 @@ def _key(dataset: SegmentationDataset) -> str:
     labels = dataset.labels
     digest.update(f"{labels.scheme} {labels.coloured}".encode())
     digest.update(labels.codes.tobytes() + labels.classes_of(labels.codes).tobytes())
-    for alone in dataset.unpaired:
-        digest.update(alone.encode(errors="surrogateescape"))
+    for sentence in (*dataset.problems, *dataset.search.remarks):
+        digest.update(sentence.encode(errors="surrogateescape"))
     for name, files in zip(dataset.frames.names.tolist(), dataset.frames.states(), strict=True):
         digest.update(b"\n".join((name, *files, b"")))
     return digest.hexdigest()[:32]
@@ -202,6 +223,7 @@ def _is_whole(report: Report) -> bool:
     return (
         all(isinstance(text, str) for text in texts)
         and all(type(number) is int and number >= 0 for number in numbers)
+        and all(re.match(r"[1-9]\d* x [1-9]\d*", kind) for kind in report.images)
         and len(report.names) == len(report.pixels)
     )
 

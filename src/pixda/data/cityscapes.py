@@ -1,7 +1,6 @@
 """Cityscapes (Cordts et al., CVPR 2016): street scenes of 50 European cities, fine annotations."""
 
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.files import find_files_by_city
 from pixda.data.frames import Frame
 from pixda.errors import UserError
 
@@ -22,7 +21,7 @@ class Cityscapes(SegmentationDataset):
     def find(self) -> list[Frame]:
         """Return the frames of all cities of the split."""
         labels = self.root / "gtFine" / self.split
-        masks = find_files_by_city(labels, (".png",), "_gtFine_labelIds")
+        masks = self.search.files_by_city(labels, (".png",), "_gtFine_labelIds")
         if not masks and any(labels.rglob("*_gtFine_*")):
             kinds = {path.stem.rpartition("_")[2] + path.suffix for path in labels.rglob("*_gtFine_*")}
             raise UserError(
@@ -31,6 +30,6 @@ class Cityscapes(SegmentationDataset):
                 "(cityscapesscripts.helpers.labels, preparation/json2labelImg.py)."
             )
         pairs = self.paired(
-            find_files_by_city(self.root / "leftImg8bit" / self.split, (".png",), "_leftImg8bit"), masks
+            self.search.files_by_city(self.root / "leftImg8bit" / self.split, (".png",), "_leftImg8bit"), masks
         )
         return [Frame(name, name.partition("/")[0], image, mask) for name, image, mask in pairs]

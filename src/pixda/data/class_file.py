@@ -1,4 +1,4 @@
-"""The YAML form of a class set: what a user writes, and every mistake in it as one sentence."""
+"""Reads the YAML file of a class set; every mistake in it is told in one sentence."""
 
 import difflib
 import re
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pixda.data.label_names import LABEL_NAMES
 
 IGNORE = 255
-"""Index of pixels that no loss and no metric counts, in every mask."""
+"""Class index, in every mask, of pixels that neither a loss nor a metric counts."""
 
 MOST_CLASSES = 253  # one byte a pixel, less IGNORE, the mark of an unknown id, and a spare value
 

@@ -1,14 +1,14 @@
-"""Shots that show every class as early as possible. The labels of all frames are read for it."""
+"""Choosing shots so that the first few show as many classes as possible. It reads the labels of all frames."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 from rich.progress import track
 
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.frames import Frame
+from pixda.data.parallel import in_order
 from pixda.data.shots import rank
 from pixda.errors import UserError
 from pixda.terminal import console
@@ -34,8 +34,7 @@ def classes_in(dataset: SegmentationDataset, progress: bool = True) -> np.ndarra
     title = f"Reading the labels of {dataset.title} {dataset.split}"
     screen = console()
     quiet = not (progress and screen.is_terminal)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        looks = pool.map(shown, dataset.frames)
+    with closing(in_order(shown, dataset.frames)) as looks:  # an interrupt waits for the masks being read, no others
         return np.array(list(track(looks, title, len(dataset), console=screen, transient=True, disable=quiet)))
 
 

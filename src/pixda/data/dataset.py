@@ -1,4 +1,4 @@
-"""The contract of every dataset: pairs of image and mask files become samples of one size and class set."""
+"""What all datasets have in common: pairs of image and mask files become samples of one size and class set."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from pixda.data.classes import IGNORE, UNKNOWN, ClassSet
 from pixda.data.files import read_image, turned, unpacked_mask
 from pixda.data.frames import Frame, Frames
+from pixda.data.search import Search
 from pixda.data.stored import Stored
 from pixda.errors import UserError
 
@@ -35,8 +36,9 @@ class Sample(NamedTuple):
 class SegmentationDataset(Dataset[Sample], ABC):
     """Images with masks of class indices. A subclass says where the files lie and how they are labelled.
 
-    `size` is (width, height) of every sample; None leaves each as it is stored. An image without a mask, or a
-    mask without an image, is an error; with `strict=False` it is left out and listed in `unpaired`.
+    `size` is (width, height) of every sample; None leaves each as it is stored. An image without a mask, a mask
+    without an image, or a file that cannot be used is an error; with `strict=False` it is left out and told in
+    `problems`.
     """
 
     scheme: str
@@ -46,9 +48,9 @@ class SegmentationDataset(Dataset[Sample], ABC):
     splits: tuple[str, ...] = ()
     """Splits there are; empty where the user names them."""
     given_masks: Mapping[str, bytes] | None = None
-    """Masks that stand in for the files': see `with_masks`."""
+    """Masks that are used instead of the files: see `with_masks`."""
     stored: Stored | None = None
-    """Samples decoded before, of the frames' own files, that are read instead of these; see `pixda.data.cache`."""
+    """Samples that were decoded before and are read instead of the frames' files: see `pixda.data.cache`."""
 
     def __init__(
         self,
@@ -61,6 +63,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
     ) -> None:
         self.root, self.split, self.classes, self.size = Path(root).expanduser(), split, classes, size
         self.strict = strict
+        self.search = Search(strict)
+        """Finds the files, and tells what it left out."""
         self.unpaired: list[str] = []
         """A sentence for images without masks, one for masks without images; empty where all have partners."""
         if self.splits and split not in self.splits:
@@ -70,12 +74,17 @@ class SegmentationDataset(Dataset[Sample], ABC):
         self.frames = Frames(self.root, sorted(self.find()))
         """Sorted by name; a `subset` keeps the order it was given."""
         if not self.frames:
-            raise UserError(self.unpaired[0]) if self.unpaired else self.layout_error()
+            raise UserError(self.problems[0]) if self.problems else self.layout_error()
 
     @property
     def title(self) -> str:
         """Name of the dataset in messages."""
         return type(self).__name__
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the files as they lie there; empty in a strict dataset, which cannot be opened then."""
+        return [*self.search.mistakes, *self.unpaired]
 
     @abstractmethod
     def find(self) -> list[Frame]:
@@ -104,15 +113,16 @@ class SegmentationDataset(Dataset[Sample], ABC):
         return chosen
 
     def without_masks(self) -> Self:
-        """Return this dataset with its masks out of sight: every sample's mask is 255 everywhere."""
-        blind = copy.copy(self)
-        blind.frames = self.frames.without_masks()
-        return blind
+        """Return this dataset without its masks: every sample's mask is 255 everywhere."""
+        unlabelled = copy.copy(self)
+        unlabelled.frames = self.frames.without_masks()
+        return unlabelled
 
     def with_masks(self, masks: Mapping[str, bytes]) -> Self:
-        """Return this dataset with other masks in place of its own: a PNG of class indices for each frame's name.
+        """Return this dataset with other masks in place of its own, such as pseudo-labels.
 
-        They are of the samples' size (see `packed_mask`), and follow their images wherever samples are cut or turned.
+        Args:
+            masks: frame name -> PNG of class indices (see `packed_mask`), at the samples' size.
         """
         other = self.without_masks()
         other.given_masks = masks
@@ -195,7 +205,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
                     f"Complete the download, or remove those {what}s."
                 )
                 if self.strict:
-                    raise UserError(self.unpaired[0])
+                    raise UserError(" ".join([self.unpaired[0], *self.search.remarks]))
         for key in images.keys() & masks.keys():
             yield key, images[key], masks[key]
 
@@ -206,10 +216,8 @@ class SegmentationDataset(Dataset[Sample], ABC):
         else:
             entries = sorted(entry.name for entry in self.root.iterdir())
             found = f"found there: {', '.join(entries[:8]) or 'nothing'}{_and_more(len(entries) - 8)}"
-        return UserError(
-            f"{self.title} has no frames for split '{self.split}' in {self.root}: {found}; "
-            f"expected a frame at {self._example()}."
-        )
+        what = f"{self.title} has no frames for split '{self.split}' in {self.root}: {found}"
+        return UserError(" ".join([f"{what}; expected a frame at {self._example()}.", *self.search.remarks]))
 
     def _example(self) -> str:
         return self.layout.format(split=self.split)

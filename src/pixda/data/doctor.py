@@ -1,4 +1,4 @@
-"""Several sets of one experiment side by side: what each one's check says, and what only their sum can tell."""
+"""Checks the sets of an experiment (source, shots, test): each one, and then all of them together."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from pixda.data.check import Report, check
 from pixda.data.dataset import SegmentationDataset
+from pixda.data.findings import squeezed
 from pixda.errors import UserError
 
 Open = Callable[[], SegmentationDataset]
@@ -42,7 +43,12 @@ class Diagnosis:
         return sum(finding.level == "error" for finding in self.findings)
 
 
-def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool = True) -> Diagnosis:
+def diagnose(
+    sets: Mapping[str, Open],
+    cache: Path | None = None,
+    progress: bool = True,
+    size: tuple[int, int] | None = None,
+) -> Diagnosis:
     """Open and check every set; one that cannot be opened does not keep the others from being looked at.
 
     Args:
@@ -50,6 +56,7 @@ def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool
             "source" ("source 2", ..., where there are several), "shots" and "test" are compared with one another.
         cache: folder of kept reports, as for `check`.
         progress: whether bars are shown.
+        size: (width, height) of the network, if it is known.
     """
     examined: dict[str, Examined] = {}
     findings: list[Finding] = []
@@ -62,7 +69,7 @@ def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool
         report = check(dataset, cache, progress)
         examined[name] = Examined(dataset, report)
         findings += [Finding("error", name, text) for text in report.problems]
-        findings += [Finding("warning", name, text) for text in report.warnings]
+        findings += [Finding("warning", name, text) for text in (*report.warnings, *squeezed(report.images, size))]
     reports = {name: one.report for name, one in examined.items()}
     if "shots" in reports and "test" in reports:
         findings += _leaks(reports["shots"], reports["test"])
@@ -76,7 +83,7 @@ def diagnose(sets: Mapping[str, Open], cache: Path | None = None, progress: bool
 
 
 def _leaks(shots: Report, test: Report) -> list[Finding]:
-    """Pictures that are learned from and scored on, by content: other names do not hide them."""
+    """Pictures that are among the shots and among the test frames, compared by content and not by name."""
     names = {digest: name for name, digest in test.digests.items()}
     shared = [f"{name} = {names[digest]}" for name, digest in shots.digests.items() if digest in names]
     if not shared:
@@ -87,7 +94,7 @@ def _leaks(shots: Report, test: Report) -> list[Finding]:
 
 
 def _classes(sources: Sequence[Examined], shots: Report) -> list[Finding]:
-    """Classes that one domain or both cannot teach; a source's class may come from any of several."""
+    """Classes without a pixel in any source, in the shots, or in both."""
     absent = [name for name in shots.names if all(name in one.report.absent for one in sources)]
     nowhere = [name for name in absent if name in shots.absent]
     real_only = [name for name in absent if name not in shots.absent]

@@ -112,7 +112,7 @@ class Domains:
         return self.sources.names
 
     def datasets(self) -> list[SegmentationDataset]:
-        """All that is learned from."""
+        """All datasets that training reads."""
         unlabelled = [] if self.unlabelled is None else [self.unlabelled]
         return [*self.sources.datasets, self.target, *unlabelled]
 
@@ -146,7 +146,7 @@ class Domains:
     def concatenated(self, batch: int, phase: str, epoch: int, skip: int) -> Iterator[StepBatch]:
         """One pass over source and shots as one set, every image drawn alike; both kinds come as ``source``.
 
-        As ``target``, a shot beside each image, for its style; beside a shot the same shot, which changes nothing.
+        Each image gets a shot as ``target``, whose style it may be given; a shot gets itself, which changes nothing.
         """
         rng = self._rng(phase, epoch, "concatenated")
         of_source, of_target = len(self.sources), len(self.target.frames)

@@ -1,4 +1,4 @@
-"""One image to load, and how a loader goes about it: the crop, the flip, and errors that reach the user whole."""
+"""Which images a loader loads, and how: each with its crop, its flip and the other random changes."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -36,7 +36,7 @@ class Draws(Sampler[list[Draw]]):
 
     @classmethod
     def whole(cls, places: np.ndarray, batch: int) -> "Draws":
-        """Draws of whole, unmirrored images."""
+        """Draws of images as they are: no crop, no flip."""
         return cls(places, np.full(len(places), -1), batch)
 
     @classmethod
@@ -70,7 +70,7 @@ Loaded = tuple[Tensor, Tensor, list[str]] | list["Sample | UserError"]
 
 
 class Drawn(Dataset["Sample | UserError"]):
-    """A dataset asked by :class:`Draw`; a seed below zero means: whole and unmirrored."""
+    """A dataset whose items are asked for by a :class:`Draw`; with a seed below zero an image stays as it is."""
 
     def __init__(
         self, dataset: Dataset[Sample], crop: tuple[int, int] | None, mirror: bool, augmentation: Augmentation
@@ -81,7 +81,7 @@ class Drawn(Dataset["Sample | UserError"]):
         try:
             sample = self._dataset[draw.place]
         except UserError as error:
-            return error  # raised in a worker it would reach the user buried in two tracebacks
+            return error  # raised in a loader process, it would come wrapped in two tracebacks
         if draw.seed < 0:
             return sample
         generator = torch.Generator().manual_seed(draw.seed)

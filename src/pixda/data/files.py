@@ -1,10 +1,9 @@
-"""Finding and decoding picture files, with errors that name the file."""
+"""Decoding picture files, with errors that name the file."""
 
 import io
-import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import re
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -12,76 +11,16 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from pixda.errors import UserError
+from pixda.reading import one_line
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
+MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+"""The kinds that keep every number as it was written."""
+
 # Of the fifty formats that Pillow knows, one runs another program to draw the file.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
 _MOST_PIXELS = 1 << 27  # 16384 x 8192; a file of a few kilobytes can unpack to any number
-
-
-def passed_over(folder: Path) -> Counter[str]:
-    """How many files below `folder` have which ending, of those that are no picture read here; hidden ones left out."""
-    found: Counter[str] = Counter()
-    for inside, _, files in walk(folder):
-        for file in files:
-            if not file.startswith(".") and (inside / file).suffix.lower() not in IMAGE_SUFFIXES:
-                found[(inside / file).suffix.lower() or file] += 1
-    return found
-
-
-def walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """As `os.walk`, in order of names, through linked folders too, each folder once; hidden folders are left out."""
-    seen: set[Path] = set()
-    for inside, folders, files in os.walk(folder, followlinks=True):
-        place = Path(inside)
-        real = place.resolve()
-        if real in seen:  # a link back up, or two links to one folder
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield place, folders, sorted(files)
-
-
-def find_files(folder: Path, suffixes: Sequence[str], ending: str = "") -> dict[str, Path]:
-    """Return the files right in `folder` by stem less `ending`; hidden files and other endings are left out.
-
-    A folder that is not there holds none. Raises UserError for one stem with two suffixes.
-    """
-    found: dict[str, Path] = {}
-    for path in folder.iterdir() if folder.is_dir() else ():
-        stem = path.stem
-        _check_name(path)
-        if path.name.startswith(".") or path.suffix.lower() not in suffixes or not stem.endswith(ending):
-            continue
-        stem = stem.removesuffix(ending)
-        if stem in found:
-            raise UserError(f"{found[stem]} and {path.name} are two files for one frame; remove one of them.")
-        found[stem] = path
-    return found
-
-
-def find_files_by_city(folder: Path, suffixes: Sequence[str], ending: str = "") -> dict[str, Path]:
-    """Return the files in `folder` by stem, and those in folders below it by "<folders>/<stem>", at any depth."""
-    found: dict[str, Path] = {}
-    for place, _, _ in walk(folder):
-        city = place.relative_to(folder).as_posix()
-        inside = find_files(place, suffixes, ending)
-        found |= {stem if city == "." else f"{city}/{stem}": path for stem, path in inside.items()}
-    return found
-
-
-def _check_name(path: Path) -> None:
-    """Raise UserError for a name that no text can hold: old archives keep names in other encodings than UTF-8."""
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(path.name).decode("utf-8", "backslashreplace")
-        raise UserError(
-            f"A file in {path.parent} is called {shown}, which is no UTF-8: rename it "
-            "(convmv -r -f latin1 -t utf8 --notest does so for a whole folder)."
-        ) from None
 
 
 def read_image(path: Path) -> Image.Image:
@@ -102,17 +41,18 @@ def turned(path: Path) -> bool:
 def shown_size(path: Path) -> tuple[int, int] | None:
     """(width, height) that an image is shown at, from its header alone; None where that cannot be read."""
     try:
-        with Image.open(path, formats=known_formats()) as header:
+        with opened(path) as header:
             width, height = header.size
+            upright = header.format == "TIFF"  # its header is read as it is shown
     except Exception:  # whatever is wrong is told when the picture is decoded
         return None
-    return (height, width) if _orientation(path) in (5, 6, 7, 8) else (width, height)
+    return (height, width) if not upright and _orientation(path) in (5, 6, 7, 8) else (width, height)
 
 
 def _orientation(path: Path) -> int:
     """EXIF orientation, 1 (upright) to 8."""
     try:
-        with Image.open(path, formats=known_formats()) as header:
+        with opened(path) as header:
             orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # damaged camera data, or no picture: then `read_image` turns nothing either
         return 1
@@ -138,23 +78,25 @@ def read_ids(path: Path) -> np.ndarray:
                 "(label id times 1000), divide by 1000 and save 8 bits."
             )
         return ids.astype(np.uint8)
-    if mask.mode == "L" and (step := _grey_step(path)) > 1:
-        return np.asarray(mask) // step
-    if mask.mode not in ("L", "P"):
+    if mask.mode == "L":
+        with opened(path) as header:
+            step = {2: 85, 4: 17}.get(bits(header), 1)  # Pillow spreads the numbers of few bits over 0..255
+        return np.asarray(mask) // step if step > 1 else np.asarray(mask)
+    if mask.mode != "P":
         raise UserError(
             f"The mask {path} is of the kind '{mask.mode}', not label ids: expected one 8-bit channel "
-            "(grey or palette PNG) whose values are ids, not colours; for colours, give the class set a column "
+            "(grey or palette) whose values are ids, not colours; for colours, give the class set a column "
             'that lists them as "#804080".'
         )
     return np.asarray(mask)
 
 
-def _grey_step(path: Path) -> int:
-    """By what Pillow multiplies the numbers of a grey PNG, to spread 2 or 4 bits over 0..255; 1 for 8 bits."""
-    with path.open("rb") as file:
-        header = file.read(26)
-    packed = header[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 26 and header[25] == 0
-    return {2: 85, 4: 17}.get(header[24], 1) if packed else 1
+def bits(header: Image.Image) -> int:
+    """Bits of one channel in the file of a picture that was opened and is not decoded yet."""
+    tiles = getattr(header, "tile", None)
+    how = tiles[0][3] if tiles else header.mode  # such as "L;4" or ("RGB;16B", 0, 1)
+    found = re.search(r";(\d+)", str(how[0] if isinstance(how, tuple) else how))
+    return int(found[1]) if found else 1 if header.mode == "1" else 8
 
 
 def read_colours(path: Path) -> np.ndarray:
@@ -166,7 +108,7 @@ def read_colours(path: Path) -> np.ndarray:
     if mask.mode not in ("RGB", "RGBA", "P"):
         raise UserError(
             f"The mask {path} is of the kind '{mask.mode}', but its label scheme lists colours: expected an 8-bit "
-            "RGB or palette PNG; for grey values, give the class set a column of label ids."
+            "RGB or palette picture; for grey values, give the class set a column of label ids."
         )
     return np.asarray(mask if mask.mode == "RGB" else mask.convert("RGB"))
 
@@ -215,10 +157,10 @@ def unpacked_mask(png: bytes) -> np.ndarray:
 
 def _decoded(path: Path, what: str, mode: str | None = None) -> Image.Image:
     """The picture in a file, in 8 bits of a mode where one is given and the file has no more."""
-    if path.suffix.lower() in (".heic", ".heif"):
-        _learn_heif(path)
+    if path.suffix.lower() in (".heic", ".heif") and "HEIF" not in known_formats():
+        raise UserError(f"{path} is a HEIF picture: pip install 'pixda[heif]' reads them, or convert it to JPEG.")
     try:
-        with Image.open(path, formats=known_formats()) as file:
+        with opened(path) as file:
             _check_size(file)
             file.load()
             if mode is None or file.mode == mode or file.mode.startswith(("I", "F")):
@@ -226,25 +168,25 @@ def _decoded(path: Path, what: str, mode: str | None = None) -> Image.Image:
             return file.convert(mode)
     except Exception as error:  # bytes that are not the picture they claim to be fail anywhere in a decoder
         raise UserError(
-            f"The {what} {path} cannot be decoded ({error}); it may be cut short: fetch it again or remove the frame."
+            f"The {what} {path} cannot be decoded ({one_line(error)}); it may be cut short: fetch it again or remove "
+            "the frame."
         ) from error
 
 
-def _learn_heif(path: Path) -> None:
-    """Teach Pillow the pictures of telephones. Raises UserError that names the extra."""
-    try:
+def opened(path: Path) -> Image.Image:
+    """Open a picture of a kind that is read here. Its header is read, its pixels are not."""
+    return Image.open(path, formats=known_formats())
+
+
+@cache
+def known_formats() -> tuple[str, ...]:
+    """The formats that are read, as far as this Pillow knows them and the extra for HEIF is installed."""
+    with suppress(ImportError):
         from pillow_heif import register_heif_opener
-    except ImportError:
-        raise UserError(
-            f"{path} is a HEIF picture: pip install 'pixda[heif]' reads them, or convert it to JPEG."
-        ) from None
-    register_heif_opener()
 
-
-def known_formats() -> list[str]:
-    """Those of `FORMATS` that this Pillow knows, and has been taught."""
+        register_heif_opener()
     Image.init()
-    return [kind for kind in FORMATS if kind in Image.OPEN]
+    return tuple(kind for kind in _FORMATS if kind in Image.OPEN)
 
 
 def _check_size(header: Image.Image, most: int = _MOST_PIXELS) -> None:

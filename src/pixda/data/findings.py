@@ -1,7 +1,7 @@
-"""The sentences of a check: unknown ids with where they are, files that share a flaw, copies of pictures."""
+"""The sentences of a check: unknown ids with where they are, palettes, shapes, files that share a flaw, copies."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.look import Look
@@ -10,7 +10,7 @@ _NAMED_FILES = 3
 _TOLD_APART = 12  # so many unknown ids get a sentence each
 
 
-class Strange:
+class UnknownLabels:
     """The ids or colours that the class set does not have, where they are, and what might be meant."""
 
     def __init__(self, dataset: SegmentationDataset) -> None:
@@ -55,27 +55,80 @@ class Strange:
 
 
 class Palettes:
-    """Whether an index means one colour in all palette masks: some programs sort the palette anew for each file."""
+    """Whether the masks' palettes agree: some programs sort the palette anew for each file, and its indices with it."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, dict[str, str]] = {}
+        self._colours: dict[int, dict[str, str]] = {}  # index -> colour -> the first mask with it
+        self._indices: dict[str, set[int]] = {}  # colour -> where it was seen
+        self._doubled: set[str] = set()  # colours that one mask has at two indices
 
     def add(self, mask: str, palette: dict[int, str]) -> None:
         """Take note of one mask's palette, index -> colour."""
         for index, colour in palette.items():
-            self._seen.setdefault(index, {}).setdefault(colour, mask)
+            self._colours.setdefault(index, {}).setdefault(colour, mask)
+            self._indices.setdefault(colour, set()).add(index)
+        self._doubled.update(colour for colour, count in Counter(palette.values()).items() if count > 1)
 
-    def sentences(self) -> list[str]:
-        """One where the palettes disagree, with the index and two files to look at."""
-        for index, colours in sorted(self._seen.items()):
-            if len(colours) > 1:
-                (one, first), (other, second), *_ = colours.items()
+    def problems(self) -> list[str]:
+        """A sentence where one colour has different indices in different masks: the indices are no labels then."""
+        for index, colours in self._disagreeing():
+            if any(len(self._indices[colour]) > 1 and colour not in self._doubled for colour in colours):
                 return [
-                    f"The masks' palettes disagree: index {index} is {one} in {first} and {other} in {second}, so "
-                    "their indices are no labels. Read their colours instead: give the class set a column of "
-                    'colours ("#804080"), and choose it as the label scheme.'
+                    f"The masks' palettes disagree: {self._named(index)}, and the same colours have other indices "
+                    "elsewhere, so indices are no labels here. Read the colours instead: give the class set a column "
+                    'of colours ("#804080"), and choose it as the label scheme.'
                 ]
         return []
+
+    def remarks(self) -> list[str]:
+        """A sentence where only the colour of an index differs: what a program shows an index in is no label."""
+        differing = self._disagreeing()
+        if not differing or self.problems():
+            return []
+        more = f" (and {len(differing) - 1} more indices)" if len(differing) > 1 else ""
+        return [
+            f"The masks' palettes show one index in different colours: {self._named(differing[0][0])}{more}; their "
+            "indices are read as labels, so see that this index means the same in both."
+        ]
+
+    def _disagreeing(self) -> list[tuple[int, dict[str, str]]]:
+        return [(index, colours) for index, colours in sorted(self._colours.items()) if len(colours) > 1]
+
+    def _named(self, index: int) -> str:
+        (one, first), (other, second), *_ = self._colours[index].items()
+        return f"index {index} is {one} in {first} and {other} in {second}"
+
+
+def is_squeezed(shown: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether an image (width, height) is narrower or wider than `size` by more than half, as a portrait is."""
+    one, other = shown[0] * size[1], shown[1] * size[0]
+    return 2 * max(one, other) > 3 * min(one, other)
+
+
+def squeezed(kinds: Mapping[str, int], size: tuple[int, int] | None) -> list[str]:
+    """A sentence about images that lose their shape at the network's size, or none.
+
+    Args:
+        kinds: size and kind of images -> how many, as in a check's report.
+        size: (width, height) of the network; None compares with the most frequent size, as all images of a run are
+            brought to one.
+    """
+    shapes: Counter[tuple[int, int]] = Counter()
+    for kind, count in kinds.items():
+        width, _, height = kind.partition(",")[0].partition(" x ")
+        shapes[int(width), int(height)] += count
+    if not shapes:
+        return []
+    common = size or shapes.most_common(1)[0][0]
+    other = {shape: count for shape, count in shapes.items() if is_squeezed(shape, common)}
+    if not other:
+        return []
+    named = _first([f"{width} x {height}" for width, height in other])
+    return [
+        f"{sum(other.values())} of {shapes.total()} images have another shape ({named}) than "
+        f"{'the network works at' if size else 'most'}, {common[0]} x {common[1]}, and would be squeezed to it; "
+        "cut them to that shape, or leave them out."
+    ]
 
 
 def _hold(files: Sequence[str]) -> str:
@@ -86,7 +139,7 @@ def _first(files: Sequence[str]) -> str:
     return ", ".join(files[:_NAMED_FILES]) + (", ..." if len(files) > _NAMED_FILES else "")
 
 
-def told(files: Sequence[str], one: str, many: str, what: str, todo: str) -> list[str]:
+def about(files: Sequence[str], one: str, many: str, what: str, todo: str) -> list[str]:
     """A sentence about some files, or none."""
     return [f"{len(files)} {one if len(files) == 1 else many} {what} ({_first(files)}); {todo}."] if files else []
 
@@ -99,6 +152,6 @@ def copies(names: Sequence[str], digests: dict[str, str]) -> list[str]:
         by_digest.setdefault(digest, []).append(name)
     equal = [" = ".join(group) for group in by_digest.values() if len(group) > 1]
     return [
-        *told(twice, "frame is", "frames are", "in the list twice", "it is drawn twice as often as others"),
-        *told(equal, "picture is", "pictures are", "there under several names", "keep one frame of each"),
+        *about(twice, "frame is", "frames are", "in the list twice", "it is drawn twice as often as others"),
+        *about(equal, "picture is", "pictures are", "there under several names", "keep one frame of each"),
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pixda.data.classes import ClassSet
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city
+from pixda.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES
 from pixda.data.frames import Frame
 
 MASK_ENDINGS = ("_mask", "_L", "_label", "_labels", "_labelIds", "_gt", "_seg", ".jpg", ".jpeg", ".png")
@@ -16,9 +16,10 @@ class Folder(SegmentationDataset):
     """`images/` and `masks/` (or `labels/`), split folders inside, and city folders inside these.
 
     Split and city folders are optional: split "all" takes what lies in `images/` itself, and without city
-    folders the city is "all"; folders may lie in folders. Images are of any kind in `IMAGE_SUFFIXES`; masks are PNGs
-    of label ids, or of colours if the label scheme lists colours, called as their image or with one of
-    `MASK_ENDINGS` behind its name. With `labelled=False` only the images are read, and there need be no masks.
+    folders the city is "all"; folders may lie in folders. Images are of any kind in `IMAGE_SUFFIXES`, masks of any in
+    `MASK_SUFFIXES`: of label ids, or of colours if the label scheme lists colours. A mask is called as its image, or
+    with one of `MASK_ENDINGS` behind its name. With `labelled=False` only the images are read, and there need be no
+    masks.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Folder(SegmentationDataset):
         inside = "" if split == "all" else "{split}/"
         self.layout = f"images/{inside}[<city>/]<frame>.jpg (or .png, .webp)"
         if labelled:
-            self.layout += f" with masks/{inside}[<city>/]<frame>.png"
+            self.layout += f" with masks/{inside}[<city>/]<frame>.png (or .tif, .bmp)"
         if split != "all":
             self.layout += " (split 'all' needs no split folder)"
         super().__init__(root, split, classes, size, strict=strict)
@@ -45,12 +46,17 @@ class Folder(SegmentationDataset):
     def find(self) -> list[Frame]:
         """Return the frames of the split, of all cities."""
         inside = "" if self.split == "all" else self.split
-        images = find_files_by_city(self.root / "images" / inside, IMAGE_SUFFIXES)
+        images = self.search.files_by_city(self.root / "images" / inside, IMAGE_SUFFIXES)
         if not self.labelled:
             return [Frame(name, _city(name), image, None) for name, image in images.items()]
         kind = "masks" if (self.root / "masks").is_dir() else "labels"
-        masks = find_files_by_city(self.root / kind / inside, (".png",))
-        masks = {_image_of(name, images): path for name, path in masks.items()}
+        masks: dict[str, Path] = {}
+        for name, path in self.search.files_by_city(self.root / kind / inside, MASK_SUFFIXES).items():
+            image = _image_of(name, images)
+            if image in masks:
+                self.search.found_twice(masks[image], path)
+            else:
+                masks[image] = path
         return [Frame(name, _city(name), image, mask) for name, image, mask in self.paired(images, masks)]
 
 

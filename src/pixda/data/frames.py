@@ -1,4 +1,4 @@
-"""Pictures on disk, one or many: their names and files, not their pixels."""
+"""The frames of a dataset: their names and files, not their pixels."""
 
 import copy
 import os
@@ -19,7 +19,7 @@ class Frame(NamedTuple):
 
 
 class Frames(Sequence[Frame]):
-    """Many frames in little memory: byte arrays instead of objects, which forked workers would each copy."""
+    """Many frames in little memory: arrays of bytes, since every loader process would get a copy of objects."""
 
     def __init__(self, root: Path, frames: Sequence[Frame]) -> None:
         def short(path: Path | None) -> bytes:
@@ -54,7 +54,7 @@ class Frames(Sequence[Frame]):
         return self._columns[0]
 
     def states(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield of each frame where its files are (below the root), and what changes when one of them does."""
+        """Yield for each frame the paths of its files below the root, and their sizes and times of change."""
         root = os.fsencode(self.root)
         for image, mask in zip(self._columns[2].tolist(), self._columns[3].tolist(), strict=True):
             yield b"%b\n%b" % (image, mask), b"%b\n%b" % (_state(root, image), _state(root, mask))
@@ -72,13 +72,13 @@ class Frames(Sequence[Frame]):
 
     def without_masks(self) -> "Frames":
         """Return the same frames, as if they had no masks."""
-        blind = copy.copy(self)
-        blind._columns = [*self._columns[:3], np.zeros(len(self), np.bytes_)]
-        return blind
+        unlabelled = copy.copy(self)
+        unlabelled._columns = [*self._columns[:3], np.zeros(len(self), np.bytes_)]
+        return unlabelled
 
 
 def _state(root: bytes, path: bytes) -> bytes:
-    """Size and time of change; empty for no file: decoding, not this, complains about one that is gone."""
+    """Size and time of change of a file; empty where there is none, which decoding it will complain about."""
     try:
         # Not by Path, which would take longer than all the rest of a start with many frames.
         state = os.stat(os.path.join(root, path)) if path else None  # noqa: PTH116, PTH118

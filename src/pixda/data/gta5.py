@@ -1,7 +1,6 @@
 """GTA5 (Richter et al., ECCV 2016): 24 966 frames of a computer game, with Cityscapes ids."""
 
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.files import find_files
 from pixda.data.frames import Frame
 from pixda.data.shots import gta5_training_names
 
@@ -20,8 +19,8 @@ class GTA5(SegmentationDataset):
 
     def find(self) -> list[Frame]:
         """Return the frames of the split that are there."""
-        images = find_files(self.root / "images", (".png",))
-        masks = find_files(self.root / "labels", (".png",))
+        images = self.search.files(self.root / "images", (".png",))
+        masks = self.search.files(self.root / "labels", (".png",))
         if self.split == "train":
             listed = set(gta5_training_names())
             images = {name: path for name, path in images.items() if name in listed}

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.files import IMAGE_SUFFIXES, find_files, read_channels
+from pixda.data.files import IMAGE_SUFFIXES, read_channels
 from pixda.data.frames import Frame
 from pixda.errors import UserError
 
@@ -28,7 +28,7 @@ class IDDA(SegmentationDataset):
         masks: dict[str, Path] = {}
         for folder in scenarios:
             for found, kind, suffixes in ((images, "RGB", IMAGE_SUFFIXES), (masks, "Semantic", (".png",))):
-                inside = find_files(folder / kind, suffixes)
+                inside = self.search.files(folder / kind, suffixes)
                 found |= {f"{folder.name}/{stem}": path for stem, path in inside.items()}
         return [Frame(name, name.partition("/")[0], image, mask) for name, image, mask in self.paired(images, masks)]
 

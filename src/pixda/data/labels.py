@@ -1,4 +1,4 @@
-"""From raw masks to class indices: one label scheme's ids or colours, looked up without a conversion pass."""
+"""From raw masks to class indices, by the ids or the colours of a label scheme."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,21 +1,24 @@
-"""Which of the known layouts a bare folder has, why, and the options that read it."""
+"""Finds out which of the known layouts a folder has, and which options read it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
-from pixda.data.files import IMAGE_SUFFIXES, find_files_by_city, read_palette
+from pixda.data.exports import Found, exports_in
+from pixda.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES, read_palette
 from pixda.data.findings import Palettes
 from pixda.data.idda import scenarios_in
 from pixda.data.labels import Labels
 from pixda.data.look import kind_of
 from pixda.data.open import DATASETS
+from pixda.data.search import Search
 from pixda.errors import UserError
 
 _SPLITS = ("train", "val", "test", "training", "validation", "testing", "valid", "all")
-_SNIFFED = 24  # masks that are opened to tell their label scheme
+_SAMPLED = 24  # masks that are opened to tell their label scheme
 
 
 class Recognised(NamedTuple):
@@ -65,22 +68,32 @@ def _known(root: Path, classes: ClassSet) -> list[Recognised]:
         return [Recognised(Data("idda", root, "all"), why)]
     if (root / "RGB").is_dir() and (root / "Semantic").is_dir():
         return [Recognised(Data("idda", root.parent, root.name), "RGB/ beside Semantic/ is one scenario of IDDA")]
-    images = root / "images"
-    masks = next((root / kind for kind in ("masks", "labels") if (root / kind).is_dir()), None)
-    if not images.is_dir() or masks is None:
+    masks = _masks_in(root)
+    if masks is None:
         return []
-    splits = _splits_in(masks)
-    first = next(iter(find_files_by_city(masks / splits[0] if splits else masks, (".png",)).values()), None)
-    if first is None:
+    found = {split: Search().files_by_city(masks / split, MASK_SUFFIXES) for split in _splits_in(masks) or [""]}
+    found = {split: files for split, files in found.items() if files}  # of a test split the masks may be secret
+    if not found:
         return []
-    if masks.name == "labels" and not splits and len(first.stem) == 5 and first.stem.isdigit():
+    splits = [split for split in found if split]
+    first = next(path for files in found.values() for path in files.values())
+    published = masks.name == "labels" and first.suffix == ".png"
+    if published and not splits and len(first.stem) == 5 and first.stem.isdigit():
         return [
             Recognised(Data("gta5", root, "all"), f"images/ beside labels/ with names such as {first.name} is GTA5")
         ]
-    if masks.name == "labels" and splits and _is_camvid(first):
+    if published and splits and _is_camvid(first):
         why = f"images/ beside labels/, each with {', '.join(splits)}, and names such as {first.name} are CamVid's"
         return [Recognised(Data("camvid", root, split), why) for split in splits]
-    return [_own_folder(root, masks, split, classes) for split in splits or ["all"]]
+    return [
+        _own_folder(root, masks.name, split or "all", list(files.values()), classes) for split, files in found.items()
+    ]
+
+
+def _masks_in(root: Path) -> Path | None:
+    """The folder of masks beside images/; None where either is missing."""
+    kinds = ("masks", "labels") if (root / "images").is_dir() else ()
+    return next((root / kind for kind in kinds if (root / kind).is_dir()), None)
 
 
 def _splits_in(folder: Path) -> list[str]:
@@ -93,20 +106,18 @@ def _is_camvid(mask: Path) -> bool:
     return len(sequence) == 6 and (number.isdigit() or number[1:].isdigit())
 
 
-def _own_folder(root: Path, masks: Path, split: str, classes: ClassSet) -> Recognised:
-    files = find_files_by_city(masks / ("" if split == "all" else split), (".png",))
-    if not files:
-        raise UserError(f"{masks / split} holds no PNG masks; a folder dataset has them there, named as their images.")
-    some = _readable(list(files.values())[:: max(1, len(files) // _SNIFFED)][:_SNIFFED])
+def _own_folder(root: Path, kind: str, split: str, masks: list[Path], classes: ClassSet) -> Recognised:
+    some = _readable(masks[:: max(1, len(masks) // _SAMPLED)][:_SAMPLED])
     kinds = sorted({kind_of(path) for path in some})
     palettes = Palettes()
     for path in some:
         palettes.add(str(path), read_palette(path))
-    schemes = _fitting_schemes(some, classes, indices=not palettes.sentences())
-    why = f"images/ beside {masks.name}/ is a folder dataset; its masks are {', '.join(kinds)}"
-    if palettes.sentences():
-        why += f". {palettes.sentences()[0].removesuffix('.')}"
-    if not schemes and palettes.sentences():
+    disordered = palettes.problems()
+    schemes = _fitting_schemes(some, classes, indices=not disordered)
+    why = f"images/ beside {kind}/ is a folder dataset; its masks are {', '.join(kinds)}"
+    if disordered:
+        why += f". {disordered[0].removesuffix('.')}"
+    if not schemes and disordered:
         raise UserError(f"{root}: {why}.")
     if not schemes:
         raise UserError(
@@ -169,21 +180,34 @@ def _labels_seen(files: list[Path], most: int = 40) -> Iterator[str]:
         return
 
 
+def _export_in(*folders: Path) -> Found | None:
+    """The first export of an annotation tool; one that is damaged is none."""
+    for folder in folders:
+        with suppress(UserError):
+            for found in exports_in(folder):
+                return found
+    return None
+
+
 def _nothing_known(folder: Path, inside: list[Path]) -> str:
-    """The sentence for a folder of no known layout; two folders with equal file names get a way out."""
+    """The sentence for a folder of no known layout: what is there, and what to do about it."""
     if (folder / "SegmentationClass").is_dir():
         return (
-            f"{folder} holds masks in SegmentationClass/ (CVAT, Pascal VOC) and no images/: call that folder masks/, "
-            "put the pictures with the same names into images/, and take the colours in labelmap.txt for a column of "
-            "the class set."
+            f"{folder} holds masks in SegmentationClass/ (CVAT, Pascal VOC) and no images/: pixda import {folder} "
+            "--images PICTURES --out DATASET makes a dataset of them. It needs labelmap.txt beside SegmentationClass/, "
+            "with a line label:red,green,blue:: for each label; CVAT writes it."
         )
-    if polygons := next((path for place in (folder, *inside) for path in sorted(place.glob("*.json"))), None):
+    if export := _export_in(folder, *inside):
         return (
-            f"{folder} has labels as polygons in JSON files such as {polygons.relative_to(folder)}, and training reads "
-            f"masks: pixda import {polygons if polygons.parent != folder else folder} --out DATASET makes them (CVAT, "
-            "Label Studio, COCO, Labelme)."
+            f"{folder} has labels as an annotation tool exports them (polygons and the like, {export.kind}) in "
+            f"{export.path}, and training reads masks: pixda import {export.path} --out DATASET makes them."
         )
-    pictures = {path: find_files_by_city(path, IMAGE_SUFFIXES) for path in inside}
+    if masks := _masks_in(folder):
+        search = Search()
+        search.files_by_city(masks, MASK_SUFFIXES)
+        kinds = f"({', '.join(MASK_SUFFIXES)}; JPEG would change the labels)"
+        return " ".join([f"{masks} holds no mask of a kind that is read {kinds}.", *search.account])
+    pictures = {path: Search().files_by_city(path, IMAGE_SUFFIXES) for path in inside}
     pictures = {path: files for path, files in pictures.items() if files}
     pairs = [
         (len(pictures[a].keys() & pictures[b].keys()), a, b) for a in pictures for b in pictures if a.name < b.name
@@ -194,7 +218,7 @@ def _nothing_known(folder: Path, inside: list[Path]) -> str:
             f"{folder} is of no known layout, but {common} files in {one.name}/ and {other.name}/ have equal names: "
             "call the folder of the pictures images/ and the folder of the masks masks/ (links will do); look again."
         )
-    if find_files_by_city(folder, IMAGE_SUFFIXES) or any(path.name == "images" for path in pictures):
+    if Search().files_by_city(folder, IMAGE_SUFFIXES) or any(path.name == "images" for path in pictures):
         return (
             f"{folder} holds pictures and no masks: pixda suggest --images {folder} says which to label first, and "
             "masks of them go to masks/ beside images/."

@@ -1,26 +1,25 @@
-"""One frame under the loupe: each of its files is decoded once, and all that a check needs is read off."""
+"""What a check needs to know of one frame: its files are decoded once, and everything is taken from that."""
 
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from pixda.data.classes import UNKNOWN
 from pixda.data.dataset import SegmentationDataset, unequal_sizes
-from pixda.data.files import known_formats, read_image, read_palette, turned
+from pixda.data.files import bits, opened, read_image, read_palette, turned
 from pixda.data.frames import Frame
 from pixda.data.labels import Counts
 from pixda.errors import UserError
 
 _MOST_UNKNOWN = 256
-_PNG_CHANNELS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}
+_CHANNELS = {"1": "grey", "L": "grey", "I": "grey", "P": "palette", "LA": "grey and alpha"}
 
 
 class Look(NamedTuple):
-    """What one frame is like. Fields about a file that cannot be read are None."""
+    """What was seen of one frame. Fields about a file that cannot be read are None."""
 
     frame: Frame
     problems: list[str]
@@ -37,7 +36,7 @@ class Look(NamedTuple):
     digest: str | None
     """Hash of the image's size and pixels: equal pictures have equal ones, whatever their files are called."""
     palette: dict[int, str]
-    """Of a palette mask read by index: index -> colour, of the indices that it holds."""
+    """Of a palette mask whose indices are labels: index -> colour, for the indices that occur."""
     turned: bool
     """Whether the image is stored turned and shown upright (EXIF)."""
     blank: bool
@@ -95,13 +94,7 @@ def look_at(dataset: SegmentationDataset, frame: Frame, sample: bool = False) ->
 
 
 def kind_of(path: Path) -> str:
-    """Return bit depth, channels and format of a picture file, such as "16-bit RGB PNG", from its header.
-
-    Pillow says "RGB" for 8 and for 16 bits, so PNG headers are read by hand.
-    """
-    with path.open("rb") as file:
-        header = file.read(26)
-    if header[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 26:
-        return f"{header[24]}-bit {_PNG_CHANNELS.get(header[25], 'other')} PNG"
-    with Image.open(path, formats=known_formats()) as picture:
-        return f"8-bit {'grey' if picture.mode == 'L' else picture.mode} {picture.format}"
+    """Return bit depth, channels and format of a picture file, such as "16-bit RGB PNG", from its header."""
+    with opened(path) as header:
+        channels = _CHANNELS.get(header.mode.partition(";")[0], header.mode)
+        return f"{bits(header)}-bit {channels} {header.format}"

@@ -73,7 +73,7 @@ def open_dataset(data: Data, classes: ClassSet, size: Size = None, strict: bool 
         data: dataset, root, split.
         classes: class set of the masks.
         size: (width, height) of every sample; None leaves each as it is stored.
-        strict: whether a file without its partner is an error, or is left out and told in ``unpaired``.
+        strict: whether a file without its partner is an error, or is left out and told in ``problems``.
     """
     return DATASETS[data.dataset](data, classes, size, strict)
 

@@ -1,4 +1,4 @@
-"""Many frames by many threads, the results in order."""
+"""A function over many items in several threads, with the results in order."""
 
 import os
 from collections import deque

@@ -1,4 +1,4 @@
-"""The labelled sources of a run behind one numbering, and how they share a batch."""
+"""The labelled sources of a run as one dataset, and how they share a batch."""
 
 import os
 from bisect import bisect_right
@@ -15,12 +15,12 @@ from pixda.errors import UserError
 
 
 class Share(NamedTuple):
-    """What one source gives to every batch of an epoch."""
+    """How many images of every batch come from one source, and from which of its frames."""
 
     source: int
     """Place of the source among all."""
     frames: np.ndarray
-    """Its frames that take part, by their place in :class:`Sources`."""
+    """Numbers of its frames that take part, as in :class:`Sources`."""
     take: int
     """How many of them a batch takes."""
 
@@ -40,7 +40,8 @@ class Sources(Dataset[Sample]):
         self.datasets = list(datasets)
         self.titles = _numbered([dataset.title.lower() for dataset in datasets])
         self._ends: list[int] = np.cumsum([len(dataset.frames) for dataset in datasets]).tolist()
-        # Arrays, for every loader process would have to copy objects: the names, and where each one is among them.
+        # Arrays instead of lists, since every loader process would get a copy of each object: the names, and their
+        # order, for looking up the number of a name.
         columns = [dataset.frames.names for dataset in datasets]
         if self.several:
             prefixes = [os.fsencode(f"{title}/") for title in self.titles]

@@ -1,4 +1,4 @@
-"""Decoded samples in one large file, read by memory-mapping: what a cache gives a dataset."""
+"""Decoded samples that are read from one large file by memory-mapping; `pixda.data.cache` makes the file."""
 
 import copy
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Stored:
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Image (3 x H x W) and mask (H x W) of a frame, the caller's own."""
-        if self._samples is None:  # by whoever reads: a map does not travel to a spawned process
+        if self._samples is None:  # every process maps the file itself
             width, height = self.size
             self._samples = np.memmap(self.path, np.uint8, "r", shape=(int(self._rows.max()) + 1, 4, height, width))
         sample = torch.from_numpy(np.array(self._samples[self._rows[index]]))

@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import cv2
@@ -19,6 +21,7 @@ from pixda.writing import whole
 from streetworld.basics import Array, Domain, WorldOptions
 from streetworld.render import render
 
+_SECONDS_TO_END = 20.0
 FEW = 4  # so few frames are drawn right here: starting workers would take longer
 
 
@@ -87,6 +90,31 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def _end(pool: ProcessPoolExecutor, others: set[BaseProcess]) -> None:
+    """Drop the frames that wait, and give the workers the time to end those that they have begun, but no more.
+
+    A second interrupt must not keep the rest from being done: the pool would draw all frames before the program ends.
+
+    Args:
+        pool: whose workers are ended.
+        others: processes that are not of the pool.
+    """
+    until = time.monotonic() + _SECONDS_TO_END
+    again: KeyboardInterrupt | None = None
+    while True:
+        try:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.join(max(0.0, until - time.monotonic()))
+                if worker.is_alive():
+                    worker.kill()
+            break
+        except KeyboardInterrupt as error:
+            again = error
+    if again is not None:
+        raise again
+
+
 def write_frames(jobs: Sequence[RenderJob], what: str) -> None:
     """Write all frames that are missing, on all cores, showing how long is left.
 
@@ -111,6 +139,7 @@ def write_frames(jobs: Sequence[RenderJob], what: str) -> None:
     context = multiprocessing.get_context("spawn")
     with Progress(*columns, console=console(stderr=True)) as progress:
         task = progress.add_task(what, total=len(missing))
+        others = set(multiprocessing.active_children())
         pool = ProcessPoolExecutor(workers, context, _single_thread)
         try:
             with _interrupts_held_back():
@@ -124,4 +153,4 @@ def write_frames(jobs: Sequence[RenderJob], what: str) -> None:
                 'no `if __name__ == "__main__":`; put that right and call again, what is written stays.'
             ) from None
         finally:
-            pool.shutdown(cancel_futures=True)
+            _end(pool, others)

@@ -1,7 +1,6 @@
 """Synscapes (Wrenninge and Unger, 2018): 25 000 rendered frames with Cityscapes ids."""
 
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.files import find_files
 from pixda.data.frames import Frame
 
 
@@ -17,6 +16,6 @@ class Synscapes(SegmentationDataset):
 
     def find(self) -> list[Frame]:
         """Return all frames."""
-        images = find_files(self.root / "img/rgb", (".png",))
-        masks = find_files(self.root / "img/class", (".png",))
+        images = self.search.files(self.root / "img/rgb", (".png",))
+        masks = self.search.files(self.root / "img/class", (".png",))
         return [Frame(name, "all", image, mask) for name, image, mask in self.paired(images, masks)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.files import find_files, read_channels
+from pixda.data.files import read_channels
 from pixda.data.frames import Frame
 from pixda.errors import UserError
 
@@ -25,7 +25,7 @@ class Synthia(SegmentationDataset):
     def find(self) -> list[Frame]:
         """Return all frames."""
         pairs = self.paired(
-            find_files(self.root / "RGB", (".png",)), find_files(self.root / "GT" / "LABELS", (".png",))
+            self.search.files(self.root / "RGB", (".png",)), self.search.files(self.root / "GT" / "LABELS", (".png",))
         )
         return [Frame(name, "all", image, mask) for name, image, mask in pairs]
 

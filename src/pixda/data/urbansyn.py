@@ -1,7 +1,6 @@
 """UrbanSyn (Gómez et al., 2023): 7 539 rendered frames, labelled with the training ids of Cityscapes."""
 
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.files import find_files
 from pixda.data.frames import Frame
 
 
@@ -14,6 +13,10 @@ class UrbanSyn(SegmentationDataset):
 
     def find(self) -> list[Frame]:
         """Return all frames."""
-        images = {name.removeprefix("rgb_"): path for name, path in find_files(self.root / "rgb", (".png",)).items()}
-        masks = {name.removeprefix("ss_"): path for name, path in find_files(self.root / "ss", (".png",)).items()}
+        images = {
+            name.removeprefix("rgb_"): path for name, path in self.search.files(self.root / "rgb", (".png",)).items()
+        }
+        masks = {
+            name.removeprefix("ss_"): path for name, path in self.search.files(self.root / "ss", (".png",)).items()
+        }
         return [Frame(name, "all", image, mask) for name, image, mask in self.paired(images, masks)]

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from pixda.data.files import find_files
+from pixda.data.exports import COLOUR_TABLE
+from pixda.data.search import Search
 from pixda.errors import UserError
 from pixda.importing.export import DAMAGED, Annotated, Export, label_of
 from pixda.importing.regions import Picture
 from pixda.reading import one_line, read_text
 
-TABLE, MASKS = "labelmap.txt", "SegmentationClass"
+MASKS = "SegmentationClass"
 
 
 def read_cvat_masks(folder: Path) -> Export:
@@ -16,8 +17,8 @@ def read_cvat_masks(folder: Path) -> Export:
 
     The colour of "background" is no label.
     """
-    table = folder / TABLE
-    masks = find_files(folder / MASKS, (".png",))
+    table = folder / COLOUR_TABLE
+    masks = Search(strict=True).files(folder / MASKS, (".png",))
     if not masks:
         raise UserError(f"{folder} has no masks in {MASKS}/: export the task as 'Segmentation mask 1.1' and unpack it.")
     colours: dict[int, str] = {}

@@ -1,16 +1,14 @@
-"""What every export becomes: labels, and images with their regions; and how its values are read."""
+"""The common form of all exports: labels, and images with their regions; and how single values are read."""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from pixda.importing.regions import MOST_PIXELS, Region
-
-Kind = Literal["cvat", "cvat-masks", "label-studio", "coco", "labelme"]
 
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 """What reading values of another form than the expected one raises."""

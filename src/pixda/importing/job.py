@@ -8,10 +8,11 @@ from PIL import Image
 
 from pixda.data.class_file import IGNORE
 from pixda.data.classes import ClassSet
-from pixda.data.files import read_image
+from pixda.data.exports import Kind
+from pixda.data.files import IMAGE_SUFFIXES, read_image
 from pixda.errors import UserError
 from pixda.importing.classes import COLUMN, classes_from, index_of, write_classes
-from pixda.importing.export import Annotated, Export, Kind
+from pixda.importing.export import Annotated, Export
 from pixda.importing.kinds import READERS, recognise
 from pixda.importing.pictures import Images, parts_of, place
 from pixda.importing.regions import MOST_PIXELS, paint
@@ -96,7 +97,7 @@ def import_export(
     for stem, image in _stems(export.images).items():
         if _write(image, stem, out, inside, library, index, counts):
             imported.written += 1
-    imported.notes = _notes(export, counts, folder)
+    imported.notes = [*_notes(export, counts, folder), *library.search.account]
     if not imported.written:
         raise UserError(f"No image of {found.path} could be used: {' '.join(imported.notes[:3])}")
     write_classes(out / CLASS_FILE, class_set)
@@ -141,7 +142,7 @@ def _stems(images: list[Annotated]) -> dict[str, Annotated]:
 def _stem(name: str) -> str:
     """A name less the ending of an image; a dot elsewhere belongs to it, and hidden files are not read."""
     ending = Path(name).suffix.lower()
-    stem = name[: -len(ending)] if ending in (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff") else name
+    stem = name[: -len(ending)] if ending in IMAGE_SUFFIXES else name
     return f"_{stem}" if stem.startswith(".") else stem
 
 

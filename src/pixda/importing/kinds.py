@@ -1,17 +1,16 @@
-"""Which tool an export is from, told by what is in it."""
+"""Which reader an export needs."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
+from pixda.data.exports import Found, Kind, exports_in, kind_of_json
 from pixda.errors import UserError
 from pixda.importing.coco import read_coco
 from pixda.importing.cvat import read_cvat
-from pixda.importing.cvat_masks import TABLE, read_cvat_masks
-from pixda.importing.export import Export, Kind
+from pixda.importing.cvat_masks import read_cvat_masks
+from pixda.importing.export import Export
 from pixda.importing.label_studio import read_label_studio
 from pixda.importing.labelme import read_labelme
-from pixda.reading import read_json
 
 READERS: dict[Kind, Callable[[Path], Export]] = {
     "cvat": read_cvat,
@@ -20,14 +19,6 @@ READERS: dict[Kind, Callable[[Path], Export]] = {
     "coco": read_coco,
     "labelme": read_labelme,
 }
-
-
-class Found(NamedTuple):
-    """An export and the reader for it."""
-
-    kind: Kind
-    path: Path
-    """The file, or for cvat-masks and labelme the folder."""
 
 
 def recognise(path: Path, kind: Kind | None = None) -> Found:
@@ -44,7 +35,7 @@ def recognise(path: Path, kind: Kind | None = None) -> Found:
         raise UserError(f"There is no {path}: name the file that the annotation tool has exported, or its folder.")
     if path.suffix.lower() == ".zip":
         raise UserError(f"{path} is packed: unpack it, and name the folder.")
-    found = _in_folder(path) if path.is_dir() else [Found(_kind_of(path), path)]
+    found = list(exports_in(path)) if path.is_dir() else [Found(_kind_of(path), path)]
     fitting = [one for one in found if kind in (None, one.kind)]
     if len(fitting) == 1:
         return fitting[0]
@@ -60,39 +51,13 @@ def recognise(path: Path, kind: Kind | None = None) -> Found:
     )
 
 
-def _in_folder(folder: Path) -> list[Found]:
-    found: list[Found] = []
-    if (folder / TABLE).is_file():
-        found.append(Found("cvat-masks", folder))
-    if (folder / "annotations.xml").is_file():
-        found.append(Found("cvat", folder / "annotations.xml"))
-    for file in sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")]):
-        kind = _kind_of_json(file)
-        if kind == "labelme" and Found("labelme", folder) not in found and file.parent == folder:
-            found.append(Found("labelme", folder))
-        elif kind in ("label-studio", "coco"):
-            found.append(Found(kind, file))
-    return found
-
-
 def _kind_of(file: Path) -> Kind:
     if file.suffix.lower() == ".xml":
         return "cvat"
-    kind = _kind_of_json(file) if file.suffix.lower() == ".json" else None
+    kind = kind_of_json(file) if file.suffix.lower() == ".json" else None
     if kind is None:
         raise UserError(
             f"{file} is no export that can be imported: its ending is neither .xml nor .json, or what it holds is "
             "neither a list of tasks (Label Studio), nor images with annotations (COCO), nor shapes (Labelme)."
         )
     return kind
-
-
-def _kind_of_json(file: Path) -> Kind | None:
-    content: Any = read_json(file, "The export")
-    if isinstance(content, list) and content and isinstance(content[0], dict) and "data" in content[0]:
-        return "label-studio"
-    if isinstance(content, dict) and {"images", "annotations", "categories"} <= content.keys():
-        return "coco"
-    if isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys():
-        return "labelme"
-    return None

@@ -1,11 +1,11 @@
 """The images that an export names: finding them, and putting them where a dataset has them."""
 
-import os
 import shutil
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from pixda.data.files import IMAGE_SUFFIXES
+from pixda.data.search import Search
 from pixda.errors import UserError
 from pixda.importing.label_studio import without_upload_mark
 from pixda.writing import whole
@@ -20,6 +20,8 @@ class Images:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.search = Search()
+        """Tells of folders that could not be looked through."""
 
     def find(self, name: str) -> Path | None:
         """The image that an export calls `name`; None where there is none.
@@ -49,10 +51,10 @@ class Images:
     @cached_property
     def _files(self) -> list[Path]:
         return sorted(
-            Path(folder) / name
-            for folder, _, names in os.walk(self.folder)
+            place / name
+            for place, _, names in self.search.walk(self.folder)
             for name in names
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
+            if Path(name).suffix.lower() in IMAGE_SUFFIXES
         )
 
     @cached_property

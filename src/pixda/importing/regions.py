@@ -1,4 +1,4 @@
-"""Labelled areas of an image, in whatever form a tool stores them, painted into one mask."""
+"""Labelled areas of an image, as annotation tools store them, and how they are painted into one mask."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,7 +149,7 @@ def rectangle(left: float, top: float, width: float, height: float) -> np.ndarra
 
 
 def ellipse(x: float, y: float, across: float, down: float) -> np.ndarray:
-    """Points on an upright ellipse around (x, y), N x 2: a polygon that no pixel tells from it."""
+    """Points on an upright ellipse around (x, y), N x 2: so many that its polygon covers the same pixels."""
     angles = np.linspace(0, 2 * math.pi, 128, endpoint=False)
     return np.stack([x + across * np.cos(angles), y + down * np.sin(angles)], axis=1)
 

@@ -1,6 +1,5 @@
 """Which files are predicted, and what their outputs are called."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixda.data.files import IMAGE_SUFFIXES, passed_over, read_image, walk
+from pixda.data.files import IMAGE_SUFFIXES, read_image
+from pixda.data.search import Search
 from pixda.errors import UserError
 
 IMAGES = IMAGE_SUFFIXES
@@ -29,33 +29,31 @@ class Input(NamedTuple):
         return self.path.suffix.lower() in VIDEOS
 
 
-def find_inputs(given: Sequence[Path], out: Path | None = None) -> list[Input]:
+def find_inputs(given: Sequence[Path], out: Path | None = None, search: Search | None = None) -> list[Input]:
     """The images and videos that a user named, and those in the folders named, at any depth; sorted in a folder.
 
-    Hidden files are left out, and so is what lies in ``out``, since it may lie in a folder that is given.
+    Hidden files are left out, and so is what lies in ``out``, since it may lie in a folder that is given. ``search``
+    tells in the end what else was left out.
 
     Raises:
         UserError: a path is not there or is of no known kind, a folder holds nothing, or two inputs have one name.
     """
+    search = search or Search()
     found: dict[tuple[str, bool], Input] = {}
     for start in given:
-        inputs = list(_below(start, out.resolve() if out is not None else None))
+        inputs = list(_below(start, out.resolve() if out is not None else None, search))
         if not inputs:
-            raise UserError(f"The folder {start} holds no image and no video ({', '.join((*IMAGES, *VIDEOS))}).")
+            what = f"The folder {start} holds no image and no video ({', '.join((*IMAGES, *VIDEOS))})."
+            raise UserError(" ".join([what, *search.account]))
         for one in inputs:
             other = found.setdefault((one.name, one.video), one)
             if other.path.resolve() != one.path.resolve():
+                todo = "rename one" if other.path.parent == one.path.parent else "give the folder above both"
                 raise UserError(
-                    f"{other.path} and {one.path} would both be written as '{one.name}': give the folder above both, "
-                    "or predict them into two --out folders."
+                    f"{other.path} and {one.path} would both be written as '{one.name}': {todo}, or predict them one "
+                    "by one into two --out folders."
                 )
     return list(found.values())
-
-
-def left_out(given: Sequence[Path]) -> Counter[str]:
-    """How many files of which ending lie in the folders given and are neither image nor video; hidden ones not."""
-    found = sum((passed_over(start) for start in given if start.is_dir()), Counter[str]())
-    return Counter({ending: count for ending, count in found.items() if ending not in VIDEOS})
 
 
 def load_image(path: Path) -> Tensor:
@@ -63,7 +61,7 @@ def load_image(path: Path) -> Tensor:
     return torch.from_numpy(np.array(read_image(path))).permute(2, 0, 1)
 
 
-def _below(start: Path, out: Path | None) -> Iterator[Input]:
+def _below(start: Path, out: Path | None, search: Search) -> Iterator[Input]:
     known = (*IMAGES, *VIDEOS)
     if start.is_file():
         if start.suffix.lower() not in known:
@@ -72,9 +70,11 @@ def _below(start: Path, out: Path | None) -> Iterator[Input]:
         return
     if not start.is_dir():
         raise UserError(f"There is no image, video or folder {start} here.")
-    for place, folders, files in walk(start):
+    for place, folders, files in search.walk(start):
         folders[:] = [one for one in folders if (place / one).resolve() != out]
         for file in files:
             path = place / file
-            if path.suffix.lower() in known and not file.startswith("."):
+            if path.suffix.lower() in known:
                 yield Input(path, path.relative_to(start).with_suffix("").as_posix())
+            else:
+                search.pass_over(path)

@@ -1,4 +1,4 @@
-"""A model over many files: what is done already is skipped, and one bad file does not lose the others."""
+"""Predicts many files: those that are done already are skipped, and a file that cannot be read costs no other."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,11 +9,13 @@ from torch import Tensor
 
 from pixda.config import Machine
 from pixda.data.files import shown_size
+from pixda.data.findings import is_squeezed
+from pixda.data.search import Search
 from pixda.errors import UserError
 from pixda.machine.devices import make_fabric
 from pixda.models.saved import load_model
 from pixda.models.views import with_views
-from pixda.predict.inputs import Input, find_inputs, left_out, load_image
+from pixda.predict.inputs import Input, find_inputs, load_image
 from pixda.predict.network import Predictor
 from pixda.predict.outputs import Outputs, fingerprint, whole
 from pixda.predict.settings import Output
@@ -50,7 +52,8 @@ def predict_files(
     Raises:
         UserError: wrong input, found before the work; or, when all else is done, inputs that could not be read.
     """
-    inputs = find_inputs(given, out)
+    search = Search()
+    inputs = find_inputs(given, out, search)
     unwanted = [one for one in inputs if one.video and "overlay" not in kinds]
     inputs = [one for one in inputs if one not in unwanted]
     if not inputs or any(one.path in given for one in unwanted):
@@ -74,9 +77,8 @@ def predict_files(
     left = [one for one in inputs if not outputs.done(one)]
     predictor = Predictor(segmenter, make_fabric(Machine()), size, window, batch)
     with Display([], "predict") as display:
-        if others := left_out(given):
-            endings = ", ".join(f"{count} {ending}" for ending, count in others.most_common(6))
-            display.say(f"passed over, neither images nor videos that are read here: {endings}")
+        for text in search.account:
+            display.say(text)
         if unwanted:
             display.say(f"passed over, of videos only overlays are made (--outputs overlay): {len(unwanted)} videos")
         if len(left) < len(inputs):
@@ -100,9 +102,8 @@ def predict_files(
 
 
 def _is_squeezed(path: Path, size: tuple[int, int]) -> bool:
-    """Whether an image is wider or narrower than (width, height) by more than half, as a portrait is."""
     shown = shown_size(path)
-    return shown is not None and not 2 / 3 <= (shown[0] / shown[1]) / (size[0] / size[1]) <= 3 / 2
+    return shown is not None and is_squeezed(shown, size)
 
 
 def _images(images: Sequence[Input], predictor: Predictor, outputs: Outputs, display: Display) -> list[Input]:

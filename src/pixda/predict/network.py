@@ -25,7 +25,7 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """A segmenter with the way in which it is shown images.
+    """A segmenter, and how images are shown to it: at which size, whole or in windows.
 
     Args:
         segmenter: any; it is put in eval mode and on the device.

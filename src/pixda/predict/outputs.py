@@ -1,5 +1,6 @@
-"""The folder of predictions: what is in it already, and pictures written whole or not at all."""
+"""The folder of predictions: which are there already, and how new ones are written."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -9,8 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from matplotlib import get_data_path
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from pixda import writing
@@ -20,6 +20,7 @@ from pixda.predict.inputs import Input
 from pixda.predict.network import Prediction
 from pixda.predict.settings import ENDINGS, VIDEO_ENDING, Output
 from pixda.reading import read_json
+from pixda.sheet import letters
 from pixda.training.checkpoint import differences
 
 
@@ -64,10 +65,11 @@ class Outputs:
 
     def done(self, one: Input) -> bool:
         """Whether all pictures of an input are there, and none is older than the input."""
-        if not one.path.exists():  # a link to nowhere: reading it will say so
+        try:
+            changed = one.path.stat().st_mtime_ns
+            return all(file.stat().st_mtime_ns >= changed for file in self.files(one).values())
+        except OSError:  # one is missing, or cannot be: reading or writing it will say so
             return False
-        changed = one.path.stat().st_mtime_ns
-        return all(file.exists() and file.stat().st_mtime_ns >= changed for file in self.files(one).values())
 
     def write(self, one: Input, image: Tensor, prediction: Prediction) -> None:
         """Write the pictures of one image (uint8 ``3 x H x W``, RGB)."""
@@ -86,7 +88,7 @@ class Outputs:
             return Image.fromarray((prediction.confidence * 255).round().astype(np.uint8))
         picture = Image.fromarray(prediction.classes)
         if kind == "colour":
-            picture.putpalette(self._palette.tobytes())  # colours for who looks, indices for who counts, and small
+            picture.putpalette(self._palette.tobytes())  # it looks coloured, and its pixels are still class indices
         return picture
 
 
@@ -108,13 +110,13 @@ def whole(path: Path) -> Iterator[Path]:
         with writing.whole(path) as unfinished:
             yield unfinished
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror or error}); choose another --out.") from error
+        todo = "give the input a shorter name" if error.errno == errno.ENAMETOOLONG else "choose another --out"
+        raise UserError(f"{path} cannot be written ({error.strerror or error}); {todo}.") from error
 
 
 def legend(classes: ClassSet) -> Image.Image:
     """The colour, the index and the name of every class, a line each."""
-    # matplotlib's: Pillow's own has no letters beyond ASCII.
-    line, font = 26, ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 15)
+    line, font = 26, letters(15)
     width = 80 + max(round(font.getlength(name)) for name in classes.names)
     board = Image.new("RGB", (width, line * len(classes.names) + 8), "white")
     pen = ImageDraw.Draw(board)

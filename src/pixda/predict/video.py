@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -18,6 +18,11 @@ from pixda.errors import UserError
 from pixda.predict.network import Predictor
 
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,gif"
+ENCODERS = {"libx264": {"crf": "20"}, "mpeg4": {"b": "8M"}}
+"""Encoders of an overlay, with their options, the best first. FFmpeg can be built without libx264."""
+
+_FINEST_OF_MPEG4 = Fraction(1, 65535)  # seconds
+_DAMAGED = (av.error.FFmpegError, UnicodeDecodeError)
 _SPARE_RATE = Fraction(25)  # frames a second, where the file does not say
 
 
@@ -28,7 +33,7 @@ def overlay_video(
     overlay: Callable[[Tensor, np.ndarray], np.ndarray],
     progress: Callable[[int, int], None],
 ) -> str | None:
-    """Write a video's overlay at its own size, each frame at its own time: H.264 in MP4, which browsers play.
+    """Write a video's overlay at its own size, each frame at its own time, as MP4 (H.264 if FFmpeg has it).
 
     Args:
         path: the video.
@@ -38,8 +43,9 @@ def overlay_video(
         progress: told (done, total) after each frame.
 
     Returns:
-        A remark where fewer frames were decoded than the file states, which is normal for clips that were cut
-        without being encoded anew, and for files of variable rate, whose number is an estimate.
+        A remark where frames may be missing or damaged: packets that could not be decoded, frames that were decoded in
+        part, or fewer frames than the file states. The latter is normal for clips that were cut without being encoded
+        anew, and for files of variable rate, whose number is an estimate.
 
     Raises:
         UserError: no frame can be decoded, or the overlay cannot be written.
@@ -48,36 +54,76 @@ def overlay_video(
         stream = video.streams.video[0]
         stream.thread_type = "AUTO"
         stated = max(stream.frames, 1)
-        done = 0
+        done = patched = 0
         progress(0, stated)
-        trouble: list[str] = []
-        frames = _frames(video, stream, trouble)
-        with _written(out, stream, _quarter_turns(path)) as (file, written):
+        damage: list[str] = []
+        frames = _frames(video, stream, damage)
+        first = next(frames, None)
+        if first is None:
+            raise _undecodable(path, stream, damage)
+        frames, times = chain([first], frames), _Times(stream)
+        with _written(out, stream, _upright(first).shape) as (file, written):
             while group := list(islice(frames, predictor.group)):
                 images = [torch.from_numpy(_upright(frame)).permute(2, 0, 1) for frame in group]
                 for frame, image, prediction in zip(group, images, predictor(images), strict=True):
                     laid = VideoFrame.from_ndarray(_even(overlay(image, prediction.classes)), format="rgb24")
-                    laid.pts, laid.time_base = frame.pts, frame.time_base
+                    laid.pts, laid.time_base = times.of(frame), times.base
                     file.mux(written.encode(laid))
                     done += 1
+                    patched += frame.is_corrupt
                     progress(min(done, stated), max(stated, done))
-            if not done:
-                raise _undecodable(path, stream, trouble)
             file.mux(written.encode(None))
     progress(done, done)
-    if trouble:
-        return f"{path}: {done} frames were decoded, then the file was damaged ({trouble[0]}); the rest is lost"
-    if 1 < stated != done:
-        return f"{path}: {done} frames were decoded and {stated} stated, as cut clips and variable rates have it"
-    return None
+    facts = []
+    if damage:
+        facts.append(f"damaged parts left out: {len(damage)}, the first with {damage[0]}")
+    if patched:
+        facts.append(f"frames that are damaged themselves: {patched}")
+    if not facts and 1 < stated != done:
+        facts.append(f"{stated} are stated, as cut clips and variable rates have it")
+    return f"{path}: {done} frames were decoded; {'; '.join(facts)}" if facts else None
 
 
-def _frames(video: InputContainer, stream: VideoStream, trouble: list[str]) -> Iterator[VideoFrame]:
-    """Every frame that can be decoded, in the order it is shown; what ended it early goes to ``trouble``."""
-    try:
-        yield from video.decode(stream)
-    except (av.error.FFmpegError, UnicodeDecodeError) as error:
-        trouble.append(str(error))
+class _Times:
+    """When each frame is shown: as the file says, and one frame later than the last where it says nothing usable."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self.base = stream.time_base or 1 / _SPARE_RATE
+        """The unit of the times, in seconds."""
+        self._step = max(1, round(1 / ((stream.average_rate or _SPARE_RATE) * self.base)))
+        self._last: int | None = None
+
+    def of(self, frame: VideoFrame) -> int:
+        """The time of the next frame; always later than that of the frame before, as files require."""
+        later = 0 if self._last is None else self._last + self._step
+        usable = frame.pts is not None and (self._last is None or frame.pts > self._last)
+        self._last = frame.pts if usable and frame.pts is not None else later
+        return self._last
+
+
+def _frames(video: InputContainer, stream: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
+    """Every frame that can be decoded, in the order it is shown.
+
+    What is said of each packet that cannot be, and of a file that breaks off, goes to ``damage``.
+    """
+    packets = video.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except _DAMAGED as error:  # the container itself: nothing more can be read
+            damage.append(_said(error))
+            return
+        if packet is None:
+            return
+        try:
+            yield from packet.decode()
+        except _DAMAGED as error:
+            damage.append(_said(error))
+
+
+def _said(error: Exception) -> str:
+    """What an error of FFmpeg says, without its number and the function that it comes from."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _upright(frame: VideoFrame) -> np.ndarray:
@@ -86,16 +132,9 @@ def _upright(frame: VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(turned)
 
 
-def _quarter_turns(path: Path) -> int:
-    """By how many quarters of a circle the frames are turned, 0 to 3."""
-    with _opened(path) as video:
-        first = next(iter(_frames(video, video.streams.video[0], [])), None)
-    return 0 if first is None else round(first.rotation / 90) % 4
-
-
-def _undecodable(path: Path, stream: VideoStream, trouble: list[str]) -> UserError:
+def _undecodable(path: Path, stream: VideoStream, damage: list[str]) -> UserError:
     codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
-    why = f": {trouble[0]}" if trouble else ""
+    why = f": {damage[0]}" if damage else ""
     return UserError(
         f"The video {path} (codec {codec}) has no frame that can be decoded here{why}; fetch it again, or convert it: "
         "ffmpeg -i IN -c:v libx264 OUT.mp4."
@@ -109,7 +148,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
         video = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UserError(
-            f"The video {path} cannot be decoded ({error}); it may be cut short: fetch it again."
+            f"The video {path} cannot be decoded ({_said(error)}); it may be cut short: fetch it again."
         ) from error
     with video:
         if not video.streams.video:
@@ -118,22 +157,24 @@ def _opened(path: Path) -> Iterator[InputContainer]:
 
 
 @contextmanager
-def _written(out: Path, like: VideoStream, turns: int) -> Iterator[tuple[OutputContainer, VideoStream]]:
-    """A file for frames of a stream's size, after so many quarter turns, and of its times.
+def _written(out: Path, like: VideoStream, shape: tuple[int, ...]) -> Iterator[tuple[OutputContainer, VideoStream]]:
+    """A file for pictures of a shape (H, W, 3) at the times of a stream.
 
-    H.264 takes even sides only: an odd last line is repeated.
+    The encoders take even sides only: an odd last line is repeated.
     """
+    encoder = next(name for name in ENCODERS if name in av.codecs_available)
+    rate, base = like.average_rate or _SPARE_RATE, like.time_base
     try:
         with av.open(str(out), "w", format="mp4") as file:
-            stream = file.add_stream("libx264", rate=like.average_rate or _SPARE_RATE, options={"crf": "20"})
-            width, height = (like.height, like.width) if turns % 2 else (like.width, like.height)
-            stream.width, stream.height = width + width % 2, height + height % 2
+            stream = file.add_stream(encoder, rate=rate, options=ENCODERS[encoder])
+            assert isinstance(stream, VideoStream)
+            stream.height, stream.width = (side + side % 2 for side in shape[:2])
             stream.pix_fmt = "yuv420p"
-            if like.time_base is not None:
-                stream.codec_context.time_base = like.time_base
+            if base is not None:
+                stream.codec_context.time_base = base if encoder != "mpeg4" else max(base, _FINEST_OF_MPEG4)
             yield file, stream
     except (av.error.FFmpegError, OSError) as error:
-        raise UserError(f"{out} cannot be written ({error}); is the disk full?") from error
+        raise UserError(f"{out} cannot be written ({_said(error)}); is the disk full?") from error
 
 
 def _even(picture: np.ndarray) -> np.ndarray:

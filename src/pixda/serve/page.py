@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from pixda.data.files import known_formats
 from pixda.errors import UserError
 from pixda.predict.inputs import IMAGES
 from pixda.serve.answer import ServedModel
@@ -18,7 +19,7 @@ CSS = """
 .classes th:nth-child(n+3), .classes td:nth-child(n+3) { text-align: right; font-variant-numeric: tabular-nums; }
 .swatch { display: inline-block; width: 1.1em; height: 1.1em; border: 1px solid #8888; vertical-align: middle; }
 """
-_HINT = f"PNG, JPEG, WebP, BMP or TIFF, up to {BYTES >> 20} MB and {PIXELS // 1_000_000} million pixels."
+_HINT = f"{', '.join(known_formats())}: up to {BYTES >> 20} MB and {PIXELS // 1_000_000} million pixels."
 
 
 def build(models: Mapping[str, ServedModel]) -> gr.Blocks:
@@ -77,5 +78,5 @@ def _fetches_nothing(upload: gr.File) -> gr.File:
 
 
 def _plain(text: str) -> str:
-    """Text in which Markdown and HTML see nothing: file names are anybody's."""
+    """Text without a meaning in Markdown or HTML: a file name may hold anything."""
     return "".join(f"&#{ord(one)};" if one in "<>&*_`[]()!#~|\\:@" else one for one in text)

@@ -1,4 +1,4 @@
-"""Putting the page up, on this machine alone unless asked otherwise, and taking it down without leaving uploads."""
+"""Serves the page, on this machine alone unless asked otherwise; uploads are removed in the end."""
 
 import importlib.util
 import os
@@ -62,7 +62,7 @@ def serve(paths: Sequence[Path], host: str, port: int) -> None:
 
 
 def _names(paths: Sequence[Path]) -> dict[str, Path]:
-    """A short name for each: what of its path is not common to all."""
+    """A short name for each: its path below the folder that holds them all."""
     whole = list(dict.fromkeys(path.resolve() for path in paths))  # a run that is named twice is one
     above = Path(os.path.commonpath([path.parent for path in whole]))
     return {path.relative_to(above).as_posix(): path for path in whole}

@@ -1,4 +1,4 @@
-"""What somebody dropped on the page: an image within limits, or a sentence on why not."""
+"""Reads an image that was uploaded; one that is too large or damaged is refused in a sentence."""
 
 import warnings
 from pathlib import Path
@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from pixda.data.files import known_formats, opened
 from pixda.errors import UserError
 from pixda.evaluation import resized
 from pixda.predict.inputs import load_image
@@ -16,7 +17,6 @@ BYTES = 20 * 2**20
 PIXELS = 50_000_000
 """Largest image, decoded."""
 _SIDE = 2048  # pixels: what is larger is shown smaller, or the answer would take gigabytes
-_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 
 
 def read_upload(path: Path) -> Tensor:
@@ -30,12 +30,12 @@ def read_upload(path: Path) -> Tensor:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
-            with Image.open(path, formats=_FORMATS) as file:  # the head alone: nothing is decoded yet
+            with opened(path) as file:  # the head alone: nothing is decoded yet
                 width, height = file.size
     except Image.DecompressionBombError:
         raise UserError(f"{path.name} would be far too large once it is decoded.") from None
     except Exception:  # whatever Pillow raises for bytes that are no image
-        raise UserError(f"{path.name} is no image that can be read here (PNG, JPEG, WebP, BMP, TIFF).") from None
+        raise UserError(f"{path.name} is no image that can be read here ({', '.join(known_formats())}).") from None
     if width * height > PIXELS:
         raise UserError(
             f"{path.name} has {width} x {height} pixels, more than the {PIXELS // 1_000_000} million allowed here."
