@@ -66,7 +66,7 @@ def network(**options: object) -> Experiment:
 
 def test_out_of_reach_it_says_what_was_wanted_and_what_else_will_do():
     """The tests are kept off the hub."""
-    with pytest.raises(UserError, match=rf"No model '{NAME}' could be had .*name a folder with config.json"):
+    with pytest.raises(UserError, match=rf"No model '{NAME}' could be loaded .*name a folder with config.json"):
         first_segmenter(network(), ClassSet.load("camvid-11"))
 
 
