@@ -8,8 +8,7 @@ from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models import build_segmenter, load_weights
 from pixda.models.efficientnet_lite import EfficientNetLite, stages
-from pixda.models.packaged import packaged_weights
-from pixda.models.weights import read_tensors
+from pixda.models.weights import packaged_weights, read_tensors
 
 CLASSES = ClassSet.load("camvid-11")
 # Kernel, stride, expansion, output channels of every block, as the paper's table and Google's Lite form have them.
@@ -125,6 +124,6 @@ def test_the_packaged_weights_fit_whole(variant):
 def test_weights_that_no_package_has_are_one_sentence(monkeypatch):
     with pytest.raises(UserError, match="no package has weights of deeplab_resnet101"):
         packaged_weights("deeplab_resnet101")
-    monkeypatch.setattr("pixda.models.packaged.find_spec", lambda name: None)
+    monkeypatch.setattr("pixda.models.weights.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pixda\[weights\]"):
         packaged_weights("efficientnet_lite0")

@@ -10,7 +10,7 @@ from pixda.config import Experiment, Network
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data, Target
 from pixda.errors import UserError
-from pixda.models.packaged import ON_THE_HUB
+from pixda.models.weights import ON_THE_HUB
 from pixda.training.preparation import first_segmenter
 
 transformers = pytest.importorskip("transformers")

@@ -6,7 +6,6 @@ from torch import nn
 
 from pixda.errors import UserError
 from pixda.models import build_segmenter
-from pixda.models.batch_norm import BatchNorm, convolved
 from pixda.models.mobilenet import MobileNetV2
 
 
@@ -95,19 +94,3 @@ def test_all_three_strides_reach_the_logits(classes):
         feature.requires_grad_()
     head(tuple(features)).square().sum().backward()
     assert all(feature.grad.abs().sum() > 0 for feature in features)
-
-
-@pytest.mark.parametrize("groups", [1, 6])
-def test_a_frozen_norm_inside_the_kernel_is_the_norm_of_the_convolution(groups):
-    """Values, and the gradients of the image, the kernel, the scale and the shift."""
-    torch.manual_seed(0)
-    conv = nn.Conv2d(6, 12, 3, stride=2, padding=2, dilation=2, groups=groups, bias=False).double()
-    norm = BatchNorm(12, frozen_statistics=True).double()
-    for tensor in (norm.running_var, norm.weight, norm.bias, norm.running_mean):
-        nn.init.uniform_(tensor, 0.5, 2.0)
-    x = torch.randn(2, 6, 9, 11, dtype=torch.float64, requires_grad=True)
-    learned = [x, conv.weight, norm.weight, norm.bias]
-    results = [convolved(conv, norm, x), norm(conv(x))]
-    torch.testing.assert_close(*results)
-    slopes = [torch.autograd.grad(one.square().sum(), learned) for one in results]
-    torch.testing.assert_close(*slopes)

@@ -13,8 +13,7 @@ from pixda.models.fcn8s import fcn8s
 from pixda.models.huggingface import huggingface
 from pixda.models.lite_deeplab import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
 from pixda.models.mobile_deeplab import mobile_deeplab
-from pixda.models.segmenter import Segmenter
-from pixda.models.tiny import Tiny
+from pixda.models.segmenter import Segmenter, Tiny
 from pixda.models.weights import LoadReport, load_weights
 
 __all__ = [

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixda.errors import UserError
-from pixda.models.batch_norm import BatchNorm, convolved
+from pixda.models.layers import BatchNorm, convolved
 from pixda.models.recompute import Block
 
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from pixda.errors import UserError
-from pixda.models.batch_norm import AnyBatchNorm, BatchNorm, convolved
+from pixda.models.layers import AnyBatchNorm, BatchNorm, convolved
 from pixda.models.recompute import Block
 
 # Of each stage: expansion, output channels, blocks, stride. In the classifier the 160-channel one has stride 2.

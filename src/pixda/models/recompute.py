@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pixda.models.batch_norm import AnyBatchNorm
+from pixda.models.layers import AnyBatchNorm
 
 
 class Block(nn.Module):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from pixda.models.batch_norm import AnyBatchNorm, BatchNorm
+from pixda.models.layers import AnyBatchNorm, BatchNorm
 from pixda.models.recompute import Block, NormsAgain, recomputed
 
 RESNET50 = (3, 4, 6, 3)

@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from pixda.models.batch_norm import BatchNorm
+from pixda.models.layers import BatchNorm
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):
