@@ -77,7 +77,7 @@ def fetch(url: str, sha256: str | None, folder: Path | None = None) -> Path:
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
     """Follows redirections to https addresses only."""
 
-    def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:  # type: ignore[override]
+    def redirect_request(self, req: urllib.request.Request, *answer: Any) -> urllib.request.Request | None:
         new_address: str = answer[-1]
         if urlsplit(new_address).scheme != "https":
             raise UserError(f"{req.full_url} redirects to {new_address}, which is not https: find another address.")

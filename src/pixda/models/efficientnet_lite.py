@@ -101,12 +101,9 @@ class EfficientNetLite(nn.Module):
     variant: 0, 1 or 2.
     frozen_statistics: batch norm keeps its stored mean and variance in training, which small batches need.
     frozen_blocks: how many blocks, the stem first, are not trained. They have no backward pass.
-    output_stride: 16 for segmentation, with the last stages dilated; 32 as in the classifier.
     """
 
-    def __init__(
-        self, variant: int = 0, frozen_statistics: bool = True, frozen_blocks: int = 0, output_stride: int = 16
-    ) -> None:
+    def __init__(self, variant: int = 0, frozen_statistics: bool = True, frozen_blocks: int = 0) -> None:
         super().__init__()
         parts = stages(variant)
         count = 1 + sum(stage.blocks for stage in parts)
@@ -119,12 +116,11 @@ class EfficientNetLite(nn.Module):
         """For each stage the number of blocks up to its end."""
         inputs = 32
         for number, stage in enumerate(parts):
-            first_stride = 2 if number == DILATED and output_stride == 32 else stage.stride
             for index in range(stage.blocks):
                 # In the classifier the first block has the stride and filters the grid before it: no dilation here.
-                dilation = 2 if output_stride == 16 and (number, index) > (DILATED, 0) else 1
+                dilation = 2 if (number, index) > (DILATED, 0) else 1
                 frozen = frozen_statistics or len(blocks) + 1 < frozen_blocks
-                stride = first_stride if index == 0 else 1
+                stride = stage.stride if index == 0 else 1
                 blocks.append(MBConv(inputs, stage.channels, stage.expansion, stage.kernel, stride, dilation, frozen))
                 inputs = stage.channels
             self.ends.append(len(blocks))
