@@ -9,8 +9,7 @@ from lightning_fabric import Fabric
 
 from hf_models import SEGFORMER
 from pixda.errors import UserError
-from pixda.export.formats import FORMATS
-from pixda.export.network import Deployed
+from pixda.export.formats import FORMATS, Deployed
 from pixda.models import Ensemble, build_segmenter
 from pixda.models.saved import load_model, save_model
 from pixda.models.upsampling import upsample
