@@ -62,17 +62,19 @@ def packaged_weights(architecture: str) -> Path:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What `load_weights` did, in names of tensors."""
+    """What `load_weights` did.
+
+    loaded: names in the segmenter that now hold the file's values.
+    skipped: names in the file that the segmenter does not use.
+    left_at_random: names in the segmenter that keep their initial values.
+    notes: what was assumed, and signs that the file is for another network.
+    """
 
     source: str
     loaded: list[str]
-    "names in the segmenter that now hold the file's values"
     skipped: list[str]
-    "names in the file that the segmenter does not use"
     left_at_random: list[str]
-    "names in the segmenter that keep their initial values"
     notes: list[str] = field(default_factory=list)
-    "signs that the file is for another network"
 
     def __str__(self) -> str:
         """One line for each list; of long lists the first names."""
