@@ -12,6 +12,7 @@ from pixda.data.open import open_dataset
 from pixda.errors import UserError
 from pixda.options import make_parser, parse
 from pixda.predict.inputs import find_inputs, load_image
+from pixda.reading import one_line
 
 MOST = 8
 """Frames to compare on: enough, and quick even with a large network."""
@@ -25,7 +26,7 @@ def given_frames(given: Sequence[Path]) -> list[Tensor]:
     """
     images = [one.path for one in find_inputs(given) if not one.video]
     if not images:
-        raise UserError("There are only videos in --frames; the comparison needs images.")
+        raise UserError("There are only videos in --frames, and the comparison needs images: give some.")
     return _spread(images)
 
 
@@ -53,10 +54,9 @@ def own_frames(config: Mapping[str, Any], classes: ClassSet) -> list[Tensor]:
             return _spread(sorted(root.glob(f"{target.split}-*/images/*.jpg")))
         return _spread([frame.image for frame in open_dataset(target, classes).frames])
     except Exception as error:  # a config of another version, missing files: the advice is the same
-        reason = " ".join(str(error).split())
         raise UserError(
-            f"The file is compared with PyTorch on real frames, and the run's own cannot be opened here: {reason} "
-            "Give some: --frames, with images or a folder."
+            f"The file is compared with PyTorch on real frames, and the run's own cannot be opened here "
+            f"({one_line(error)}): give some images or a folder with --frames."
         ) from error
 
 

