@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from pixda.models.batch_norm import BatchNorm
+from pixda.models.layers import BatchNorm
 from pixda.models.segmenter import Segmenter
 
 

@@ -13,7 +13,7 @@ from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
 from pixda.machine import distributed
-from pixda.models.batch_norm import BatchNorm
+from pixda.models.layers import BatchNorm
 from pixda.models.mobilenet import MobileNetV2
 from pixda.models.resnet import ResNet
 from pixda.models.segmenter import Middle, Segmenter

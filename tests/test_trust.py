@@ -84,7 +84,7 @@ class TestConfigs:
         assert main(["compare", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "out")]) == 1
 
     def test_no_class_is_imported_for_the_frames_that_a_model_names(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="Give some: --frames"):
+        with pytest.raises(UserError, match="give some images or a folder with --frames"):
             own_frames({"target": {"class_path": "evil_module.Evil"}}, CLASSES)
 
 
@@ -240,7 +240,7 @@ class TestModels:
 
     def test_looking_for_a_models_frames_renders_nothing(self, tmp_path: Path) -> None:
         target = {"dataset": "streets", "root": str(tmp_path), "split": "camera-train"}
-        with pytest.raises(UserError, match="Give some: --frames"):
+        with pytest.raises(UserError, match="give some images or a folder with --frames"):
             own_frames({"target": target}, CLASSES)
         assert not list(tmp_path.iterdir())
 

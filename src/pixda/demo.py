@@ -11,7 +11,7 @@ from pixda.errors import UserError
 from pixda.methods import build
 from pixda.methods.method import Method
 from pixda.metrics import Scores
-from pixda.models.packaged import packaged_weights
+from pixda.models.weights import packaged_weights
 from pixda.report import print_scores
 from pixda.report.page import write_report
 from pixda.report.words import NOISE

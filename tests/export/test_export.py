@@ -13,8 +13,7 @@ from torch import nn
 
 from pixda.__main__ import main
 from pixda.data.classes import ClassSet
-from pixda.export.formats import FORMATS
-from pixda.export.network import Deployed
+from pixda.export.formats import FORMATS, Deployed
 from pixda.models import build_segmenter
 from pixda.models.saved import load_model, save_model
 

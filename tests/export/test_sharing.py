@@ -12,15 +12,9 @@ from PIL import Image
 from hub import in_python, serving
 from pixda import api
 from pixda.errors import UserError
-from runs import quick_run
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 FILES = {"README.md", "model.safetensors", "model.json", "scores.json", "shots.json"}
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return quick_run(tmp_path_factory.mktemp("sharing"))
 
 
 def test_a_saved_model_is_the_same_one_and_says_where_it_is_from(run, tmp_path):

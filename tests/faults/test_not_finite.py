@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from injuries import stopped
 from pixda.__main__ import main
 from pixda.data.domains import Batch, StepBatch
-from pixda.models.tiny import Tiny
+from pixda.models.segmenter import Tiny
 from pixda.training.readings import NotFinite, Readings
 from runs import two_domains, words
 

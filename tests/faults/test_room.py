@@ -10,7 +10,7 @@ import torch
 
 from injuries import limited, small_disk, stopped
 from pixda.__main__ import main
-from pixda.models.tiny import Tiny
+from pixda.models.segmenter import Tiny
 from runs import two_domains, words
 
 SHORT = "--recipe.more_steps=0"

@@ -1,51 +1,74 @@
-"""Downloads, from a server on this machine."""
+"""Downloads over real https, from a server on this machine: resumed, checked, never led away from https."""
 
 import hashlib
+import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import trustme
 
 from pixda.errors import UserError
-from pixda.models.download import cache_folder, fetch, transfer
+from pixda.models.download import cache_folder, fetch
 
-CONTENT = bytes(range(256)) * 5000
-
-
-class Server(ThreadingHTTPServer):
-    ranges = True
-    break_after = None
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.asked = []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/weights.pth"
+CONTENT = bytes(range(256)) * 4000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+PARTIAL = f"{SHA256[:16]}-w.pth.part"
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, Server)
         wanted = self.headers.get("Range")
-        self.server.asked.append(wanted)
-        if self.path != "/weights.pth":
+        server.asked.append(wanted)
+        if self.path in server.redirects:
+            self.send_response(302)
+            self.send_header("Location", server.redirects[self.path])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self.path != "/w.pth":
             self.send_error(404, "Not Found")
             return
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.server.ranges else 0
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.resumes else 0
         if start >= len(CONTENT):
             self.send_error(416)
             return
         body = CONTENT[start:]
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", server.length or str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: self.server.break_after])
+        self.wfile.write(body[: server.break_after])
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
-@pytest.fixture
-def server():
-    with Server() as running:
+class Server(ThreadingHTTPServer):
+    resumes = True
+    break_after: int | None = None
+    length: str | None = None
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str | None] = []  # the Range of each request
+        self.redirects: dict[str, str] = {}
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.address = f"{'http' if context is None else 'https'}://localhost:{self.server_address[1]}"
+        self.url = f"{self.address}/w.pth"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that refuses the certificate is expected."""
+
+
+@contextmanager
+def serving(context: ssl.SSLContext | None) -> Iterator[Server]:
+    with Server(context) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield running
@@ -53,68 +76,130 @@ def server():
         thread.join()
 
 
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
 @pytest.fixture
-def partial(tmp_path):
-    return tmp_path / "weights.pth.part"
+def unknown_server(authority: trustme.CA) -> Iterator[Server]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with serving(context) as running:
+        yield running
 
 
-def test_whole_file(server, partial):
-    transfer(server.url, partial)
-    assert partial.read_bytes() == CONTENT
+@pytest.fixture
+def server(unknown_server: Server, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server whose certificate is trusted."""
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    return unknown_server
 
 
-def test_goes_on_where_it_broke_off(server, partial):
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    return folder
+
+
+def test_a_broken_download_goes_on_where_it_stopped_and_is_checked(server: Server, cache: Path) -> None:
     server.break_after = 300_000
     with pytest.raises(UserError, match="run the command again to resume"):
-        transfer(server.url, partial)
-    assert partial.stat().st_size == 300_000
+        fetch(server.url, SHA256, cache)
+    assert [path.name for path in cache.iterdir()] == [PARTIAL], "half a file never has the name of a whole one"
     server.break_after = None
-    transfer(server.url, partial)
-    assert partial.read_bytes() == CONTENT
+    path = fetch(server.url, SHA256, cache)
+    assert path.read_bytes() == CONTENT
     assert server.asked == [None, "bytes=300000-"]
+    assert list(cache.iterdir()) == [path]
 
 
-def test_starts_again_where_a_server_cannot_resume(server, partial):
-    server.ranges = False
-    partial.write_bytes(b"what was there")
-    transfer(server.url, partial)
-    assert partial.read_bytes() == CONTENT
+def test_it_starts_again_where_a_server_cannot_resume(server: Server, cache: Path) -> None:
+    server.resumes = False
+    (cache / PARTIAL).write_bytes(b"what was there")
+    assert fetch(server.url, SHA256, cache).read_bytes() == CONTENT
 
 
-def test_a_complete_file_is_left_as_it_is(server, partial):
-    partial.write_bytes(CONTENT)
-    transfer(server.url, partial)
-    assert partial.read_bytes() == CONTENT
+def test_a_complete_file_that_was_not_yet_checked_is_kept(server: Server, cache: Path) -> None:
+    (cache / PARTIAL).write_bytes(CONTENT)
+    assert fetch(server.url, SHA256, cache).read_bytes() == CONTENT
 
 
-def test_a_wrong_address_is_named(server, partial):
-    with pytest.raises(UserError, match=r"nothing\.pth answers 404"):
-        transfer(server.url.replace("weights", "nothing"), partial)
-
-
-def test_no_server(partial):
-    with pytest.raises(UserError, match="broke off"):
-        transfer("http://127.0.0.1:1/weights.pth", partial)
-
-
-def cached(folder, content):
-    digest = hashlib.sha256(CONTENT).hexdigest()
-    path = folder / f"{digest[:16]}-weights.pth"
-    path.write_bytes(content)
-    return digest, path
-
-
-def test_what_is_in_the_cache_is_not_fetched_again(tmp_path):
-    digest, path = cached(tmp_path, CONTENT)
-    assert fetch("https://127.0.0.1:1/weights.pth", digest, tmp_path) == path
-
-
-def test_what_is_in_the_cache_is_checked(tmp_path):
-    digest, _ = cached(tmp_path, CONTENT[:-1])
+def test_a_beginning_of_another_file_is_thrown_away(server: Server, cache: Path) -> None:
+    (cache / PARTIAL).write_bytes(b"something else")
     with pytest.raises(UserError, match="not the expected"):
-        fetch("https://127.0.0.1:1/weights.pth", digest, tmp_path)
+        fetch(server.url, SHA256, cache)
+    assert fetch(server.url, SHA256, cache).read_bytes() == CONTENT
 
 
-def test_cache_is_where_the_system_wants_it(monkeypatch, tmp_path):
+def test_another_content_than_the_hash_says_is_thrown_away(server: Server, cache: Path) -> None:
+    with pytest.raises(UserError, match=f"has sha256 {SHA256}, not the expected {'0' * 64}"):
+        fetch(server.url, "0" * 64, cache)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_file_in_the_cache_is_checked_and_not_fetched_again(cache: Path) -> None:
+    path = cache / PARTIAL.removesuffix(".part")
+    path.write_bytes(CONTENT)
+    assert fetch("https://127.0.0.1:1/w.pth", SHA256, cache) == path
+    path.write_bytes(CONTENT[:-1])
+    with pytest.raises(UserError, match="not the expected"):
+        fetch("https://127.0.0.1:1/w.pth", SHA256, cache)
+
+
+def test_a_wrong_address_and_an_absent_server_are_named(server: Server, cache: Path) -> None:
+    with pytest.raises(UserError, match=r"nothing\.pth answers 404"):
+        fetch(f"{server.address}/nothing.pth", SHA256, cache)
+    with pytest.raises(UserError, match="broke off"):
+        fetch("https://127.0.0.1:1/w.pth", SHA256, cache)
+
+
+def test_a_redirection_to_https_is_followed(server: Server, cache: Path) -> None:
+    server.redirects["/old.pth"] = server.url
+    assert fetch(f"{server.address}/old.pth", SHA256, cache).read_bytes() == CONTENT
+
+
+def test_a_redirection_to_http_is_refused_before_anything_is_asked_there(server: Server, cache: Path) -> None:
+    with serving(None) as plain:
+        server.redirects["/w.pth"] = plain.url
+        with pytest.raises(UserError, match="which is not https"):
+            fetch(server.url, SHA256, cache)
+        assert plain.asked == []
+
+
+@pytest.mark.parametrize("length", ["many", "-5", "99999999999999999999999"])
+def test_a_nonsensical_length_is_one_sentence_or_no_matter(server: Server, cache: Path, length: str) -> None:
+    server.length = length
+    with suppress(UserError):  # anything else would be a traceback
+        assert fetch(server.url, SHA256, cache).read_bytes() == CONTENT
+
+
+def test_a_server_without_a_trusted_certificate_is_not_asked(unknown_server: Server, cache: Path) -> None:
+    with pytest.raises(UserError, match="CERTIFICATE_VERIFY_FAILED"):
+        fetch(unknown_server.url, SHA256, cache)
+    assert unknown_server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "sha256", "said"),
+    [
+        ("http://localhost/w.pth", SHA256, "not an https address"),
+        ("ftp://localhost/w.pth", SHA256, "not an https address"),
+        ("file:///etc/passwd", SHA256, "not an https address"),
+        ("https://localhost/w.pth", None, "without its sha256"),
+        ("https://localhost/w.pth", "abc", "is not a sha256"),
+        ("https://[localhost/w.pth", SHA256, "is not a valid address"),
+        ("https://localhost:port/w.pth", SHA256, "broke off|is not a valid address"),
+        ("https://ex ample.invalid/\x00w.pth", SHA256, "broke off|is not a valid address"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused(cache: Path, url: str, sha256: str | None, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        fetch(url, sha256, cache)
+
+
+def test_the_cache_is_where_the_system_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "pixda" / "weights"

@@ -9,8 +9,7 @@ from lightning_fabric import Fabric
 
 from hf_models import SEGFORMER
 from pixda.errors import UserError
-from pixda.export.formats import FORMATS
-from pixda.export.network import Deployed
+from pixda.export.formats import FORMATS, Deployed
 from pixda.models import Ensemble, build_segmenter
 from pixda.models.saved import load_model, save_model
 from pixda.models.upsampling import upsample
@@ -44,18 +43,6 @@ def test_its_softmax_is_the_mean_of_the_members_softmax(members, images):
             mean = sum(one[c] / sum(one) for one in maps) / 3
             assert float(answer[b, c, r, k]) == pytest.approx(math.log(mean), rel=1e-5)
     assert answer.shape == logits[0].shape
-
-
-def test_averaging_probabilities_is_not_averaging_logits(members, images):
-    """What the released code does not do either: one network sure of itself must not outvote the others."""
-    means = torch.stack([member(images) for member in members]).mean(0)
-    assert not torch.equal(Ensemble(members)(images).argmax(1), means.argmax(1))
-
-
-def test_the_order_of_the_members_does_not_matter_and_equal_ones_answer_as_one(members, images):
-    torch.testing.assert_close(Ensemble(members)(images), Ensemble(members[::-1])(images))
-    twins = Ensemble([members[0], members[0]])
-    torch.testing.assert_close(twins(images), members[0](images).log_softmax(1))
 
 
 def test_far_apart_members_give_no_infinity(members, images):

@@ -6,7 +6,7 @@ from torch import nn
 
 from pixda.errors import UserError
 from pixda.models import build_segmenter
-from pixda.models.fcn8s import ScoreHead, Upscore, bilinear_kernel
+from pixda.models.fcn8s import ScoreHead, Upscore
 
 # Of each map: how many pixels wide a cell is, and where the middle of cell 0 lies after the crops.
 MAPS = {"score_pool3": (8, -23.5), "score_pool4": (16, -11.5), "score_fr": (32, 12.5)}
@@ -77,11 +77,6 @@ def test_upscoring_is_the_written_interpolation(stride):
         inside[..., stride:-stride, stride:-stride],
         nn.functional.interpolate(scores, scale_factor=stride, mode="bilinear")[..., stride:-stride, stride:-stride],
     )
-
-
-def test_the_kernels_are_bilinear():
-    assert bilinear_kernel(4)[1].tolist() == [0.1875, 0.5625, 0.5625, 0.1875]
-    assert bilinear_kernel(16).sum().item() == pytest.approx(8 * 8)
 
 
 def test_the_head_is_the_written_sum():
@@ -157,28 +152,7 @@ def test_dropout_is_of_whole_channels_and_of_training_only(narrow):
     assert 0.3 < dropped.float().mean() < 0.95
 
 
-def test_colours_are_torchvisions_or_caffes(classes):
-    names = [build_segmenter("fcn8s", classes, width=1 / 32, caffe=c).normalise.name for c in (False, True)]
-    assert names == ["imagenet", "caffe"]
-
-
 @pytest.mark.parametrize("width", [0.0, -1.0, 2.0])
 def test_an_impossible_width_is_refused(classes, width):
     with pytest.raises(UserError, match="share of its channels"):
         build_segmenter("fcn8s", classes, width=width)
-
-
-def test_a_narrow_fcn8s_learns_one_image(classes):
-    torch.manual_seed(0)
-    segmenter = build_segmenter("fcn8s", classes, width=1 / 32)
-    image, mask = torch.rand(1, 3, 48, 64) * 60, torch.zeros(1, 48, 64, dtype=torch.long)
-    image[..., 32:] += 150
-    mask[..., 32:] = 3
-    optimiser = torch.optim.AdamW(segmenter.parameter_groups(1e-3, 10.0))
-    losses = []
-    for _ in range(30):
-        losses.append(nn.functional.cross_entropy(segmenter(image), mask))
-        optimiser.zero_grad()
-        losses[-1].backward()
-        optimiser.step()
-    assert losses[-1] < 0.5 * losses[0]

@@ -58,14 +58,6 @@ def test_the_files_weights_arrive_and_the_last_layer_is_new(classes, tmp_path, f
     assert all("auxiliary_head" in name for name in theirs.keys() - state.keys())
 
 
-def test_the_report_is_for_people(classes, folder):
-    lines = load(classes, folder).origin.splitlines()
-    assert lines[0] == f"weights from {folder}: 122 tensors loaded"
-    assert lines[1] == "  skipped in the file: decode_head.classifier.bias, decode_head.classifier.weight"
-    assert lines[2] == "  left at random: head.decode_head.classifier.bias, head.decode_head.classifier.weight"
-    assert lines[3] == "  note: no preprocessor_config.json: ImageNet's mean and deviation are taken"
-
-
 def test_half_precision_becomes_single(classes, mine):
     file = mine / "model.safetensors"
     save_file({key: tensor.half() for key, tensor in load_file(file).items()}, file, {"format": "pt"})
@@ -237,16 +229,16 @@ def test_weights_that_lack_a_part_of_the_backbone_are_noted(classes, mine):
     ("options", "match"),
     [
         ({"name": "./nowhere"}, "no folder ./nowhere"),
-        ({"name": "nobody/nothing"}, "No model 'nobody/nothing' could be had"),
+        ({"name": "nobody/nothing"}, "No model 'nobody/nothing' could be loaded"),
         ({"config": {"depths": [1]}}, "needs its model_type"),
-        ({"config": {"model_type": "segfromer"}}, "no config of a Hugging Face model"),
+        ({"config": {"model_type": "segfromer"}}, "does not describe a Hugging Face model"),
         ({"config": {"model_type": "bert"}}, "type 'bert' do not segment; these do: .*segformer"),
         ({"config": hf_models.SEGFORMER | {"dephts": [1]}}, "has no option 'dephts'"),
         ({"config": hf_models.SEGFORMER | {"num_channels": 4}}, "images of 4 channels"),
         ({"config": hf_models.SEGFORMER | {"hidden_act": "gelo"}}, "No segformer model can be built"),
         ({"config": hf_models.SEGFORMER | {"sr_ratios": [64, 64, 64, 64]}}, "cannot be run on an image"),
-        ({"config": hf_models.SEGFORMER, "normalisation": {"mean": [1]}}, "normalisation .* is not one"),
-        ({"config": hf_models.SEGFORMER, "normalisation": {"mean": [1, 1, 1], "std": [0, 1, 1]}}, "is not one"),
+        ({"config": hf_models.SEGFORMER, "normalisation": {"mean": [1]}}, "normalisation .* cannot be used"),
+        ({"config": hf_models.SEGFORMER, "normalisation": {"mean": [1, 1, 1], "std": [0, 1, 1]}}, "cannot be used"),
     ],
 )
 def test_a_mistake_is_one_sentence(classes, options, match):
@@ -257,15 +249,15 @@ def test_damaged_files_are_named(classes, mine):
     (mine / "model.safetensors").write_bytes(b"cut short")
     refused(classes, f"weights of '{mine}' could not be read", name=str(mine))
     (mine / "config.json").write_text("{")
-    refused(classes, f"No model '{mine}' could be had", name=str(mine))
+    refused(classes, f"No model '{mine}' could be loaded", name=str(mine))
 
 
 @pytest.mark.parametrize(
     "text", ["{", '{"image_mean": 0.5, "image_std": 0.5}', '{"image_mean": [1], "image_std": [1]}']
 )
-def test_a_scale_that_cannot_be_told_is_refused(classes, mine, text):
+def test_a_scale_that_cannot_be_read_is_refused(classes, mine, text):
     (mine / "preprocessor_config.json").write_text(text)
-    refused(classes, "cannot be told from its preprocessor_config.json", name=str(mine))
+    refused(classes, "cannot be read from its preprocessor_config.json", name=str(mine))
 
 
 def test_without_the_package_the_extra_is_named(classes, monkeypatch):

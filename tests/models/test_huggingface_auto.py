@@ -10,7 +10,7 @@ from pixda.config import Experiment, Network
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data, Target
 from pixda.errors import UserError
-from pixda.models.packaged import ON_THE_HUB
+from pixda.models.weights import ON_THE_HUB
 from pixda.training.preparation import first_segmenter
 
 transformers = pytest.importorskip("transformers")
@@ -66,7 +66,7 @@ def network(**options: object) -> Experiment:
 
 def test_out_of_reach_it_says_what_was_wanted_and_what_else_will_do():
     """The tests are kept off the hub."""
-    with pytest.raises(UserError, match=rf"No model '{NAME}' could be had .*name a folder with config.json"):
+    with pytest.raises(UserError, match=rf"No model '{NAME}' could be loaded .*name a folder with config.json"):
         first_segmenter(network(), ClassSet.load("camvid-11"))
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pixda.errors import UserError
-from pixda.models.discriminators import ImageDiscriminator, PixelDiscriminator
+from pixda.models.discriminators import ImageDiscriminator
 from pixda.models.weighting import RegionNet, weighting_nets
 
 
@@ -44,9 +44,3 @@ def test_small_images_are_refused():
 def test_source_and_target_may_share_a_batch(level):
     net, source, target = weighting_nets(5, 5)[level], softmax_map(64, 64), softmax_map(64, 64)
     torch.testing.assert_close(net(torch.cat([source, target])), torch.cat([net(source), net(target)]))
-
-
-def test_discriminators_answer_once_unless_more_is_asked_for():
-    for discriminator in (PixelDiscriminator, ImageDiscriminator):
-        assert discriminator(5)(softmax_map(32, 32)).shape[1] == 1
-        assert discriminator(5, outputs=3)(softmax_map(32, 32)).shape[1] == 3

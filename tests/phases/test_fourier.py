@@ -10,7 +10,7 @@ from pixda.data.domains import Domains
 from pixda.data.folder import Folder
 from pixda.losses.entropy import charbonnier_entropy
 from pixda.models import Ensemble, build_segmenter
-from pixda.models.tiny import Tiny
+from pixda.models.segmenter import Tiny
 from pixda.phases.fourier import Fourier
 from pixda.phases.phase import Context
 from pixda.style import stylise

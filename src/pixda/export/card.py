@@ -1,4 +1,4 @@
-"""The model card: what a file is, how it was made, what it scores, and where it was compared."""
+"""The model card: what a file is, how it was made, how it scores, and how it agrees with PyTorch."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,13 +66,13 @@ def card(
 
 
 def how_it_was_made(made: Mapping[str, Any], run: Path | None) -> list[str]:
-    """Paragraphs on the making of a model and its scores; `run` is its folder, None where there is none."""
+    """Paragraphs on the making of a model and its scores; `run` is the run's folder, or None if it is not at hand."""
     scores = "The run has not been scored." if run is None else _scores(run)
     return ["## How it was made", _table(("", ""), _making(made, run)), "## Scores", scores]
 
 
 def what_it_knows(classes: ClassSet) -> list[str]:
-    """Paragraphs on the classes of a model, and on what is not known of it."""
+    """Paragraphs on the classes of a model and on its limits."""
     rows = [
         (index, name, ", ".join(map(str, colour)))
         for index, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
@@ -129,5 +129,5 @@ def _scores(run: Path) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Cells are texts: of a model's maker, and not always one's own."""
+    """A table whose cells are escaped, since a model's maker may have put markup into them."""
     return markdown_table(heads, [[markdown_text(str(cell)) for cell in row] for row in rows], len(heads))

@@ -1,4 +1,4 @@
-"""The formats: how a file is written, and how it is run again for the comparison."""
+"""The formats: what is exported, how a file is written, and how it is run for the comparison."""
 
 import json
 import os
@@ -9,15 +9,38 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from pixda.errors import UserError
-from pixda.export.network import Deployed
 from pixda.export.settings import Format
+from pixda.models.segmenter import Segmenter
+from pixda.models.upsampling import upsample
 
 Runner = Callable[[np.ndarray], Sequence[np.ndarray]]
-"""uint8 ``B x 3 x H x W`` -> the outputs of the file: classes ``B x H x W``, and confidence where it was asked for."""
+"""uint8 ``B x 3 x H x W`` -> the outputs of the file: classes ``B x H x W``, and the confidence if it is exported."""
 
 OPSET = 17
+
+
+class Deployed(nn.Module):
+    """What is exported: a segmenter in eval mode with everything from the pixels to the class indices.
+
+    Args:
+        segmenter: any.
+        confidence: whether the confidence is an output, too.
+    """
+
+    def __init__(self, segmenter: Segmenter, confidence: bool) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        self.confidence = confidence
+        self.eval()
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """uint8 B x 3 x H x W, RGB -> class indices, uint8 B x H x W; and their softmax, float32 B x H x W, 0..1."""
+        logits = upsample(self.segmenter(image.float()), image.shape[-2:])
+        classes = logits.argmax(1).to(torch.uint8)
+        return (classes, logits.softmax(1).amax(1)) if self.confidence else (classes,)
 
 
 class Kind(NamedTuple):
@@ -26,20 +49,20 @@ class Kind(NamedTuple):
     title: str
     ending: str
     check: Callable[[], None]
-    """Raises UserError where a package is missing."""
+    """Raises UserError if a package is missing."""
     write: Callable[[Deployed, Path, Mapping[str, Any]], None]
-    """Network, file, and what to write into it beside the network (JSON values by name)."""
+    """Arguments: the network, the file, and JSON values by name to store in the file."""
     open: Callable[[Path], Runner]
 
 
 def _check_onnx() -> None:
-    # On import it would note the machine in the home folder, and tell its maker.
+    # On import onnxruntime would write an id of the machine to the home folder and send it to its maker.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:
-        raise UserError(f"ONNX needs packages that are not here ({error}): pip install 'pixda[onnx]'.") from error
+        raise UserError(f"ONNX needs packages that are not installed ({error}): pip install 'pixda[onnx]'.") from error
 
 
 def _write_onnx(network: Deployed, path: Path, about: Mapping[str, Any]) -> None:
@@ -49,9 +72,9 @@ def _write_onnx(network: Deployed, path: Path, about: Mapping[str, Any]) -> None
     pixels = {0: "batch", 2: "height", 3: "width"}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        # Tracing (dynamo=False): half a second for the small network where the other exporter takes 24, a file as
-        # fast or faster, and the same labels. It is deprecated: when a new torch drops it, the closed range of
-        # versions in pyproject.toml is where that will be noticed.
+        # dynamo=False is the tracing exporter: half a second for the small network, for which the other one takes 24,
+        # and the file is as fast and gives the same labels. It is deprecated, so a newer torch may lack it: try this
+        # when the range of versions in pyproject.toml is widened.
         torch.onnx.export(
             network,
             (_example(),),
@@ -98,8 +121,8 @@ def _open_program(path: Path) -> Runner:
     return run
 
 
-def _example() -> torch.Tensor:
-    """An image to trace with: two in a batch, and no two sides alike, so that none is taken for a constant."""
+def _example() -> Tensor:
+    """Images to trace with: two in a batch and different sides, so that no size is taken for a constant."""
     return torch.randint(0, 256, (2, 3, 96, 128), dtype=torch.uint8)
 
 

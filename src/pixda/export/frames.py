@@ -12,35 +12,36 @@ from pixda.data.open import open_dataset
 from pixda.errors import UserError
 from pixda.options import make_parser, parse
 from pixda.predict.inputs import find_inputs, load_image
+from pixda.reading import one_line
 
 MOST = 8
-"""So many are enough, and a large network stays quick."""
+"""Frames to compare on: enough, and quick even with a large network."""
 
 
 def given_frames(given: Sequence[Path]) -> list[Tensor]:
-    """Frames of the images and folders that a user named, evenly spread; videos are left out.
+    """Evenly spread frames from the images and folders that a user named; videos are left out.
 
     Returns:
         uint8 ``3 x H x W``, RGB, 1 to ``MOST`` of them.
     """
     images = [one.path for one in find_inputs(given) if not one.video]
     if not images:
-        raise UserError("There are only videos in --frames; the comparison needs images.")
+        raise UserError("There are only videos in --frames, and the comparison needs images: give some.")
     return _spread(images)
 
 
 def own_frames(config: Mapping[str, Any], classes: ClassSet) -> list[Tensor]:
-    """Frames of the target that a run was trained for, if they can be found from here.
+    """Evenly spread frames of the target that a run was trained for.
 
     Args:
-        config: the run's configuration, as its model tells it.
+        config: the run's configuration, from its model.
         classes: the model's.
 
     Returns:
         uint8 ``3 x H x W``, RGB, 1 to ``MOST`` of them.
 
     Raises:
-        UserError: they cannot, and the user has to name some.
+        UserError: they are not on this machine, and the user has to name some.
     """
     parser = make_parser("export", "")
     parser.add_class_arguments(Target, "target")
@@ -49,14 +50,13 @@ def own_frames(config: Mapping[str, Any], classes: ClassSet) -> list[Tensor]:
         root = target.root.expanduser()
         if not root.is_dir():
             raise UserError(f"there is no folder {root}.")
-        if target.dataset == "streets":  # opening it would render into a folder that the model names
+        if target.dataset == "streets":  # opening it would write images to a folder that the model's file names
             return _spread(sorted(root.glob(f"{target.split}-*/images/*.jpg")))
         return _spread([frame.image for frame in open_dataset(target, classes).frames])
-    except Exception as error:  # a config of another version, files that are gone: the way out is the same
-        reason = " ".join(str(error).split())
+    except Exception as error:  # a config of another version, missing files: the advice is the same
         raise UserError(
-            f"The file is compared with PyTorch on real frames, and the run's own cannot be opened here: {reason} "
-            "Give some: --frames, with images or a folder."
+            f"The file is compared with PyTorch on real frames, and the run's own cannot be opened here "
+            f"({one_line(error)}): give some images or a folder with --frames."
         ) from error
 
 

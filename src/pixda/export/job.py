@@ -6,9 +6,8 @@ from pathlib import Path
 from pixda import __version__
 from pixda.errors import UserError
 from pixda.export.card import card
-from pixda.export.formats import FORMATS
+from pixda.export.formats import FORMATS, Deployed
 from pixda.export.frames import given_frames, own_frames
-from pixda.export.network import Deployed
 from pixda.export.parity import TOLERANCE, Agreement, compare
 from pixda.export.settings import Format
 from pixda.models.saved import load_model
@@ -19,20 +18,20 @@ from pixda.watch.progress import Display
 def export_model(
     model: Path, out: Path, kind: Format, frames: Sequence[Path] | None = None, confidence: bool = False
 ) -> list[Agreement]:
-    """Write a model as one file, and its card beside it; only if the file agrees with PyTorch on real frames.
+    """Write a model as one file with its card beside it, if the file agrees with PyTorch on real frames.
 
     Args:
         model: folder of a finished run, or its ``model.safetensors``.
         out: the file; the card has its name and ``.md`` after it.
         kind: the format.
         frames: images and folders to compare on; None takes the run's own target frames.
-        confidence: whether the file gives the confidence, too.
+        confidence: whether the file outputs the confidence, too.
 
     Returns:
         The comparison.
 
     Raises:
-        UserError: wrong input, found before the work; or the file says something else than the model, and is not kept.
+        UserError: wrong input, found before any work; or the file differs from the model and was removed.
     """
     form = FORMATS[kind]
     if out.suffix != form.ending:

@@ -1,4 +1,4 @@
-"""Does the file say what the model says? Compared on real frames, at two sizes, two frames in a batch."""
+"""The comparison of an exported file with its model: on real frames, at two sizes, two frames in a batch."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from pixda.machine.devices import make_fabric
 from pixda.models.segmenter import Segmenter
 
 TOLERANCE = 0.001
-"""Share of the pixels that may have another class: roundings decide where two classes are equally likely."""
+"""Share of pixels whose class may differ: where two classes are equally likely, rounding decides."""
 
 
 class Agreement(NamedTuple):
@@ -24,7 +24,7 @@ class Agreement(NamedTuple):
     """(width, height)."""
     frames: int
     differing: float
-    """Share of the pixels, 0..1, whose class is another."""
+    """Share of pixels, 0..1, whose class differs."""
 
     def __str__(self) -> str:
         width, height = self.size
@@ -32,12 +32,12 @@ class Agreement(NamedTuple):
 
 
 def compare(run: Runner, segmenter: Segmenter, frames: Sequence[Tensor], size: tuple[int, int]) -> list[Agreement]:
-    """Run a file in batches of two, and the segmenter as scoring does, frame by frame on the CPU.
+    """Compare a file, run in batches of two, with the segmenter, run frame by frame on the CPU as for scoring.
 
     Args:
-        run: the file.
+        run: runs the file.
         segmenter: what it was made from.
-        frames: uint8 ``3 x H x W``, RGB, one or more. An odd one is paired with its mirror image.
+        frames: uint8 ``3 x H x W``, RGB, one or more. If their number is odd, the last one's mirror image is added.
         size: (width, height) of training. The second size is three quarters of it, made odd.
     """
     segmenter = segmenter.cpu().eval()

@@ -1,4 +1,4 @@
-"""A model as a folder to be given to others, and on Hugging Face's hub: weights, account, scores and card."""
+"""A model to share, as a folder or on Hugging Face's hub: weights, how they were made, scores and a card."""
 
 import re
 import shutil
@@ -22,15 +22,15 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def save_shared(folder: Path, segmenter: Segmenter, made: Mapping[str, Any], run: Path | None) -> Path:
-    """Write a model to a folder that others can load: two files of it, its scores and shots, and a card, README.md.
+    """Write a model to a folder that others can load: its two files, its scores and shots, and a card, README.md.
 
-    Of the paths in the account only the last names stay: where the data lay is nobody's business, and no use elsewhere.
+    Paths in the account are cut to their last names, which keeps the maker's folders private.
 
     Args:
-        folder: new, or that of an earlier copy.
+        folder: a new one, or that of an earlier copy.
         segmenter: the model.
         made: the account of its making.
-        run: the run's folder, for its scores and its list of shots; None where it is not there.
+        run: the run's folder, for its scores and its list of shots; None if it is not at hand.
 
     Returns:
         The folder.
@@ -55,14 +55,14 @@ def save_shared(folder: Path, segmenter: Segmenter, made: Mapping[str, Any], run
 
 
 def push(name: str, segmenter: Segmenter, made: Mapping[str, Any], run: Path | None, private: bool) -> str:
-    """Put a model on Hugging Face's hub, in a repository that is made where there is none.
+    """Put a model on Hugging Face's hub, in a repository that is created if it does not exist.
 
     Args:
         name: "user/name".
         segmenter: the model.
         made: the account of its making.
         run: the run's folder, for its scores and its list of shots.
-        private: whether a new repository is for its owner alone.
+        private: whether a new repository is private.
 
     Returns:
         The repository's address.
@@ -79,7 +79,7 @@ def push(name: str, segmenter: Segmenter, made: Mapping[str, Any], run: Path | N
         try:
             address = str(api.create_repo(name, private=private, exist_ok=True))
             api.upload_folder(repo_id=name, folder_path=folder, commit_message="A PixDA model")
-        except Exception as error:  # the client, what it sends with and the hub have a dozen kinds
+        except Exception as error:  # the client, its connection and the hub raise many kinds
             raise UserError(
                 f"The model could not be put on Hugging Face's hub as '{name}' ({one_line(error)}): log in with "
                 "`hf auth login` as one who may write there, and see that the hub can be reached."
@@ -88,14 +88,14 @@ def push(name: str, segmenter: Segmenter, made: Mapping[str, Any], run: Path | N
 
 
 def found(model: str | Path, revision: str | None = None) -> Path:
-    """The folder, or the file, of a model: itself, or what was fetched for "user/name" from Hugging Face's hub.
+    """The folder or file of a model: the given path, or the copy of "user/name" downloaded from Hugging Face's hub.
 
     Args:
-        model: a path, or a name on the hub where there is no such path.
+        model: a path; or a name on the hub, if there is no such path.
         revision: of a model on the hub: a branch, a tag or a commit; None is its latest.
 
     Raises:
-        UserError: neither a path nor a name that the hub knows.
+        UserError: there is neither such a path nor such a model on the hub.
     """
     path = Path(model).expanduser()
     if path.exists() or not _HUB_NAME.fullmatch(str(model)):
@@ -121,7 +121,7 @@ def _hub(what: str = "To put a model on Hugging Face's hub") -> Any:
 
 
 def _without_places(value: Any) -> Any:
-    """Nested values, of absolute paths in them only the last name."""
+    """Nested values in which absolute paths are cut to their last name."""
     if isinstance(value, Mapping):
         return {key: _without_places(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -134,7 +134,7 @@ def _without_places(value: Any) -> Any:
 
 
 def _readme(classes: ClassSet, made: Mapping[str, Any], folder: Path) -> str:
-    """The card, as the hub shows it: some YAML for its search, then Markdown."""
+    """The card, as the hub shows it: YAML for its search, then Markdown."""
     width, height = made["config"]["size"]
     own = made["config"]["network"]["architecture"] == "own"
     given = ", network=module" if own else ""

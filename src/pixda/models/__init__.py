@@ -1,4 +1,4 @@
-"""Networks: the segmenters, by name, and the two discriminators."""
+"""The networks: segmenters, by name, and the two discriminators."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +11,8 @@ from pixda.models.discriminators import ImageDiscriminator, PixelDiscriminator
 from pixda.models.ensemble import Ensemble
 from pixda.models.fcn8s import fcn8s
 from pixda.models.huggingface import huggingface
-from pixda.models.lite_deeplab import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
-from pixda.models.mobile_deeplab import mobile_deeplab
-from pixda.models.segmenter import Segmenter
-from pixda.models.tiny import Tiny
+from pixda.models.mobile_deeplab import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2, mobile_deeplab
+from pixda.models.segmenter import Segmenter, Tiny
 from pixda.models.weights import LoadReport, load_weights
 
 __all__ = [
@@ -30,7 +28,7 @@ __all__ = [
 
 
 def _ensemble(classes: ClassSet, members: Sequence[Mapping[str, Any]] = ()) -> Ensemble:
-    """members: name and options of each network, such as {architecture: mobile_deeplab, width: 12}."""
+    """members: architecture and options of each network, such as {architecture: mobile_deeplab, width: 12}."""
     return Ensemble([build_segmenter(classes=classes, **member) for member in members])
 
 
@@ -70,9 +68,9 @@ def build_segmenter(architecture: str, classes: ClassSet, **options: Any) -> Seg
         ) from None
     bound.apply_defaults()
     segmenter = build(*bound.args, **bound.kwargs)
-    if segmenter.recipe:  # its options name files, and a saved network must do without them
+    if segmenter.recipe:  # a Hugging Face model has set its own, without names of files or of the hub
         return segmenter
-    # Defaults are written out too, so that a saved network outlives a change of them.
+    # With the defaults, so that a saved network can still be built when they have changed.
     values = {name: value for name, value in bound.arguments.items() if name != "classes"}
     segmenter.recipe = {"architecture": architecture} | {
         name: list(value) if isinstance(value, tuple) else value for name, value in values.items()

@@ -10,10 +10,10 @@ from pixda.models.segmenter import Middle, Segmenter
 
 
 class DilatedSum(nn.Module):
-    """The sum of 3x3 convolutions, one a dilation: B x inputs x h x w -> B x outputs x h x w.
+    """The sum of 3x3 convolutions with different dilations: B x inputs x h x w -> B x outputs x h x w.
 
-    All of them are summed. AdaptSegNet's widely copied code returns inside its loop and so uses the first
-    two only, as its authors confirm; their weights fit, their results do not compare.
+    AdaptSegNet's widely copied code returns inside its loop and so sums only the first two, as its authors confirm.
+    Weights made with it can be loaded, but give other results here.
     """
 
     def __init__(self, inputs: int, outputs: int, dilations: Sequence[int] = (6, 12, 18, 24)) -> None:
@@ -44,7 +44,7 @@ class DeepLabV2(Segmenter):
         super().__init__(backbone, head, classes, normalisation)
 
     def middle(self) -> Middle:
-        """The last layer but one, as AdaptSegNet has it, with the main head's dilations."""
+        """The last layer but one, as in AdaptSegNet, with the main head's dilations."""
         return Middle(self.backbone.layer3, self.backbone.channels // 2, self.head.dilations)
 
 
@@ -63,7 +63,7 @@ def deeplab_resnet101(classes: ClassSet, caffe: bool = True, frozen_statistics: 
     """DeepLab-v2 on ResNet-101, the network of the paper.
 
     caffe: True for Caffe-style weights (`Scale.*` keys; BGR minus a mean), False for torchvision's
-        (stride on the 3x3 convolutions; RGB with mean and deviation). The files cannot tell: see `ResNet`.
-    frozen_statistics: keep batch norm on its stored statistics in training.
+        (stride in the 3x3 convolutions; RGB with mean and deviation). The names in a file are the same: see `ResNet`.
+    frozen_statistics: keep the stored statistics of batch norm in training.
     """
     return _deeplab_resnet(RESNET101, classes, caffe, frozen_statistics)

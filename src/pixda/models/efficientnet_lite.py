@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixda.errors import UserError
-from pixda.models.batch_norm import BatchNorm, convolved
+from pixda.models.layers import BatchNorm, convolved
 from pixda.models.recompute import Block
 
 
@@ -20,7 +20,7 @@ class Stage(NamedTuple):
     kernel: int
 
 
-# Of Lite 0. In the classifier the 192-channel stage has stride 2, too.
+# The stages of Lite 0. The classifier has stride 2 in the 192-channel stage.
 STAGES = (
     Stage(1, 16, 1, 1, 3),
     Stage(6, 24, 2, 2, 3),
@@ -30,7 +30,7 @@ STAGES = (
     Stage(6, 192, 4, 1, 5),
     Stage(6, 320, 1, 1, 3),
 )
-DILATED = 5  # the stage whose stride is given up; what follows it is dilated by 2 instead
+DILATED = 5  # the stage whose stride is left out; the layers after it are dilated by 2 instead
 SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # variant -> width, depth
 EPSILON = 1e-3  # of batch norm, as the weights were trained
 
@@ -42,14 +42,14 @@ def stages(variant: int) -> list[Stage]:
     for number, stage in enumerate(STAGES):
         channels = max(8, int(stage.channels * width + 4) // 8 * 8)
         inner = 0 < number < len(STAGES) - 1
-        # In hundredths, so that no 3.0000000000000004 is rounded up to 4.
+        # In hundredths, so that 3.0000000000000004 is not rounded up to 4.
         blocks = -(-stage.blocks * round(depth * 100) // 100) if inner else stage.blocks
         scaled.append(stage._replace(channels=channels, blocks=blocks))
     return scaled
 
 
 def same_padded(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Zeros around B x C x H x W as TensorFlow's SAME has them: what is odd goes to the right and to the bottom."""
+    """B x C x H x W with zeros around it as in TensorFlow's SAME padding: an odd one goes to the right or bottom."""
     pads = []
     for side in (x.shape[-1], x.shape[-2]):
         total = max(0, (-(-side // stride) - 1) * stride + kernel - side)
@@ -58,14 +58,12 @@ def same_padded(x: Tensor, kernel: int, stride: int) -> Tensor:
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
-    padding = dilation * (kernel // 2) if stride == 1 else 0  # else `same_padded` has done it
+    padding = dilation * (kernel // 2) if stride == 1 else 0  # with a stride `same_padded` does it
     return nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False)
 
 
 def _norm(channels: int, frozen: bool) -> BatchNorm:
-    norm = BatchNorm(channels, frozen)
-    norm.eps = EPSILON
-    return norm
+    return BatchNorm(channels, frozen, EPSILON)
 
 
 class MBConv(Block):
@@ -101,15 +99,11 @@ class EfficientNetLite(nn.Module):
     """B x 3 x H x W, normalised -> features at strides 4, 8 and 16, of `channels` channels.
 
     variant: 0, 1 or 2.
-    frozen_statistics: batch norm uses and keeps its stored mean and variance even in training; what small batches
-        need.
-    frozen_blocks: so many blocks, the stem first, are not trained at all and cost their forward pass only.
-    output_stride: 16 for segmentation, with the last stages dilated; 32 is the classifier's.
+    frozen_statistics: batch norm keeps its stored mean and variance in training, which small batches need.
+    frozen_blocks: how many blocks, the stem first, are not trained. They have no backward pass.
     """
 
-    def __init__(
-        self, variant: int = 0, frozen_statistics: bool = True, frozen_blocks: int = 0, output_stride: int = 16
-    ) -> None:
+    def __init__(self, variant: int = 0, frozen_statistics: bool = True, frozen_blocks: int = 0) -> None:
         super().__init__()
         parts = stages(variant)
         count = 1 + sum(stage.blocks for stage in parts)
@@ -119,20 +113,20 @@ class EfficientNetLite(nn.Module):
         self.bn0 = _norm(32, frozen_statistics or frozen_blocks > 0)
         blocks: list[nn.Module] = []
         self.ends: list[int] = []
-        """Number of blocks up to the end of each stage."""
+        """For each stage the number of blocks up to its end."""
         inputs = 32
         for number, stage in enumerate(parts):
-            full = stage.stride * (2 if number == DILATED and output_stride == 32 else 1)
             for index in range(stage.blocks):
-                # The first block after a stride that was given up still filters the finer grid.
-                dilation = 2 if output_stride == 16 and (number, index) > (DILATED, 0) else 1
+                # In the classifier the first block has the stride and filters the grid before it: no dilation here.
+                dilation = 2 if (number, index) > (DILATED, 0) else 1
                 frozen = frozen_statistics or len(blocks) + 1 < frozen_blocks
-                stride = full if index == 0 else 1
+                stride = stage.stride if index == 0 else 1
                 blocks.append(MBConv(inputs, stage.channels, stage.expansion, stage.kernel, stride, dilation, frozen))
                 inputs = stage.channels
             self.ends.append(len(blocks))
         self.blocks = nn.Sequential(*blocks)
         self.channels = (parts[1].channels, parts[2].channels, parts[-1].channels)
+        self._before_dilation = parts[DILATED - 1].channels
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -140,6 +134,10 @@ class EfficientNetLite(nn.Module):
             self.conv_stem.requires_grad_(False)
             self.bn0.requires_grad_(False)
             self.blocks[: frozen_blocks - 1].requires_grad_(False)
+
+    def before_dilation(self) -> tuple[nn.Module, int]:
+        """The last block at stride 16 before the dilated stages, and its channels."""
+        return self.blocks[self.ends[DILATED - 1] - 1], self._before_dilation
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """B x 3 x H x W, normalised -> features at H/4, H/8 and H/16."""

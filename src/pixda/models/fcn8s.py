@@ -1,7 +1,7 @@
-"""FCN8s (Long, Shelhamer & Darrell, CVPR 2015) on VGG16, in its single-stage form: three scores, added as they grow.
+"""FCN8s (Long, Shelhamer & Darrell, CVPR 2015) on VGG16, trained in one stage: scores at three strides are added up.
 
-Paddings, crops, factors and the fixed interpolation are those that FDA's released code (Yang & Soatto, CVPR 2020)
-states, which are Caffe's. Facts only: nothing of that code is here.
+Paddings, crops, factors and the fixed interpolation are Caffe's, as in FDA's released code (Yang & Soatto, CVPR 2020).
+None of that code is used here.
 """
 
 import torch
@@ -12,13 +12,13 @@ from pixda.data.classes import ClassSet
 from pixda.models.segmenter import Segmenter
 from pixda.models.vgg import VGG16
 
-# Cells left out before and above, so that maps of two strides lie over each other; the last in pixels.
+# Rows and columns cut off at the top and left of a map, to align it with the coarser one or with the image.
 CROP_POOL4, CROP_POOL3, CROP_IMAGE = 5, 9, 31
-SCALE_POOL4, SCALE_POOL3 = 0.01, 0.0001  # features of the middle layers are large numbers
+SCALE_POOL4, SCALE_POOL3 = 0.01, 0.0001  # the features of these layers are large numbers
 
 
 def bilinear_kernel(size: int) -> Tensor:
-    """The tent `k[a] k[b]`, `k[a] = 1 - |a - (size - 1) / 2| / (size / 2)`: float `size x size`, for an even size."""
+    """`k[a] k[b]` with `k[a] = 1 - |a - (size - 1) / 2| / (size / 2)`: float `size x size`, for an even size."""
     one = 1 - (torch.arange(size) - (size - 1) / 2).abs() / (size / 2)
     return one[:, None] * one
 
@@ -26,8 +26,8 @@ def bilinear_kernel(size: int) -> Tensor:
 class Upscore(nn.Module):
     """Transposed convolution with a bilinear kernel, fixed: B x C x h x w -> B x C x s(h-1)+2s x s(w-1)+2s.
 
-    `s` is the stride, the kernel has 2s x 2s entries. Every class is upsampled by itself. The kernel is neither
-    trained nor stored.
+    `s` is the stride, the kernel has 2s x 2s entries. Each class is upsampled by itself. The kernel is a constant: it
+    is neither trained nor saved.
     """
 
     kernel: Tensor
@@ -43,7 +43,7 @@ class Upscore(nn.Module):
 
 
 class ScoreHead(nn.Module):
-    """pool3, pool4, fc7 -> scores B x outputs at the image's resolution, with a margin that the caller cuts off."""
+    """pool3, pool4, fc7 -> scores B x outputs at the image's resolution, with a margin that `FCN8s` cuts off."""
 
     def __init__(self, channels: tuple[int, int, int], outputs: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class ScoreHead(nn.Module):
         self.score_pool4 = nn.Conv2d(pool4, outputs, 1)
         self.score_pool3 = nn.Conv2d(pool3, outputs, 1)
         for layer in (self.score_fr, self.score_pool4, self.score_pool3):
-            nn.init.normal_(layer.weight, 0.0, 0.01)  # from about even odds, as our other heads
+            nn.init.normal_(layer.weight, 0.0, 0.01)  # at first all classes are about equally likely
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.upscore2 = Upscore(outputs, 2)
         self.upscore_pool4 = Upscore(outputs, 2)
@@ -61,16 +61,16 @@ class ScoreHead(nn.Module):
     def forward(self, features: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Features at strides 8, 16 and 32 -> B x outputs x at least (H + 31) x (W + 31)."""
         pool3, pool4, fc7 = features
-        coarse = self.upscore2(self.score_fr(fc7))
-        middle = coarse + _cut(self.score_pool4(pool4 * SCALE_POOL4), CROP_POOL4, coarse)
-        middle = self.upscore_pool4(middle)
-        fine = middle + _cut(self.score_pool3(pool3 * SCALE_POOL3), CROP_POOL3, middle)
-        scores: Tensor = self.upscore8(fine)
+        scores: Tensor = self.upscore2(self.score_fr(fc7))
+        scores = scores + _cut(self.score_pool4(pool4 * SCALE_POOL4), CROP_POOL4, scores)
+        scores = self.upscore_pool4(scores)
+        scores = scores + _cut(self.score_pool3(pool3 * SCALE_POOL3), CROP_POOL3, scores)
+        scores = self.upscore8(scores)
         return scores
 
 
 def _cut(x: Tensor, offset: int, like: Tensor) -> Tensor:
-    """The part of `x` that starts at `offset`, downwards and to the right, and is as large as `like`."""
+    """The part of `x` as large as `like` that starts at row and column `offset`."""
     height, width = like.shape[-2:]
     return x[..., offset : offset + height, offset : offset + width]
 
@@ -78,9 +78,10 @@ def _cut(x: Tensor, offset: int, like: Tensor) -> Tensor:
 class FCN8s(Segmenter):
     """RGB float B x 3 x H x W in 0..255 -> logits B x C x H x W, at the image's own size.
 
-    The maps of the three strides lie over each other and over the image to the pixel. The coarse score starts
-    at pixel 12.5, and before it the interpolation runs out to zero: in the first 25 rows and columns it counts
-    for less, down to 0.37 in the corner, and at some sizes in the last few. That is how FCN8s is built.
+    The maps of the three strides are aligned with each other and with the image to the pixel. The first cell of the
+    coarsest score is centred at pixel 12.5; nearer the border the interpolation fades to zero. In the first 25 rows and
+    columns, and at some sizes in the last few, that score counts for less, down to 0.37 in the corner. The original
+    FCN8s does the same.
     """
 
     def __init__(self, backbone: VGG16, head: ScoreHead, classes: ClassSet, normalisation: str) -> None:
@@ -92,12 +93,12 @@ class FCN8s(Segmenter):
 
 
 def fcn8s(classes: ClassSet, caffe: bool = False, width: float = 1.0) -> FCN8s:
-    """FCN8s on VGG16, the network that NAAE is known to use.
+    """FCN8s on VGG16, the network that NAAE uses.
 
     caffe: True for VGG16 converted from Caffe (BGR minus a mean), False for torchvision's (RGB with mean and
-        deviation). Both kinds of file have torchvision's names, so the files cannot tell.
-    width: share of VGG16's channels. The whole has 134 million parameters and needs weights to start from;
-        0.25 has 8 million, starts at random and is for small machines. Pretrained weights fit 1 only.
+        deviation). Both kinds of file have the same names, so this cannot be found out from a file.
+    width: share of VGG16's channels. At 1 there are 134 million parameters, which need pretrained weights; these fit
+        no other width. At 0.25 there are 8 million, which start at random, for small machines.
     """
     backbone = VGG16(width)
     return FCN8s(backbone, ScoreHead(backbone.channels, len(classes.names)), classes, "caffe" if caffe else "imagenet")

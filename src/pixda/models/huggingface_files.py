@@ -1,6 +1,6 @@
-"""What Hugging Face transformers is asked for: configurations, weights, and how images are scaled for them.
+"""What is read of a Hugging Face model, through transformers: configuration, weights, and the scale of its images.
 
-Nothing here runs the code of a model's repository, and weights come from safetensors files alone.
+No code from a model's repository is run, and weights are read from safetensors files only.
 """
 
 import json
@@ -15,65 +15,56 @@ from torch import nn
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.normalise import Scale
+from pixda.reading import one_line
 
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
-def read_config(name: str, revision: str | None = None) -> Any:
+def read_config(name: str, revision: str | None) -> Any:
     """The configuration of a model: `name` is a folder with config.json, or a name on the hub."""
-    where = _place(name)
-    with _transformers() as transformers:
-        try:
-            config = transformers.AutoConfig.from_pretrained(
-                where, revision=revision or "main", trust_remote_code=False
-            )
-        except Exception as error:  # the hub's client and a damaged file have a dozen kinds
-            raise UserError(
-                f"No model '{name}' could be had ({first_line(error)}): name a folder with config.json and "
-                "model.safetensors, or a model on Hugging Face's hub while it can be reached."
-            ) from error
-    return _known(config)
+    place = _place(name)
+    advice = (
+        "name a folder with config.json and model.safetensors, or a model on Hugging Face's hub while it can be reached"
+    )
+    with _transformers() as transformers, one_sentence(f"No model '{name}' could be loaded", advice):
+        config = transformers.AutoConfig.from_pretrained(place, revision=revision or "main", trust_remote_code=False)
+    return _checked(config)
 
 
 def config_from_dict(values: dict[str, Any]) -> Any:
-    """The configuration that `model_type` and what differs from its defaults describe."""
+    """The configuration with this `model_type` and these values; all others are the defaults of the type."""
     if "model_type" not in values:
         raise UserError("The config of a Hugging Face model needs its model_type, such as segformer.")
-    with _transformers() as transformers:
-        try:
-            # One that transformers wrote itself says its version, and may hold leftovers of older ones.
-            if "transformers_version" not in values:
-                known = transformers.AutoConfig.for_model(values["model_type"]).to_dict()
-                unknown = [key for key in values if key not in known]
-                if unknown:
-                    raise UserError(f"The model type '{values['model_type']}' has no option '{', '.join(unknown)}'.")
-            config = transformers.AutoConfig.for_model(**values)
-        except UserError:
-            raise
-        except Exception as error:  # an unknown type, or a value that it refuses
-            raise UserError(f"That is no config of a Hugging Face model: {first_line(error)}") from error
-    return _known(config)
+    what = "This config does not describe a Hugging Face model"
+    with _transformers() as transformers, one_sentence(what, "correct it"):
+        # A config that transformers wrote names its version. Such a one may hold options of older versions.
+        if "transformers_version" not in values:
+            known = transformers.AutoConfig.for_model(values["model_type"]).to_dict()
+            if unknown := [key for key in values if key not in known]:
+                raise ValueError(f"the model type '{values['model_type']}' has no option '{', '.join(unknown)}'")
+        config = transformers.AutoConfig.for_model(**values)
+    return _checked(config)
 
 
-def _known(config: Any) -> Any:
-    """The configuration, if its model segments RGB images."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES as KNOWN
+def _checked(config: Any) -> Any:
+    """The configuration itself; `UserError` unless its model segments RGB images and needs no code from the hub."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES as SEGMENTING
 
     for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
         if "/" in str(getattr(part, "_attn_implementation", "")):
             raise UserError(
                 "The model's config asks for code from Hugging Face's hub (attn_implementation): remove it."
             )
-    if config.model_type not in KNOWN:
-        raise UserError(f"Models of the type '{config.model_type}' do not segment; these do: {', '.join(KNOWN)}.")
+    if config.model_type not in SEGMENTING:
+        raise UserError(f"Models of the type '{config.model_type}' do not segment; these do: {', '.join(SEGMENTING)}.")
     channels = getattr(getattr(config, "backbone_config", None) or config, "num_channels", 3)
     if channels != 3:
         raise UserError(f"The model takes images of {channels} channels; PixDA gives it the three of RGB.")
     return config
 
 
-def for_classes(config: Any, classes: ClassSet) -> None:
-    """Make a configuration's head one for these classes, and leave out auxiliary heads, which nothing here trains."""
+def set_classes(config: Any, classes: ClassSet) -> None:
+    """Give a configuration a head for these classes, and no auxiliary head, since nothing here trains one."""
     config.id2label = dict(enumerate(classes.names))
     config.label2id = {label: index for index, label in enumerate(classes.names)}
     if hasattr(config, "use_auxiliary_head"):
@@ -82,119 +73,101 @@ def for_classes(config: Any, classes: ClassSet) -> None:
 
 def random_model(config: Any) -> nn.Module:
     """The model of a configuration with random weights, float32."""
-    with _transformers() as transformers:
-        try:
-            model: nn.Module = transformers.AutoModelForSemanticSegmentation.from_config(
-                config, dtype=torch.float32, trust_remote_code=False
-            )
-        except Exception as error:  # sizes that do not fit together, a backbone that needs another package
-            raise UserError(f"No {config.model_type} model can be built so: {first_line(error)}") from error
+    what = f"No {config.model_type} model can be built from this config"
+    with _transformers() as transformers, one_sentence(what, "correct it"):
+        model: nn.Module = transformers.AutoModelForSemanticSegmentation.from_config(
+            config, dtype=torch.float32, trust_remote_code=False
+        )
     return model
 
 
-def pretrained_model(name: str, config: Any, revision: str | None = None) -> tuple[nn.Module, list[str], list[str]]:
-    """The model with its weights, float32; names in it that stayed at random; names in the file without use."""
-    with _transformers() as transformers:
-        try:
-            model, report = transformers.AutoModelForSemanticSegmentation.from_pretrained(
-                _place(name),
-                revision=revision or "main",
-                config=config,
-                ignore_mismatched_sizes=True,
-                use_safetensors=True,
-                output_loading_info=True,
-                dtype=torch.float32,
-                trust_remote_code=False,
-            )
-        except Exception as error:  # no such file, a damaged one, the hub out of reach
-            raise UserError(
-                f"The weights of '{name}' could not be read ({first_line(error)}): they must be in safetensors files "
-                "(PyTorch's pickles are not opened); pretrained: false starts from random ones."
-            ) from error
-    # Sets, whose order is another in every process.
-    of_another_shape = {key for key, *_ in report["mismatched_keys"]}
-    return (
-        model,
-        sorted({*report["missing_keys"]} | of_another_shape),
-        sorted({*report["unexpected_keys"]} | of_another_shape),
+def pretrained_model(name: str, config: Any, revision: str | None) -> tuple[nn.Module, list[str], list[str]]:
+    """The model with its weights, float32; its tensors that stay random; the tensors of the file that it lacks."""
+    advice = (
+        "they must be in safetensors files (PyTorch's pickles are not opened); pretrained: false starts from random "
+        "weights"
     )
+    with _transformers() as transformers, one_sentence(f"The weights of '{name}' could not be read", advice):
+        model, info = transformers.AutoModelForSemanticSegmentation.from_pretrained(
+            _place(name),
+            revision=revision or "main",
+            config=config,
+            ignore_mismatched_sizes=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=torch.float32,
+            trust_remote_code=False,
+        )
+    of_another_shape = {key for key, *_ in info["mismatched_keys"]}
+    random = {*info["missing_keys"]} | of_another_shape
+    unused = {*info["unexpected_keys"]} | of_another_shape
+    return model, sorted(random), sorted(unused)
 
 
 def read_scale(name: str, revision: str | None = None) -> tuple[Scale, str | None]:
-    """How the images of a model are scaled, by its preprocessor_config.json; and what had to be assumed."""
-    try:
-        settings = _processor(name, revision)
-        if settings is None:
-            return scale_from_processor({}), "no preprocessor_config.json: ImageNet's mean and deviation are taken"
-        scale = scale_from_processor(settings)
-    except Exception as error:  # the hub out of reach, a damaged file, a mean of one channel
-        raise UserError(
-            f"How the images of '{name}' are scaled cannot be told from its preprocessor_config.json "
-            f"({first_line(error)}): correct it, or give network.options a normalisation."
-        ) from error
-    if not _unscaled(settings) and (settings.get("image_mean") is None or settings.get("image_std") is None):
+    """The scale of a model's images, from its preprocessor_config.json; and a note if something was assumed."""
+    what = f"The scale of the images of '{name}' cannot be read from its preprocessor_config.json"
+    with one_sentence(what, "correct it, or give network.options a normalisation"):
+        settings = _preprocessing(name, revision)
+        scale = scale_from_preprocessing(settings or {})
+    if settings is None:
+        return scale, "no preprocessor_config.json: ImageNet's mean and deviation are taken"
+    if _subtracts_a_mean(settings) and not (settings.get("image_mean") and settings.get("image_std")):
         return scale, "preprocessor_config.json has no mean or no deviation: ImageNet's are taken"
     return scale, None
 
 
-def _processor(name: str, revision: str | None) -> dict[str, Any] | None:
-    """The image-processor configuration of a model; None where it is known to have none."""
+def _preprocessing(name: str, revision: str | None) -> dict[str, Any] | None:
+    """What the model's files say of its images; None if no file does. It is an error if the hub cannot be reached."""
     with _transformers():
         from transformers.utils.hub import cached_file
 
-        # Newer models keep it inside processor_config.json. Which of the two there is must not depend on the
-        # connection: a file that is only out of reach raises.
+        # Newer models keep it inside processor_config.json.
         for file, key in (("processor_config.json", "image_processor"), ("preprocessor_config.json", None)):
             path = cached_file(_place(name), file, revision=revision, _raise_exceptions_for_missing_entries=False)
-            content = json.loads(Path(path).read_text(encoding="utf-8")) if path is not None else {}
+            content = {} if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
             settings: dict[str, Any] | None = content.get(key) if key else content
             if settings:
                 return settings
     return None
 
 
-def scale_from_processor(settings: dict[str, Any]) -> Scale:
-    """The scale that an image-processor configuration describes, on the 0..255 scale.
+def scale_from_preprocessing(settings: dict[str, Any]) -> Scale:
+    """The scale that a preprocessor_config.json describes.
 
-    ``((x * rescale_factor) - image_mean) / image_std``, so that the mean and the deviation of 0..255 are theirs
-    divided by the factor. Processors that turn RGB into BGR (MobileViT's) subtract nothing.
+    There an image is multiplied by `rescale_factor` before the mean is subtracted. Here images are 0..255, so mean and
+    deviation are divided by that factor instead.
     """
-    factor = settings.get("rescale_factor") or 1 / 255
-    if settings.get("do_rescale") is False:
-        factor = 1.0
+    factor = 1.0 if settings.get("do_rescale") is False else settings.get("rescale_factor") or 1 / 255
     mean, std = [0.0] * 3, [1.0] * 3
-    if not _unscaled(settings):
+    if _subtracts_a_mean(settings):
         mean, std = settings.get("image_mean") or IMAGENET_MEAN, settings.get("image_std") or IMAGENET_STD
     return scale_from_dict(
         {
-            "mean": [part / factor for part in mean],
-            "std": [part / factor for part in std],
+            "mean": [value / factor for value in mean],
+            "std": [value / factor for value in std],
             "bgr": bool(settings.get("do_flip_channel_order")),
         }
     )
 
 
-def _unscaled(settings: dict[str, Any]) -> bool:
-    return settings.get("do_normalize") is False or bool(settings.get("do_flip_channel_order"))
+def _subtracts_a_mean(settings: dict[str, Any]) -> bool:
+    """Models that turn RGB into BGR (MobileViT) subtract nothing."""
+    return settings.get("do_normalize") is not False and not settings.get("do_flip_channel_order")
 
 
 def scale_from_dict(values: dict[str, Any]) -> Scale:
-    """A scale written as {mean: [3 numbers], std: [3 numbers], bgr: false}, on the 0..255 scale."""
+    """A scale written as {mean: [3 numbers], std: [3 numbers], bgr: false}, for images of 0..255."""
     try:
-        (a, b, c), (d, e, f) = ([float(part) for part in values[key]] for key in ("mean", "std"))
+        (a, b, c), (d, e, f) = ([float(value) for value in values[key]] for key in ("mean", "std"))
         if min(d, e, f) <= 0 or not values.keys() <= {"mean", "std", "bgr"}:
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise UserError(
-            f"The normalisation {values} is not one: write {{mean: [r, g, b], std: [r, g, b], bgr: false}} on the "
-            "0..255 scale, deviations above zero."
+            f"The normalisation {values} cannot be used: write {{mean: [r, g, b], std: [r, g, b], bgr: false}} for "
+            "images of 0..255, with deviations above zero."
         ) from None
     return Scale((a, b, c), (d, e, f), bool(values.get("bgr", False)))
-
-
-def first_line(error: Exception) -> str:
-    """The beginning of an error's text, for a sentence of one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".:")
 
 
 def _place(name: str) -> str:
@@ -208,8 +181,17 @@ def _place(name: str) -> str:
 
 
 @contextmanager
+def one_sentence(what: str, advice: str) -> Iterator[None]:
+    """Turn any error into `UserError`: transformers, its models and the hub's client raise many kinds."""
+    try:
+        yield
+    except Exception as error:
+        raise UserError(f"{what} ({one_line(error)}): {advice}.") from error
+
+
+@contextmanager
 def _transformers() -> Iterator[Any]:
-    """The package, silent for as long as it is used: what it did is in the report."""
+    """The package, with its own messages off: the segmenter's report says what was loaded."""
     try:
         import transformers
     except ImportError:

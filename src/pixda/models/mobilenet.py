@@ -3,10 +3,10 @@
 from torch import Tensor, nn
 
 from pixda.errors import UserError
-from pixda.models.batch_norm import AnyBatchNorm, BatchNorm, convolved
+from pixda.models.layers import AnyBatchNorm, BatchNorm, convolved
 from pixda.models.recompute import Block
 
-# Of each stage: expansion, output channels, blocks, stride. In the classifier the 160-channel one has stride 2.
+# Expansion, output channels, blocks and stride of each stage. The classifier has stride 2 in the 160-channel stage.
 STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -17,8 +17,8 @@ STAGES = (
     (6, 320, 1, 1),
 )
 BLOCKS = 18  # the stem and the seventeen of the stages
-MIDDLE_BLOCK, MIDDLE_CHANNELS = 13, 96  # the last block before the stage whose stride is given up
-DILATED = 5  # the stage whose stride is given up; what follows it is dilated by 2 instead
+DILATED = 5  # the stage whose stride is left out; the layers after it are dilated by 2 instead
+LAST_BEFORE_DILATED = 13  # the last block of the stage before
 
 
 class Unit(nn.Sequential):
@@ -75,10 +75,9 @@ class InvertedResidual(Block):
 class MobileNetV2(nn.Module):
     """B x 3 x H x W, normalised -> features at strides 4, 8 and 16, of `channels` = (24, 32, 320) channels.
 
-    frozen_statistics: batch norm uses and keeps its stored mean and variance even in training. Needed with
-        weights whose batch norm is folded into the convolutions; not wanted from random weights.
-    frozen_blocks: so many of the 18 blocks, the stem first, are not trained at all. Autograd records
-        nothing for them, so they cost their forward pass only.
+    frozen_statistics: batch norm keeps its stored mean and variance in training. Needed with weights whose batch norm
+        is folded into the convolutions; wrong with random weights.
+    frozen_blocks: how many of the 18 blocks, the stem first, are not trained. They have no backward pass.
     """
 
     channels = (24, 32, 320)
@@ -91,7 +90,7 @@ class MobileNetV2(nn.Module):
         inputs = 32
         for stage, (expansion, outputs, count, stride) in enumerate(STAGES):
             for index in range(count):
-                # The first block after a stride that was given up still filters the finer grid.
+                # In the classifier the first block has the stride and filters the grid before it: no dilation here.
                 dilation = 2 if (stage, index) > (DILATED, 0) else 1
                 frozen = frozen_statistics or len(blocks) < frozen_blocks
                 blocks.append(
@@ -103,6 +102,10 @@ class MobileNetV2(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
         self.features[:frozen_blocks].requires_grad_(False)
+
+    def before_dilation(self) -> tuple[nn.Module, int]:
+        """The last block at stride 16 before the dilated stages, and its channels."""
+        return self.features[LAST_BEFORE_DILATED], STAGES[DILATED - 1][1]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """B x 3 x H x W, normalised -> B x 24 x H/4 x W/4, B x 32 x H/8 x W/8, B x 320 x H/16 x W/16."""

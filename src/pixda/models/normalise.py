@@ -1,4 +1,4 @@
-"""From RGB 0..255 to the scale and channel order that a network's weights were trained on."""
+"""From RGB 0..255 to the scale and channel order with which a network's weights were trained."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from pixda.errors import UserError
 
 
 class Scale(NamedTuple):
-    """`(image - mean) / std`, both in the order in which the network sees its channels."""
+    """`(image - mean) / std`, with mean and deviation in the network's channel order."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

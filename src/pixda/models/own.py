@@ -1,4 +1,4 @@
-"""A network that somebody brings along from Python: any module from images to class scores."""
+"""A network given in Python: any module that maps images to class scores."""
 
 import copy
 from typing import Any
@@ -10,17 +10,18 @@ from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.normalise import Scale
 from pixda.models.segmenter import Segmenter
+from pixda.reading import one_line
 
 ARCHITECTURE = "own"
-"""What a run's config and its model say in place of the name of a network of this package."""
+"""The name of such a network in a run's config and in its saved model."""
 
 
 class Own(Segmenter):
     """RGB float B x 3 x H x W in 0..255 -> the module's logits B x C x h x w.
 
-    The module gets images on the scale of ``normalisation`` and gives logits at any stride, or a dict with them as
-    ``out`` (torchvision). All of it learns at the backbone's rate, but for the modules named ``new``, which learn
-    as heads do.
+    The module gets images on the scale of ``normalisation``. It returns logits at any stride, or a dict with them as
+    ``out``, as torchvision's models do. It learns at the backbone's rate, except for parts whose name starts with one
+    of ``new``, which learn at the head's.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Own(Segmenter):
         return logits
 
     def check(self, crop: tuple[int, int], whole: tuple[int, int], batch: int) -> None:
-        """Refuse a module whose output is no map of this class set's scores."""
+        """Raise UserError if the module does not return one map of scores for each class."""
         training = self.training
         try:
             with torch.no_grad():
@@ -46,7 +47,7 @@ class Own(Segmenter):
         except Exception as error:  # the module is not ours: it may raise anything
             raise UserError(
                 f"The module {type(self.backbone).__name__} cannot take an image of {crop[0]} x {crop[1]} "
-                f"({type(error).__name__}: {' '.join(str(error).split())[:200]})."
+                f"({type(error).__name__}: {one_line(error)})."
             ) from error
         finally:
             self.train(training)
@@ -59,7 +60,7 @@ class Own(Segmenter):
             )
 
     def parameter_groups(self, lr: float, head_lr_factor: float) -> list[dict[str, Any]]:
-        """The module at ``lr``, its parts named ``new`` at ``lr * head_lr_factor``."""
+        """The module at ``lr``, its ``new`` parts at ``lr * head_lr_factor``."""
         trainable = {name: p for name, p in self.backbone.named_parameters() if p.requires_grad}
         heads = {name: p for name, p in trainable.items() if self.new and name.startswith(self.new)}
         return [
@@ -71,7 +72,7 @@ class Own(Segmenter):
 def as_segmenter(
     network: nn.Module, classes: ClassSet, normalisation: str | Scale = "imagenet", new: tuple[str, ...] = ()
 ) -> Segmenter:
-    """A copy of the network as a segmenter of this class set; one that is a segmenter already keeps its build.
+    """A copy of the network as a segmenter of this class set. A `Segmenter` is only copied.
 
     Raises:
         UserError: a segmenter of another class set.

@@ -1,4 +1,4 @@
-"""Features that are computed again in the backward pass instead of being kept: less memory for more time."""
+"""Features that are computed again in the backward pass instead of being kept: less memory, more time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -7,52 +7,52 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pixda.models.batch_norm import AnyBatchNorm
+from pixda.models.layers import AnyBatchNorm
 
 
 class Block(nn.Module):
-    """A stretch of a network, `run`, that keeps nothing but its input for the gradient where `recompute` is set."""
+    """A part of a network, defined by `run`. With `recompute` it keeps only its input for the backward pass."""
 
     recompute = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """What `run` makes of it."""
+        """``run(x)``."""
         if not self.recompute:
             return self.run(x)
         return recomputed(self.run, [part for part in self.modules() if isinstance(part, AnyBatchNorm)], x)
 
     def run(self, x: Tensor) -> Tensor:
-        """Features to features."""
+        """Features -> features."""
         raise NotImplementedError
 
 
 class NormsAgain(nn.Module):
-    """A part that computes cheap maps around its batch norms again in the backward pass, unless `keep_norms` is set.
+    """A part that computes the maps around its batch norms again in the backward pass, unless `keep_norms` is set.
 
-    On a processor that saves a third of the memory and hardly any time is lost; on a GPU, which waits for each of the
-    many small operations to be launched, the same makes a step take twice as long.
+    On a processor this saves a third of the memory at hardly any cost in time. On a GPU it doubles the time of a step,
+    since every small operation has to be launched again.
     """
 
     keep_norms = False
 
 
 def recomputed(run: Callable[[Tensor], Tensor], norms: Sequence[AnyBatchNorm], x: Tensor) -> Tensor:
-    """``run(x)``, of which nothing but ``x`` is kept for the gradient; to the last bit the same values and gradients.
+    """``run(x)``, of which only ``x`` is kept for the backward pass; values and gradients are the same to the last bit.
 
-    What lies between ``x`` and the input of the last layer is computed twice, so that a last convolution costs
-    nothing more. ``norms`` are those in ``run``: the second pass must not count its batch again.
+    Everything up to the input of the last layer is computed twice; a convolution as the last layer is computed once.
+    ``norms`` are the batch norms in ``run``, whose running statistics must not count the batch twice.
     """
     if not torch.is_grad_enabled():
         return run(x)
     result: Tensor = checkpoint(
-        run, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (nullcontext(), _again(norms))
+        run, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (nullcontext(), _uncounted(norms))
     )
     return result
 
 
 @contextmanager
-def _again(norms: Sequence[AnyBatchNorm]) -> Iterator[None]:
-    """While a pass is repeated, copies take what it would count. Of any kind of norm: processes may share theirs."""
+def _uncounted(norms: Sequence[AnyBatchNorm]) -> Iterator[None]:
+    """Let the norms update copies of their running statistics instead of their own."""
     counted = [(norm, name, buffer) for norm in norms if norm.training for name, buffer in norm.named_buffers()]
     for norm, name, buffer in counted:
         setattr(norm, name, buffer.clone())

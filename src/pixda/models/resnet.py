@@ -1,10 +1,10 @@
-"""ResNet-50 and -101 at an eighth of the image, in the form that DeepLab-v2 took over from Caffe."""
+"""ResNet-50 and -101 at an eighth of the image, in Caffe's form, which DeepLab-v2 uses, or torchvision's."""
 
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from pixda.models.batch_norm import AnyBatchNorm, BatchNorm
+from pixda.models.layers import AnyBatchNorm, BatchNorm
 from pixda.models.recompute import Block, NormsAgain, recomputed
 
 RESNET50 = (3, 4, 6, 3)
@@ -44,15 +44,14 @@ class Bottleneck(Block, NormsAgain):
         """B x inputs x H x W -> B x 4*width x H/stride x W/stride."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.conv1(x)
-        # Of the maps between here and the sum, only the inputs of two norms are kept.
-        x = self._made_again(lambda x: self.conv2(self.relu(self.bn1(x))), [self.bn1], x)
-        out = self._made_again(lambda x: self.bn3(self.conv3(self.relu(self.bn2(x)))), [self.bn2, self.bn3], x)
-        out += shortcut  # in place: a map of its own costs a processor more than the sum
-        activated: Tensor = self.relu(out)
+        x = self._maybe_recomputed(lambda x: self.conv2(self.relu(self.bn1(x))), [self.bn1], x)
+        x = self._maybe_recomputed(lambda x: self.bn3(self.conv3(self.relu(self.bn2(x)))), [self.bn2, self.bn3], x)
+        x += shortcut  # in place, since memory for another map takes a processor longer than the sum
+        activated: Tensor = self.relu(x)
         return activated
 
-    def _made_again(self, run: Callable[[Tensor], Tensor], norms: Sequence[AnyBatchNorm], x: Tensor) -> Tensor:
-        """``run(x)``, made again in the backward pass, unless all of the block is, or nothing."""
+    def _maybe_recomputed(self, run: Callable[[Tensor], Tensor], norms: Sequence[AnyBatchNorm], x: Tensor) -> Tensor:
+        """``run(x)``, of which the backward pass computes all but ``x`` again, unless the settings say otherwise."""
         return run(x) if self.recompute or self.keep_norms else recomputed(run, norms, x)
 
 
@@ -60,12 +59,12 @@ class ResNet(NormsAgain):
     """B x 3 x H x W, normalised -> B x `channels` x about H/8 x W/8 (65 x 129 for 512 x 1024).
 
     blocks: bottlenecks in each of the four layers, `RESNET50` or `RESNET101`.
-    caffe: True puts a layer's stride on the first 1x1 convolution, as the Caffe weights (`Scale.*` keys)
-        want it, with dilations 1, 1, 2, 4. False puts it on the 3x3 convolution, as torchvision's weights
-        want it; there the first block of a dilated layer keeps the dilation of the layer before, because
-        its 3x3 convolution was trained on the grid from before the stride. Names and shapes are the same.
-    frozen_statistics: batch norm uses and keeps the stored mean and variance even in training. Otherwise
-        it trains on batch statistics. Its scale and shift are never trained (DeepLab-v2's practice).
+    caffe: True has a layer's stride in its first 1x1 convolution, as the Caffe weights (`Scale.*` keys) need it, with
+        dilations 1, 1, 2, 4. False has it in the 3x3 convolution, as torchvision's weights need it; there the first
+        block of a dilated layer keeps the dilation of the layer before, because its 3x3 convolution was trained on
+        the grid before the stride. Names and shapes are the same.
+    frozen_statistics: batch norm keeps its stored mean and variance in training instead of the batch's. Its scale and
+        shift are never trained (DeepLab-v2's practice).
     width: channels of the first layer.
     """
 
@@ -77,30 +76,20 @@ class ResNet(NormsAgain):
         width: int = 64,
     ) -> None:
         super().__init__()
-        self.caffe = caffe
-        self.channels = 32 * width
+        self.caffe, self.channels = caffe, 32 * width
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = BatchNorm(width, frozen_statistics)
         self.relu = nn.ReLU(inplace=True)
-        # Ceil mode, as in Caffe: it is what makes 65 x 129 of 512 x 1024.
+        # Ceil mode, as in Caffe: it makes 65 x 129 of 512 x 1024.
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True)
 
         def layer(inputs: int, planes: int, count: int, stride: int, dilation: int, before: int) -> nn.Sequential:
-            parts = []
-            for block in range(count):
-                parts.append(
-                    Bottleneck(
-                        inputs,
-                        planes,
-                        stride=stride if block == 0 else 1,
-                        dilation=before if block == 0 and not caffe else dilation,
-                        project=block == 0,
-                        caffe=caffe,
-                        frozen_statistics=frozen_statistics,
-                    )
-                )
-                inputs = 4 * planes
-            return nn.Sequential(*parts)
+            first_dilation = dilation if caffe else before
+            first = Bottleneck(inputs, planes, stride, first_dilation, True, caffe, frozen_statistics)
+            others = [
+                Bottleneck(4 * planes, planes, 1, dilation, False, caffe, frozen_statistics) for _ in range(count - 1)
+            ]
+            return nn.Sequential(first, *others)
 
         self.layer1 = layer(width, width, blocks[0], stride=1, dilation=1, before=1)
         self.layer2 = layer(4 * width, 2 * width, blocks[1], stride=2, dilation=1, before=1)
@@ -114,7 +103,7 @@ class ResNet(NormsAgain):
 
     def forward(self, x: Tensor) -> Tensor:
         """B x 3 x H x W, normalised -> B x `channels` x about H/8 x W/8."""
-        # What lies between the first convolution and the pool is the largest map of all, and cheap to make again.
+        # Between the first convolution and the pooling are the largest maps, which are quickly computed again.
         x = self.conv1(x)
         x = self._pooled(x) if self.keep_norms else recomputed(self._pooled, [self.bn1], x)
         out: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))

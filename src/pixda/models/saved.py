@@ -1,4 +1,4 @@
-"""The model that a run leaves: its weights, and the account of how they were made."""
+"""A run's model on disk: weights in model.safetensors, and in model.json how they were made."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ from torch import nn
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models import build_segmenter
-from pixda.models.limits import at_most, check_numbers
 from pixda.models.own import ARCHITECTURE
 from pixda.models.segmenter import Segmenter
+from pixda.models.untrusted import at_most, check_numbers
 from pixda.reading import one_line, read_json
 from pixda.writing import whole
 
@@ -32,7 +32,7 @@ def save_model(folder: Path, segmenter: Segmenter, made: dict[str, Any]) -> Path
         "classes": segmenter.classes.to_dict(),
         "made": made,
     }
-    # The weights get their name last: where they are, all is there.
+    # The weights are moved into place last, so that a model with weights is complete.
     with whole(folder / "model.safetensors") as file, whole(folder / "model.json") as card:
         save_file(weights, file)
         card.write_text(json.dumps(about, indent=2) + "\n")
@@ -44,7 +44,7 @@ def load_model(path: Path, own: Callable[[ClassSet], Segmenter] | None = None) -
 
     Args:
         path: the run's folder, or the file.
-        own: makes the network of a run that was given one in Python, for a class set.
+        own: builds the network for a class set, if the run was given a network in Python.
 
     Raises:
         UserError: there is no finished model, or it cannot be read.
@@ -64,7 +64,7 @@ def load_model(path: Path, own: Callable[[ClassSet], Segmenter] | None = None) -
         tensors = load_file(weights)
         network = about["network"]
         if network.get("name") is not None:
-            raise ValueError("it asks for another model, which no saved one does")
+            raise ValueError("its network asks for another model, which a saved one never does")
         check_numbers(network)
         classes = ClassSet.from_dict(about["classes"])
         if own is not None:
@@ -73,7 +73,7 @@ def load_model(path: Path, own: Callable[[ClassSet], Segmenter] | None = None) -
             with at_most(sum(tensor.numel() for tensor in tensors.values())):
                 segmenter = build_segmenter(classes=classes, **network)
         segmenter.load_state_dict(tensors)
-    except Exception as error:  # whatever a damaged file makes safetensors, torch or a network's code raise
+    except Exception as error:  # safetensors, torch and a network's code raise many kinds on a damaged file
         raise UserError(
             f"The model at {path} cannot be read ({one_line(error)}): copy both of its files again, or train anew."
         ) from error
@@ -81,7 +81,7 @@ def load_model(path: Path, own: Callable[[ClassSet], Segmenter] | None = None) -
 
 
 def model_hash(path: Path) -> str:
-    """A hash of the weights of a finished run, which say which model it is wherever the folder lies."""
+    """A hash of a finished run's weights, which identifies the model wherever its folder is."""
     with _weights(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
@@ -91,9 +91,9 @@ def _weights(path: Path) -> Path:
 
 
 def save_discriminator(folder: Path, discriminator: nn.Module) -> None:
-    """Write ``discriminator.safetensors``: what the segmenter had to fool, as it stood when its phase ended.
+    """Write ``discriminator.safetensors``: the discriminator at the end of its phase, for the report.
 
-    The checkpoint of a later phase holds it no more, and without it nobody could look at what it saw.
+    Checkpoints of later phases do not contain it.
     """
     with whole(folder / "discriminator.safetensors") as file:
         save_file({name: tensor.contiguous() for name, tensor in discriminator.state_dict().items()}, file)
@@ -125,11 +125,11 @@ _ACCOUNT: dict[str, Any] = {
         },
     },
 }
-"""What readers of ``model.json`` rely on."""
+"""The keys and types in ``model.json`` that its readers rely on."""
 
 
 def read_about(card: Path) -> dict[str, Any]:
-    """What ``model.json`` says of a model. Raises UserError where something is missing or of another kind."""
+    """The content of ``model.json``. Raises UserError if something is missing or of the wrong type."""
     about = read_json(card, "The account of a model,")
     wrong = _misfit(about, _ACCOUNT)
     if wrong is None:
@@ -146,7 +146,7 @@ def read_about(card: Path) -> dict[str, Any]:
 
 
 def _misfit(value: Any, form: Any, where: str = "") -> str | None:
-    """The first place, such as ``made.config``, at which nested values are not of a form; None if they are."""
+    """The first place in nested values, such as ``made.config``, with a type other than in ``form``; None if none."""
     if not isinstance(form, dict):
         return None if isinstance(value, form) else where
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Batch statistics over the images of all processes, as one process would have them."""
+"""Batch norm with the statistics of the images of all processes, as if one process had them all."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from pixda.models.batch_norm import BatchNorm
+from pixda.models.layers import BatchNorm
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):
     """`nn.BatchNorm2d` whose mean and variance in training are those of all processes together.
 
-    Every process gives it as many images, of one size. `nn.SyncBatchNorm` is the same, and works on GPUs only.
+    Every process must pass equally many images of the same size. `nn.SyncBatchNorm` does the same on GPUs only.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Take them into the running statistics, as PyTorch does: the variance there is the unbiased one."""
+        """Update the running statistics as PyTorch does, with the unbiased variance."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
@@ -40,8 +40,8 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
 class _Normalise(torch.autograd.Function):
     """``(x - m) / sqrt(v + eps) weight + bias`` with the mean m and the variance v of all processes' features.
 
-    Processes wait for each other once forward, for their means and variances, and once backward, for the two sums over
-    pixels that m and v bring into the gradient.
+    Processes exchange their means and variances in the forward pass, and in the backward pass the two sums over pixels
+    by which m and v enter the gradient.
     """
 
     @staticmethod
@@ -60,7 +60,7 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, slope: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, weight, mean, variance = ctx.saved_tensors
-        # As of a mean and a variance that x did not change, and sum(slope * normalised x), sum(slope).
+        # The gradient if mean and variance did not depend on x; then sum(slope * normalised x) and sum(slope).
         of_x, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
             slope, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
         )
@@ -75,9 +75,9 @@ class _Normalise(torch.autograd.Function):
 
 
 def synchronise(network: nn.Module, device: torch.device) -> None:
-    """Let every layer of a network that learns with batch statistics share them with the other processes.
+    """Replace every batch norm that uses the batch's statistics by one that shares them with the other processes.
 
-    Parameters, buffers and their names stay as they are. Layers with frozen statistics have nothing to share.
+    Parameters, buffers and their names stay the same. Layers with frozen statistics stay as they are.
     """
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
@@ -97,7 +97,7 @@ def _synchronised(layer: nn.BatchNorm2d, device: torch.device) -> nn.Module:
 
 
 def own_statistics(network: nn.Module) -> list[Tensor]:
-    """The running statistics that a process makes of its own images alone."""
+    """The running statistics that are computed from this process' images alone."""
     layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d) and layer.training]
     layers = [layer for layer in layers if not isinstance(layer, SynchronisedBatchNorm)]
     running = [tensor for layer in layers for tensor in (layer.running_mean, layer.running_var)]

@@ -1,4 +1,4 @@
-"""A segmenter with a second head on its middle features, for training only."""
+"""A segmenter with a second head on its middle layer, for training only."""
 
 from typing import Any, NamedTuple
 
@@ -12,11 +12,11 @@ WITH_MIDDLE = (
     *("deeplab_resnet50", "deeplab_resnet101", "mobile_deeplab"),
     *("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "tiny"),
 )
-"""The architectures that name a middle layer."""
+"""The architectures that have a middle layer."""
 
 
 class TwoLogits(NamedTuple):
-    """What both heads say of a batch, each at its own stride: B x C x h x w."""
+    """The logits of both heads, each at its own stride: B x C x h x w."""
 
     main: Tensor
     auxiliary: Tensor
@@ -25,11 +25,10 @@ class TwoLogits(NamedTuple):
 class TwoHeads(nn.Module):
     """RGB float B x 3 x H x W in 0..255 -> logits of the main head and of an auxiliary one.
 
-    The auxiliary head has the main one's form in DeepLab-v2 (AdaptSegNet, Tsai et al., CVPR 2018): a sum of
-    dilated convolutions, on the layer that :meth:`~pixda.models.segmenter.Segmenter.middle` names. It starts
-    at random and is thrown away after training: the segmenter alone is kept.
+    The auxiliary head is a sum of dilated convolutions, as in AdaptSegNet (Tsai et al., CVPR 2018), on the layer that
+    `Segmenter.middle` names. It starts at random. After training only the segmenter is kept.
 
-    segmenter: one that names a middle layer (`UserError` otherwise).
+    segmenter: one with a middle layer (`UserError` otherwise).
     """
 
     def __init__(self, segmenter: Segmenter) -> None:
@@ -40,7 +39,7 @@ class TwoHeads(nn.Module):
 
     def forward(self, images: Tensor) -> TwoLogits:
         """RGB float B x 3 x H x W in 0..255 -> B x C x h x w of each head."""
-        # The middle features are taken from the segmenter's own forward pass, so that it stays as it is.
+        # A hook takes the middle features from the segmenter's own forward pass.
         features: list[Tensor] = []
         tap = middle_of(self.segmenter).layer.register_forward_hook(lambda *call: features.append(call[-1]))
         try:
@@ -56,11 +55,11 @@ class TwoHeads(nn.Module):
 
 
 def middle_of(segmenter: Segmenter) -> Middle:
-    """The layer for a second head; `UserError` if the network names none."""
+    """The layer for a second head; `UserError` if the network has none."""
     middle = segmenter.middle()
     if middle is None:
         raise UserError(
-            "This method needs a second head on a layer half-way through the network, and this network names none: "
+            "This method needs a second head on a layer half-way through the network, and this network has none: "
             f"choose --network.architecture {', '.join(WITH_MIDDLE[:-1])} or {WITH_MIDDLE[-1]}, or another --method."
         )
     return middle

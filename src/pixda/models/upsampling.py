@@ -1,4 +1,4 @@
-"""Logits from a network's own size to an image's, everywhere in the same way."""
+"""How logits are upsampled from a network's own size to the image's, everywhere in the same way."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 def upsample(logits: Tensor, size: tuple[int, ...]) -> Tensor:
     """Bilinear, corners aligned, in float32: ``B x C x h x w`` -> ``B x C x H x W`` with ``size = (H, W)``."""
-    # Channels first: the losses take the map apart along its lines, and the coarse map is quickly turned over.
+    # Channels-first memory, which the losses read faster. It is cheap to change here, where the map is still coarse.
     logits = logits.float().contiguous()
     if logits.requires_grad and torch.is_grad_enabled():
         return _Upsample.apply(logits, tuple(size))  # type: ignore[no-any-return, no-untyped-call]
@@ -21,7 +21,7 @@ def _bilinear(logits: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 class _Upsample(torch.autograd.Function):
-    """Its gradient as two products of matrices: a third of torch's time on a CPU, and deterministic on a GPU."""
+    """With two matrix products as gradient: a third of PyTorch's time on a CPU, and deterministic on a GPU."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, size: tuple[int, int]) -> Tensor:
@@ -36,7 +36,7 @@ class _Upsample(torch.autograd.Function):
 
 
 def shares(coarse: int, fine: int, like: Tensor) -> Tensor:
-    """How much of each coarse value is in each fine one: ``fine x coarse``, at most two in a row, with a sum of 1."""
+    """Weights of bilinear interpolation, ``fine x coarse``; each row has at most two above 0, whose sum is 1."""
     step = (coarse - 1) / (fine - 1) if fine > 1 else 0.0
     positions = torch.arange(fine, device=like.device, dtype=like.dtype) * step
     return (1 - (positions[:, None] - torch.arange(coarse, device=like.device)).abs()).clamp_min(0)

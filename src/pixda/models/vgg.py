@@ -1,4 +1,4 @@
-"""VGG16 (Simonyan & Zisserman, ICLR 2015) in the form that FCN8s gave it, with torchvision's names."""
+"""VGG16 (Simonyan & Zisserman, ICLR 2015) as FCN8s uses it, with torchvision's names."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,15 +7,15 @@ from pixda.errors import UserError
 
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convolutions, each stage ended by a pooling
 HIDDEN = 4096
-MARGIN = 100  # pixels around the image, so that the 7x7 convolution after five halvings finds room in any image
+MARGIN = 100  # pixels around the image, so that after five halvings any image is large enough for a 7x7 convolution
 POOL3, POOL4, POOL5 = 17, 24, 31  # where each stage ends in `features`
 
 
 class VGG16(nn.Module):
     """B x 3 x H x W, normalised -> features at strides 8, 16 and 32, of `channels` (256, 512, 4096 at width 1).
 
-    Of the classifier, the first two layers are kept as convolutions, `fc6` (7x7) and `fc7` (1x1): the same
-    function at every place. All three maps start left of and above the image (see `FCN8s` for the alignment).
+    The first two layers of the classifier are convolutions here, `fc6` (7x7) and `fc7` (1x1), which compute the same
+    function at every place. All three maps start left of and above the image (see `FCN8s`).
 
     width: share of VGG's channels, above 0 and up to 1.
     """

@@ -1,8 +1,8 @@
-"""The three networks that say how real a synthetic pixel looks: by itself, by its region, by its image.
+"""Three discriminators that judge how real a source pixel looks: by itself, by its region and by its image.
 
-NAAE (Sun et al., CVPR 2019) is known to have three such levels and to feed them predictions rather than images; how
-its networks are built is not known. These are OUR RECONSTRUCTION: PixDA's discriminators, and one between them. All map
-a softmax map B x C x H x W to logits of "target" (source = 0, target = 1) in `outputs` channels: 1, or one a class.
+NAAE (Sun et al., CVPR 2019) has three such levels, which get predictions rather than images; how its networks are built
+is not published. These are OUR RECONSTRUCTION: PixDA's discriminators, and one between them. All map a softmax map
+B x C x H x W to logits of "target" (source = 0, target = 1) in `outputs` channels: 1, or one for each class.
 """
 
 from torch import Tensor, nn
@@ -43,7 +43,7 @@ class WholeImageNet(nn.Module):
 
 
 def weighting_nets(classes: int, outputs: int) -> dict[str, nn.Module]:
-    """A network a level, from the finest to the coarsest."""
+    """One network for each level, from the finest to the coarsest."""
     return {
         "pixel": PixelDiscriminator(classes, outputs),
         "region": RegionNet(classes, outputs),

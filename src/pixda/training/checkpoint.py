@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from pixda import __version__
 from pixda.errors import UserError, first_line
 from pixda.machine.faults import of_disk
-from pixda.models.torch_files import load_torch
+from pixda.models.untrusted import load_torch
 from pixda.writing import whole
 
 FORMAT = 2  # 2: discriminators by that name

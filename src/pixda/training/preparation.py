@@ -19,11 +19,11 @@ from pixda.data.open import open_dataset, open_shots, open_unlabelled
 from pixda.errors import UserError
 from pixda.methods import METHODS, build
 from pixda.methods.method import Method
-from pixda.models import build_segmenter, load_weights
+from pixda.models import build_segmenter
 from pixda.models.in_parts import may_go_in_parts
-from pixda.models.packaged import ON_THE_HUB, packaged_weights
 from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
+from pixda.models.weights import ON_THE_HUB, load_weights, packaged_weights
 from pixda.phases.phase import Phase
 
 
