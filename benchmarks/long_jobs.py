@@ -179,9 +179,9 @@ def inputs(segmenter: Work, pixel: Work, image: Work, decode: float | None) -> N
             [f"P_{letter}", f"{name}, parameters", f"{work.parameters / 1e6:.3f} million", "counted"],
         ]
     rows += [
-        ["p_j", "pixel discriminator as a judge, backward to its input", f"{pixel.judged / TERA:.3f} TFLOP", "counted"],
+        ["p_j", "frozen pixel discriminator, backward to its input", f"{pixel.judged / TERA:.3f} TFLOP", "counted"],
         ["A", "kept for the segmenter's backward pass, float32", f"{segmenter.kept / GIB:.2f} GiB", "counted"],
-        ["A_j", "kept by the judge", f"{pixel.judged_kept / GIB:.2f} GiB", "counted"],
+        ["A_j", "kept by it", f"{pixel.judged_kept / GIB:.2f} GiB", "counted"],
         ["A_p", "kept for the pixel discriminator's backward pass", f"{pixel.kept / GIB:.2f} GiB", "counted"],
         ["N", "frames of GTA5", f"{SOURCE}", "published"],
         ["V", "frames that are scored", f"{SCORED}", "published"],

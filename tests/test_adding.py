@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from runs import two_domains, words
 
 import pixda
+from runs import two_domains, words
 
 NEW_FILES = {
     "methods/toy.py": '''
@@ -61,7 +61,6 @@ class Halved(Phase):
 ''',
     "data/toy.py": '''
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.files import find_files
 from pixda.data.frames import Frame
 
 
@@ -74,7 +73,7 @@ class Toy(SegmentationDataset):
 
     def find(self):
         """Return all frames."""
-        images, masks = (find_files(self.root / kind, (".png",)) for kind in ("images", "masks"))
+        images, masks = (self.search.files(self.root / kind, (".png",)) for kind in ("images", "masks"))
         return [Frame(name, "all", image, mask) for name, image, mask in self.paired(images, masks)]
 ''',
     "models/toy.py": '''
@@ -103,7 +102,7 @@ LINES = {  # file -> a line that is there, and the same with what is added
     ],
     "models/__init__.py": [
         ("ARCHITECTURES: dict[str, Callable[..., Segmenter]] = {", '{before}\n    "toy_net": ToyNet,'),
-        ("from pixda.models.tiny import Tiny", "{before}\nfrom pixda.models.toy import ToyNet"),
+        ("from pixda.models.weights import LoadReport, load_weights", "{before}\nfrom pixda.models.toy import ToyNet"),
     ],
     "data/config.py": [
         ('DatasetName = Literal["gta5",', 'DatasetName = Literal["toy", "gta5",'),
@@ -140,7 +139,12 @@ def test_all_four_in_one_run_and_its_report(extended, tmp_path):
     root, out = two_domains(tmp_path), tmp_path / "run"
     changed = ("--recipe.tuning_steps", "--method", "--source.dataset", "--source.scheme", "--network.architecture")
     given = [word for word in words(root, out, method="fine_tuning") if not word.startswith(changed)]
-    given += ["--method=toy", "--source.dataset=toy", "--network.architecture=toy_net", "--network.options={\"width\": 6}"]
+    given += [
+        "--method=toy",
+        "--source.dataset=toy",
+        "--network.architecture=toy_net",
+        '--network.options={"width": 6}',
+    ]
     given += ["--recipe.augmentation.negative=0.5", "--recipe.toy_steps=4"]
 
     def run(*command: str) -> str:
@@ -156,6 +160,6 @@ def test_all_four_in_one_run_and_its_report(extended, tmp_path):
     assert made["network"] == {"architecture": "toy_net", "width": 6}
     assert made["made"]["steps"] == {"pretrain": 20, "halved": 4}
     run("report", str(out))
-    report = (out / "report.html").read_text()
+    report = (out / "report/report.html").read_text()
     assert "toy method" in report
     assert "half as much from every shot" in report

@@ -154,7 +154,9 @@ def test_the_first_step_takes_itself_for_the_one_before(make, pairs):
 
 def test_stopped_anywhere_and_reloaded_it_ends_in_the_same_bits(make, context, pairs):
     """Two epochs of two pairs, saved after each step but the last: in an epoch, at its end, in the next one."""
-    context.domains.pairs = lambda names, batch, phase, epoch, skip: iter(pairs[2 * epoch : 2 * epoch + 2][skip:])
+    context.domains.source_and_target = lambda names, batch, phase, epoch, skip: iter(
+        pairs[2 * epoch : 2 * epoch + 2][skip:]
+    )
 
     def run(phase, epoch, skip):
         """What there is to save after each step, as the loop would: where it stands, and the trainees."""
