@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -240,3 +241,11 @@ def test_a_frame_that_is_learned_from_is_not_scored(tmp_path, capsys):
     message = capsys.readouterr().err
     assert "'north/0' (as 'east/9')" in message
     assert not (tmp_path / "run/checkpoint.pt").exists()
+
+
+def test_training_says_what_is_odd_about_the_data(tmp_path, capsys):
+    root = two_domains(tmp_path)
+    Image.new("RGB", (64, 48), (9, 9, 9)).save(root / "source/images/000.png")
+    options = ["--recipe.pretrain_steps=1", "--recipe.tuning_steps=1"]
+    assert main(words(root, tmp_path / "run", *options, method="fine_tuning")) == 0
+    assert "000.png is all of one colour" in " ".join(capsys.readouterr().err.split())

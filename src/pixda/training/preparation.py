@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from pixda.config import Experiment, Machine, Network
 from pixda.data.augmentation import check_augmentation
 from pixda.data.cache import Cache
-from pixda.data.check import check
+from pixda.data.check import Report, check
 from pixda.data.classes import ClassSet
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
@@ -25,6 +25,7 @@ from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.models.weights import ON_THE_HUB, load_weights, packaged_weights
 from pixda.phases.phase import Phase
+from pixda.terminal import console
 
 
 def first_segmenter(
@@ -168,7 +169,7 @@ def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabr
 def check_data(
     domains: Domains, test: SegmentationDataset | None, known: Path, allowed: int = 0, cache: Path | None = None
 ) -> None:
-    """Decode every file once, and see that no picture is both learned from and scored.
+    """Decode every file once, print what is odd about it, and see that no picture is both learned from and scored.
 
     Args:
         domains: what is learned from.
@@ -181,11 +182,13 @@ def check_data(
     if test is not None:
         scored = check(test, known)
         scored.raise_if_bad()
+        _print_warnings(test, scored)
         names = {digest: name for name, digest in scored.digests.items()}
     for dataset in domains.datasets():
         samples = None if cache is None else Cache(cache, dataset)
         report = check(dataset, known, samples=samples)
         report.raise_if_bad(allowed)
+        _print_warnings(dataset, report)
         shared = [name for name, digest in report.digests.items() if digest in names]
         if shared:
             raise UserError(
@@ -193,6 +196,11 @@ def check_data(
                 f"scored too, first '{shared[0]}' (as '{names[report.digests[shared[0]]]}'): take them out of one of "
                 "the two, or the score means nothing."
             )
+
+
+def _print_warnings(dataset: SegmentationDataset, report: Report) -> None:
+    for warning in report.warnings:
+        console(stderr=True).print(f"{dataset.root}, split '{dataset.split}': {warning}", soft_wrap=True)
 
 
 def read_cached(domains: Domains, cache: Path) -> None:
