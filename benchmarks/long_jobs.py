@@ -58,9 +58,9 @@ class Work:
 
     forward: int  # FLOP, two for a product with its sum
     step: int  # FLOP of forward and backward, for its own parameters
-    judged: int  # FLOP of forward and backward, for its input alone
+    frozen: int  # FLOP of forward and backward, for its input alone
     kept: int  # bytes that the backward pass needs, in float32
-    judged_kept: int  # the same for its input alone
+    frozen_kept: int  # the same for its input alone
     parameters: int
     buffers: int
 
@@ -75,9 +75,9 @@ def count(make: Callable[[], nn.Module], channels: int) -> Work:
         for parameter in parameters:
             parameter.requires_grad_(False)
         given.requires_grad_(True)
-        judged, judged_kept = flops(lambda: network(given).sum().backward()), saved(network, given)
+        frozen, frozen_kept = flops(lambda: network(given).sum().backward()), saved(network, given)
     buffers = sum(buffer.numel() for buffer in network.buffers())
-    return Work(forward, step, judged, kept, judged_kept, sum(p.numel() for p in parameters), buffers)
+    return Work(forward, step, frozen, kept, frozen_kept, sum(p.numel() for p in parameters), buffers)
 
 
 def flops(do: Callable[[], object]) -> int:
@@ -115,13 +115,13 @@ def phases(segmenter: Work, pixel: Work, image: Work, gpus: int) -> list[Phase]:
     """The run as a list: the method's three phases, the selections between its epochs, the scoring."""
     method = build("pixda", "paper")
     b = method.batch
-    adapt = 2 * b * segmenter.step + b * pixel.judged + 2 * b * (pixel.step + image.step)
-    selections = method.adaptation_steps * b // SOURCE  # at most: what a selection drops is not judged again
-    judge = selections * math.ceil(SOURCE / b / gpus)
+    adapt = 2 * b * segmenter.step + b * pixel.frozen + 2 * b * (pixel.step + image.step)
+    selections = method.adaptation_steps * b // SOURCE  # at most: what a selection drops is not scored again
+    scored = selections * math.ceil(SOURCE / b / gpus)
     return [
         Phase("pretrain", math.ceil(method.pretrain_steps / gpus), b * segmenter.step, b),
         Phase("adapt", math.ceil(method.adaptation_steps / gpus), adapt, 2 * b),
-        Phase("select", judge, b * (segmenter.forward + image.forward), 2 * b),
+        Phase("select", scored, b * (segmenter.forward + image.forward), 2 * b),
         Phase("distil", math.ceil(method.distillation.steps / gpus), b * (segmenter.step + segmenter.forward), b),
         Phase("score", math.ceil(SCORED / gpus), segmenter.forward, 1),
     ]
@@ -179,9 +179,9 @@ def inputs(segmenter: Work, pixel: Work, image: Work, decode: float | None) -> N
             [f"P_{letter}", f"{name}, parameters", f"{work.parameters / 1e6:.3f} million", "counted"],
         ]
     rows += [
-        ["p_j", "frozen pixel discriminator, backward to its input", f"{pixel.judged / TERA:.3f} TFLOP", "counted"],
+        ["p_j", "frozen pixel discriminator, backward to its input", f"{pixel.frozen / TERA:.3f} TFLOP", "counted"],
         ["A", "kept for the segmenter's backward pass, float32", f"{segmenter.kept / GIB:.2f} GiB", "counted"],
-        ["A_j", "kept by it", f"{pixel.judged_kept / GIB:.2f} GiB", "counted"],
+        ["A_j", "kept by it", f"{pixel.frozen_kept / GIB:.2f} GiB", "counted"],
         ["A_p", "kept for the pixel discriminator's backward pass", f"{pixel.kept / GIB:.2f} GiB", "counted"],
         ["N", "frames of GTA5", f"{SOURCE}", "published"],
         ["V", "frames that are scored", f"{SCORED}", "published"],
@@ -242,7 +242,7 @@ def memory(segmenter: Work, pixel: Work, image: Work) -> None:
     static = 4 * (3 * segmenter.parameters + segmenter.buffers + 4 * (pixel.parameters + image.parameters))
     rows = []
     for name, share in (("float32", 1.0), ("bfloat16", 0.5)):
-        target = b * (share * (segmenter.kept + pixel.judged_kept) + maps)
+        target = b * (share * (segmenter.kept + pixel.frozen_kept) + maps)
         discriminator = 2 * b * share * pixel.kept
         peak = static + max(target, discriminator)
         fits = ", ".join(machine.name for machine in MACHINES if peak * 1.1 < machine.memory) or "none"

@@ -37,7 +37,7 @@ def _pixel(setting: Setting) -> Forms:
         discriminator.zero_grad()
         discriminator.requires_grad_(False)
         fooled = nn.functional.binary_cross_entropy_with_logits(
-            judged := discriminator(maps), torch.zeros_like(judged), reduction="none"
+            logits := discriminator(maps), torch.zeros_like(logits), reduction="none"
         )
         (w * fooled.squeeze(1)).mean().backward()
         discriminator.requires_grad_(True)
@@ -49,8 +49,8 @@ def _pixel(setting: Setting) -> Forms:
     def of_product() -> Tensor:
         maps = target.detach().requires_grad_()
         twin.zero_grad()
-        judged, of_target = trainee.frozen_and_own(maps)
-        pixadv_loss(judged, weights).backward()
+        logits, of_target = trainee.frozen_and_own(maps)
+        pixadv_loss(logits, weights).backward()
         trainee.backward(discriminator_loss(trainee(source), of_target))
         assert maps.grad is not None
         return maps.grad

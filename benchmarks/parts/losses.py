@@ -73,21 +73,21 @@ def _target_head(setting: Setting) -> Forms:
     """From logits to focal loss, S, B and the discriminator's maps, and back; the discriminator is a gradient given."""
     coarse = setting.logits(setting.batch, 5).requires_grad_()
     labels, alpha = setting.labels(setting.batch, 6), _alpha(setting)
-    judged = torch.randn(setting.batch, 1, *setting.shape, generator=setting.generator(7)).to(setting.device)
+    logits = torch.randn(setting.batch, 1, *setting.shape, generator=setting.generator(7)).to(setting.device)
     slope = upsample(setting.logits(setting.batch, 8), setting.shape) * 1e-6
 
     def of_plain(z: Tensor) -> tuple[Tensor, Tensor]:
         full = raised(z, labels)
         on_target = plain.focal(full, labels, GAMMA, alpha.to(z))
         maps = full.softmax(1)
-        adversarial = plain.pixadv(judged.to(z), full, labels)
+        adversarial = plain.pixadv(logits.to(z), full, labels)
         return on_target + WEIGHT * adversarial, maps
 
     def of_product(z: Tensor) -> tuple[Tensor, Tensor]:
         nll, maps = pixel_nll_and_softmax(upsample(z, setting.shape), labels)
         on_target = focal_from_nll(nll, labels, GAMMA, alpha.to(z))
         weights = nll.detach() * rarity(labels)
-        return on_target + WEIGHT * pixadv_loss(judged.to(z), weights), maps
+        return on_target + WEIGHT * pixadv_loss(logits.to(z), weights), maps
 
     def forward_backward(form, z: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
         drained([z])

@@ -55,7 +55,7 @@ def _deeplab(setting: Setting) -> Forms:
 
 def _selection(setting: Setting) -> Forms:
     source, target, network = setting.images(1, 1), setting.images(1, 2), segmenter(setting).eval()
-    judge = ImageDiscriminator(CLASSES).to(setting.device, memory_format=torch.channels_last)
+    discriminator = ImageDiscriminator(CLASSES).to(setting.device, memory_format=torch.channels_last)
 
     @torch.no_grad()
     def bare() -> Tensor:
@@ -65,7 +65,7 @@ def _selection(setting: Setting) -> Forms:
     @torch.no_grad()
     def scored() -> Tensor:
         maps = upsample(network(stylise(source, target)), setting.shape).softmax(1)
-        return score(judge(maps))
+        return score(discriminator(maps))
 
     return Forms(bare, scored, lambda: f"score {float(scored()):.4f}")
 

@@ -75,9 +75,11 @@ def product_step(
 def plain_step(setting: Setting) -> PlainStep:
     """The same weights in the plain form."""
     torch.manual_seed(1)
-    discriminator, judge = in_plain_form(PixelDiscriminator(CLASSES)), ImageDiscriminator(CLASSES)
+    discriminator, selection = in_plain_form(PixelDiscriminator(CLASSES)), ImageDiscriminator(CLASSES)
     alpha = torch.full((CLASSES,), 0.25, device=setting.device)
-    return PlainStep(plain_network(setting).train(), discriminator.to(setting.device), judge.to(setting.device), alpha)
+    return PlainStep(
+        plain_network(setting).train(), discriminator.to(setting.device), selection.to(setting.device), alpha
+    )
 
 
 def _step(setting: Setting, precision: Precision = "32-true", recompute: bool = False) -> Forms:

@@ -30,16 +30,16 @@ def rarity(labels: Tensor) -> Tensor:
     return maps
 
 
-def pixadv(judged: Tensor, logits: Tensor, labels: Tensor, in_graph: bool = False) -> Tensor:
+def pixadv(verdict: Tensor, logits: Tensor, labels: Tensor, in_graph: bool = False) -> Tensor:
     """PixAdv: S from a cross entropy of its own, B anew, binary cross entropy to the label of the source."""
     s = F.cross_entropy(logits if in_graph else logits.detach(), labels, ignore_index=IGNORE, reduction="none")
-    fooled = F.binary_cross_entropy_with_logits(judged, torch.zeros_like(judged), reduction="none").squeeze(1)
+    fooled = F.binary_cross_entropy_with_logits(verdict, torch.zeros_like(verdict), reduction="none").squeeze(1)
     return (s * rarity(labels) * fooled).mean()
 
 
-def discriminator_half(judged: Tensor, is_target: float) -> Tensor:
+def discriminator_half(verdict: Tensor, is_target: float) -> Tensor:
     """Half of a discriminator's loss: binary cross entropy to one domain's label."""
-    return F.binary_cross_entropy_with_logits(judged, torch.full_like(judged, is_target)) / 2
+    return F.binary_cross_entropy_with_logits(verdict, torch.full_like(verdict, is_target)) / 2
 
 
 def distillation(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

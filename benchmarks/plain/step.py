@@ -18,7 +18,7 @@ class PlainStep:
 
     network: PlainDeepLab
     discriminator: PixelDiscriminator
-    judge: ImageDiscriminator
+    selection: ImageDiscriminator
     alpha: Tensor
     weight: float = 0.1
     beta: float = 0.01
@@ -28,7 +28,7 @@ class PlainStep:
         self.optimisers = [
             SGD(trained, 2.5e-4, momentum=0.9, weight_decay=5e-4),
             Adam(self.discriminator.parameters(), 1e-5, betas=(0.9, 0.99)),
-            Adam(self.judge.parameters(), 1e-5, betas=(0.9, 0.99)),
+            Adam(self.selection.parameters(), 1e-5, betas=(0.9, 0.99)),
         ]
 
     def __call__(self, pair: StepBatch) -> dict[str, float]:
@@ -44,14 +44,14 @@ class PlainStep:
 
         _, target_logits = self.network(target.images)
         on_target = losses.focal(target_logits, target.masks, 2.0, self.alpha)
-        judged = self.discriminator(target_logits.softmax(1))
-        adversarial = losses.pixadv(judged, target_logits, target.masks)
+        verdict = self.discriminator(target_logits.softmax(1))
+        adversarial = losses.pixadv(verdict, target_logits, target.masks)
         (on_target + self.weight * adversarial).backward()
 
         self._learning(True)
         read = {"source": on_source.item(), "target": on_target.item(), "adversarial": adversarial.item()}
         source_logits, target_logits = source_logits.detach(), target_logits.detach()
-        for name, discriminator in (("discriminator", self.discriminator), ("selection_discriminator", self.judge)):
+        for name, discriminator in (("discriminator", self.discriminator), ("selection_discriminator", self.selection)):
             of_source = losses.discriminator_half(discriminator(source_logits.softmax(1)), 0.0)
             of_source.backward()
             of_target = losses.discriminator_half(discriminator(target_logits.softmax(1)), 1.0)
@@ -62,5 +62,5 @@ class PlainStep:
         return read
 
     def _learning(self, discriminators: bool) -> None:
-        for parameter in nn.ModuleList([self.discriminator, self.judge]).parameters():
+        for parameter in nn.ModuleList([self.discriminator, self.selection]).parameters():
             parameter.requires_grad_(discriminators)

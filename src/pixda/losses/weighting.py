@@ -54,7 +54,7 @@ def at_labels(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def realism(
-    judgements: Sequence[Tensor],
+    logits_of_levels: Sequence[Tensor],
     labels: Tensor,
     normalise: bool,
     average: Callable[[Tensor], Tensor] = lambda mean: mean,
@@ -64,7 +64,7 @@ def realism(
     How the paper combines the three levels is not known; the geometric mean is our reconstruction.
 
     Args:
-        judgements: logits of the networks, each float ``B x K x h x w`` as in :func:`at_labels`.
+        logits_of_levels: logits of the networks, each float ``B x K x h x w`` as in :func:`at_labels`.
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
         normalise: divide by the mean over the batch's valid pixels, so that only ratios of weights matter.
         average: where a batch is divided over processes, from the mean of this one's part to that of the batch.
@@ -73,7 +73,7 @@ def realism(
         Float ``B x H x W`` in 0..1, or with a mean of 1. The caller detaches it.
     """
     # The mean of logarithms: three probabilities of 1e-20 have no product in float32.
-    logs = [F.logsigmoid(at_labels(logits.float(), labels)) for logits in judgements]
+    logs = [F.logsigmoid(at_labels(logits.float(), labels)) for logits in logits_of_levels]
     weights = torch.stack(logs).mean(0).exp()
     return weights / average(mean_over_valid(weights, labels)).clamp_min(1e-12) if normalise else weights
 

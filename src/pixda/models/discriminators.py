@@ -16,7 +16,7 @@ SMALLEST = 32  # pixels that survive five halvings
 
 
 class PixelDiscriminator(nn.Module):
-    """Softmax map B x C x H x W -> one logit a pixel, B x 1 x H x W, each judged from a 5 x 5 window.
+    """Softmax map B x C x H x W -> one logit a pixel, B x 1 x H x W, each from a 5 x 5 window.
 
     With more `outputs` there are as many answers a pixel.
     """

@@ -1,4 +1,4 @@
-"""Three discriminators that judge how real a source pixel looks: by itself, by its region and by its image.
+"""Three discriminators that say how real a source pixel looks: by itself, by its region and by its image.
 
 NAAE (Sun et al., CVPR 2019) has three such levels, which get predictions rather than images; how its networks are built
 is not published. These are OUR RECONSTRUCTION: PixDA's discriminators, and one between them. All map a softmax map

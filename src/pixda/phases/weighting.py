@@ -121,8 +121,11 @@ class Weighting(Phase):
     @torch.no_grad()
     def _weights(self, source_map: Tensor, labels: Tensor) -> Tensor:
         """``w`` at every pixel of the source, ``B x H x W``, without a graph."""
-        judgements = [net.frozen(source_map) for net in self.nets.values()]
+        logits_of_levels = [net.frozen(source_map) for net in self.nets.values()]
         share = self.share(labels) if self.weighting.normalise else 1.0
         return realism(
-            judgements, labels, self.weighting.normalise, lambda one: distributed.mean(self.context.fabric, one * share)
+            logits_of_levels,
+            labels,
+            self.weighting.normalise,
+            lambda one: distributed.mean(self.context.fabric, one * share),
         )
