@@ -56,6 +56,4 @@ class Pace:
 
 
 def _kind(job: Job) -> _Kind:
-    if job.cell is None:
-        return "first stage", ""
-    return job.words[0], f"{job.cell.split}\n{job.cell.row}"
+    return job.words[0], job.title.partition(" · ")[0]

@@ -1,6 +1,5 @@
 """Running jobs side by side, each in a process of its own: one that dies takes no other with it."""
 
-import shutil
 import signal
 import time
 from collections import Counter
@@ -105,11 +104,6 @@ class Pool:
     def _next(self) -> Job | None:
         """The first job that can begin now; those that never can are told and dropped."""
         for job in list(self._waiting):
-            if job.twin is not None and job.needs is not None and job.needs.done:
-                if is_held(job.needs.folder):  # it is still being scored
-                    continue
-                if job.twin.is_file():
-                    shutil.copyfile(job.twin, job.product)
             if job.done:  # or by a process that outlived an earlier comparison
                 self._waiting.remove(job)
                 self._tell(job)
