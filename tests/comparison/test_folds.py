@@ -27,8 +27,9 @@ def without_test_set(root, **changes):
     grid["rows"] = {
         "first stage": {"method": "source_only", "recipe": {"more_steps": 0}},
         "source only": {"method": "source_only", "recipe": {"more_steps": 4}},
-        "joint": {"method": "joint"},
+        "joint": {"method": "joint", "recipe": {"joint_steps": 80}},
     }
+    grid["recipe"]["segmenter"] = {"lr": 3e-3}  # so that the scores are no zeros
     return grid | changes
 
 
@@ -52,6 +53,7 @@ def test_each_number_is_the_mean_over_the_folds(finished, row, label):
     told = {(one["measure"], one["name"]): one["value"] for one in rows}
     folds = [json.loads((cell(finished, row) / f"fold_{fold}/scores.json").read_text()) for fold in (1, 2)]
     assert [one["frames"] for one in folds] == [3, 3]
+    assert row != "joint" or float(told["mean", "19"]) > 0
     assert float(told["mean", "19"]) == pytest.approx(statistics.mean(one["mean"]["19"] for one in folds))
     assert float(told["class", "road"]) == pytest.approx(statistics.mean(one["iou"]["road"] for one in folds))
     assert {one["folds"] for one in rows} == {"2"}
@@ -80,7 +82,7 @@ def test_what_no_fold_changes_is_trained_once(finished):
 def test_stopped_among_the_folds_it_goes_on_to_the_models_of_an_unbroken_one(finished, root, tmp_path):
     grid, out = write_grid(tmp_path / "grid.yaml", without_test_set(root)), tmp_path / "out"
     process = start(grid, out)
-    wait_until(lambda: list(out.glob("runs/joint_*/fold_2/.lock")))
+    wait_until(lambda: list(out.glob("runs/joint_*/fold_2/checkpoint.pt")))
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=120)
     assert "Stopped by SIGTERM" in said
@@ -101,9 +103,7 @@ def test_the_report_shows_the_tables_and_says_what_the_run_in_pictures_was_score
     ("changes", "said"),
     [({"folds": 7}, "7 folds of 6 shots"), ({"folds": 1}, "1 folds of 6 shots"), ({"shots": ["some"]}, "shots")],
 )
-def test_folds_that_the_shots_cannot_fill_are_refused_before_anything_is_trained(
-    root, tmp_path, capsys, changes, said
-):
+def test_folds_that_the_shots_cannot_fill_are_refused_before_anything_is_trained(root, tmp_path, capsys, changes, said):
     grid = write_grid(tmp_path / "grid.yaml", without_test_set(root, **changes))
     assert main(["compare", str(grid), f"--out={tmp_path / 'out'}"]) == 1
     assert said in capsys.readouterr().err
