@@ -56,4 +56,6 @@ class Pace:
 
 
 def _kind(job: Job) -> _Kind:
-    return job.words[0], job.title.partition(" · ")[0]
+    if job.needs is None:
+        return "first stage", ""
+    return job.words[0], job.title.rsplit(" · ", 2)[0]  # split and row, without shots and seed
