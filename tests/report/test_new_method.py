@@ -10,7 +10,9 @@ from runs import two_domains, words
 
 
 class Polish(Supervised):
-    about = "Polishes what the pretraining left."
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.about = "Polishes what the pretraining left."
 
 
 @dataclass(frozen=True)
