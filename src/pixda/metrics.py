@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -117,6 +117,17 @@ class Scores:
                 "pixda evaluate."
             ) from error
         return scores
+
+    @classmethod
+    def mean_of(cls, scores: Sequence[Self]) -> Self:
+        """The mean of each number over the scores that have it, as of several folds; without a confusion matrix."""
+        first = scores[0]
+        return cls(
+            iou={name: Spread.of(one.iou[name] for one in scores).mean for name in first.iou},
+            mean={name: Spread.of(one.mean[name] for one in scores).mean for name in first.mean},
+            pixel_share={n: statistics.mean(one.pixel_share[n] for one in scores) for n in first.pixel_share},
+            pixel_accuracy=statistics.mean(one.pixel_accuracy for one in scores),
+        )
 
     @property
     def miou(self) -> float:

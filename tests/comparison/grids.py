@@ -1,5 +1,8 @@
 """What the tests of comparisons share: a small grid on `two_domains`, what it leaves, and waiting."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,9 +44,16 @@ def write_grid(path: Path, grid: dict[str, Any]) -> Path:
     return path
 
 
+def start(grid: Path, out: Path) -> subprocess.Popen[str]:
+    """`pixda compare` in a process of its own, to be stopped."""
+    command = [sys.executable, "-m", "pixda", "compare", str(grid), f"--out={out}", "--at_once=2"]
+    return subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
 def models(out: Path) -> dict[str, bytes]:
-    """Run -> the bytes of its model."""
-    return {path.parent.name: path.read_bytes() for path in (out / "runs").glob("*/model.safetensors")}
+    """Run, by its folder -> the bytes of its model."""
+    files = (out / "runs").rglob("model.safetensors")
+    return {str(path.parent.relative_to(out / "runs")): path.read_bytes() for path in files}
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:

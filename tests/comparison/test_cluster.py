@@ -1,5 +1,6 @@
 """`pixda compare --ray` on a real Ray cluster of two nodes on this machine, one of which dies."""
 
+import contextlib
 import os
 import re
 import signal
@@ -48,9 +49,15 @@ class TwoNodes:
 
 
 def processes(folder):
-    """Numbers of the processes that train in a folder."""
-    found = subprocess.run(["pgrep", "-f", f"pixda train --config {folder}"], capture_output=True, text=True)
-    return [int(number) for number in found.stdout.split()]
+    """Numbers of the processes below this one that train in a folder (Ray's daemons are its children)."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if f"train\0--config\0{folder}".encode() in line.read_bytes() and os.getpid() in ancestors(
+                int(line.parent.name)
+            ):
+                found.append(int(line.parent.name))
+    return found
 
 
 def ancestors(process):

@@ -51,8 +51,8 @@ def test_cells_share_a_first_stage_when_all_that_goes_into_it_is_equal(grid, tmp
         "other steps after it": {"method": "joint", "recipe": {"joint_steps": 2}},
     }
     cells = plan(grid(rows=rows, seeds=[0, 1], splits={"": {}, "far": {"source": {"split": "far"}}}))
-    jobs = [job for job in jobs_for(cells, tmp_path / "out") if job.cell is not None]
-    first = {job.cell: job.needs.folder for job in jobs}
+    _, filled = jobs_for(cells, tmp_path / "out")
+    first = {cell: (job.needs or job).folder for cell, job in filled.items()}
     alike = {
         folder for cell, folder in first.items() if (cell.seed, cell.split) == (0, "") and cell.row != "other loss"
     }
@@ -63,10 +63,12 @@ def test_cells_share_a_first_stage_when_all_that_goes_into_it_is_equal(grid, tmp
 def test_a_first_stage_is_scored_again_only_on_another_target(grid, tmp_path):
     splits = {"near": {}, "far": {"target": {"root": "/far"}}}
     cells = plan(grid(rows={"first stage": small_grid(tmp_path)["rows"]["first stage"]}, seeds=[0], splits=splits))
-    first, near, far = jobs_for(cells, tmp_path / "out")
-    assert near.twin == first.folder / "scores.json"
-    assert far.needs == first
-    assert far.twin is None
+    jobs, filled = jobs_for(cells, tmp_path / "out")
+    near, far = filled.values()
+    assert jobs == [near, far]
+    assert near.product == near.folder / "scores.json"
+    assert far.needs == near
+    assert far.words[0] == "evaluate"
 
 
 def test_the_first_stage_has_the_settings_of_the_rows_own_pretraining(grid):
@@ -122,10 +124,10 @@ def test_the_folder_of_another_grid_is_not_taken_over(grid, tmp_path):
 def test_a_folder_may_be_moved_or_named_otherwise(grid, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jobs_for(plan(grid()), Path("out"))
-    jobs = jobs_for(plan(grid()), Path("out").rename("moved").absolute())
+    jobs, _ = jobs_for(plan(grid()), Path("out").rename("moved").absolute())
     for job in jobs:
         asked = yaml.safe_load((job.folder / "asked.yaml").read_text())
-        assert job.cell is None or asked.get("start_from") in (None, str(job.needs.folder)), "where it is now"
+        assert asked.get("start_from") == (None if job.needs is None else str(job.needs.folder)), "where it is now"
 
 
 def test_merging_replaces_values_and_keeps_the_rest_of_groups():

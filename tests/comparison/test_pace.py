@@ -4,12 +4,12 @@ from pathlib import Path
 
 from pixda.comparison.jobs import Job
 from pixda.comparison.pace import Pace
-from pixda.comparison.results import Cell
 
 
 def job(row=None, seed=0, words=("train",)):
-    cell = None if row is None else Cell("", row, 1, seed)
-    return Job("", Path(f"{row}{seed}"), words, Path("product"), None, cell)
+    path, first = Path(f"{row}{seed}"), None if row is None else job()
+    title = f"first stage, seed {seed}" if row is None else f"{row} · 1-shot · seed {seed}"
+    return Job(title, None, path, words, path / "scores.json", path / "model.json", first)
 
 
 def measured(**seconds):

@@ -7,7 +7,7 @@ import pytest
 
 from comparisons import result, scores, shares, study
 from pixda.comparison.results import Cell, Comparison
-from pixda.comparison.summary import Failure, failures, progress, rare_mean, summarise
+from pixda.comparison.summary import RARE_SHARE, Failure, failures, progress, rare_classes, rare_mean, summarise
 from pixda.data.classes import ClassSet
 
 CITYSCAPES = ClassSet.load("cityscapes-19")
@@ -101,3 +101,12 @@ def test_seeds_that_failed_alike_are_told_once():
         Failure("", "a", 1, [0, 1], "no room"),
         Failure("", "a", 1, [2], "no light"),
     ]
+
+
+def test_the_rare_classes_of_cityscapes_are_these_ten():
+    found = rare_classes(shares(CITYSCAPES))
+    assert " ".join(found) == "wall fence traffic light traffic sign rider truck bus train motorcycle bicycle"
+
+
+def test_a_class_at_the_limit_is_not_rare_and_one_without_pixels_is_absent():
+    assert rare_classes({"a": 0.0, "b": RARE_SHARE, "c": 1e-9, "d": 0.5, "e": RARE_SHARE - 1e-9}) == ("c", "e")

@@ -42,3 +42,15 @@ def test_a_file_gets_a_line_now_and_then_with_all_that_is_known(monkeypatch, cap
         "pixda: adapt: 50 steps, phase 2 of 2, from step 40 on",
         "pixda: adapt 50/50 · epoch 8 · source 0.25 · kept 3 of 10 source images",
     ]
+
+
+def test_a_run_says_once_and_soon_how_long_it_takes(monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with Display([("pretrain", 1000), ("adapt", 500)], "pixda") as display:
+        display.begin(0, 0)
+        for done in range(1, 31):
+            now += 1
+            display.step(0, 0, done, None)
+    told = [line for line in capsys.readouterr().out.splitlines() if "whole run" in line]
+    assert told == ["pixda: about 25 min left for the whole run, if later phases are as quick as this one"]

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pixda.comparison.layout import rare_note
+from pixda.comparison.layout import folds_note, rare_note
 from pixda.comparison.markup import markdown_table, markdown_text
 from pixda.comparison.results import Comparison
 from pixda.comparison.summary import progress
 
-WEIGHTS = "The last ones of every run. None was chosen by its score; the test split was opened for the scoring alone."
+WEIGHTS = "The last ones of every run; none was chosen by its score."
 """Which weights are scored; true of every run that PixDA makes."""
 
 Account = Mapping[str, Any]
@@ -28,13 +28,16 @@ def card(comparison: Comparison) -> str:
         if result.made is not None:
             of_splits[result.cell.split].append(result.made)
             of_rows[result.cell.row].append(result.made)
-    notes = {split: rare_note(comparison, split) for split in of_splits}
+    notes = [(split, note(comparison, split)) for split in of_splits for note in (folds_note, rare_note)]
     parts = [
         f"# {markdown_text(comparison.title)}: protocol",
         _table(["", ""], [*comparison.protocol.items(), *_common(comparison, accounts)]),
         "## Data",
-        _table(["split", "source", "target", "scored on", "shots"], [_data(*item) for item in of_splits.items()]),
-        *(markdown_text(f"{split}: {note}" if split else note) for split, note in notes.items() if note),
+        _table(
+            ["split", "source", "target", "scored on", "shots"],
+            [_data(comparison, *item) for item in of_splits.items()],
+        ),
+        *(markdown_text(f"{split}: {note}" if split else note) for split, note in notes if note),
         "## Methods",
         _table(
             ["row", "method", "departures from the preset", "optimiser steps", "first weights"],
@@ -67,15 +70,17 @@ def _common(comparison: Comparison, accounts: Sequence[Account]) -> list[tuple[s
     ]
 
 
-def _data(split: str, accounts: Sequence[Account]) -> list[str]:
+def _data(comparison: Comparison, split: str, accounts: Sequence[Account]) -> list[str]:
     sources = [made["config"]["source"] for made in accounts]
     targets = [made["config"]["target"] for made in accounts]
+    folds = comparison.folds.get(split)
     return [
         split,
         _several(f"{source['dataset']}, split {source['split']}" for source in sources),
         _several(f"{target['dataset']}, split {target['split']}" for target in targets),
-        _several(f"split {target['test_split']}" for target in targets),
-        _several(str(target["shot_list"]) for target in targets),
+        f"{folds} folds of the shots" if folds else _several(f"split {one['test_split']}" for one in targets),
+        # The list of a fold is only that of its training.
+        "as listed above" if folds else _several(str(target["shot_list"]) for target in targets),
     ]
 
 

@@ -172,9 +172,9 @@ class _Process:
         except errors.RayError as error:
             return End(1, 0.0, lost=f"its node or its Ray worker died ({type(error).__name__})")
 
-    def stop(self) -> None:
+    def stop(self, at_once: bool) -> None:
         with suppress(self._ray.exceptions.RayError):
-            self._ray.cancel(self._reference)
+            self._ray.cancel(self._reference, force=at_once)
 
 
 def _resources(node: dict[str, Any]) -> str:

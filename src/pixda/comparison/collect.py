@@ -1,4 +1,4 @@
-"""Reading what the cells of a grid have left, at any time."""
+"""The data of a comparison, checked before anything is trained; and what its cells have left, at any time."""
 
 import hashlib
 import json
@@ -18,36 +18,37 @@ from pixda.data.open import open_dataset, open_test
 from pixda.data.shots import read_manifest
 from pixda.errors import UserError
 from pixda.methods import METHODS
-from pixda.metrics import Scores
 from pixda.models.saved import read_about
+from pixda.training.validation import shots_of
+
+_MOST_NAMED = 20
 
 
-def collect(grid: Grid, cells: Sequence[Planned], jobs: Sequence[Job], shares: Mapping[str, Any]) -> Comparison:
+def collect(grid: Grid, cells: Sequence[Planned], jobs: Mapping[Cell, Job], shares: Mapping[str, Any]) -> Comparison:
     """The comparison as far as it has got."""
-    found = {job.cell: _read(job) for job in jobs if job.cell is not None}
     results = []
     for (label, row), split, shots, seed in product(grid.rows.items(), grid.splits or [""], grid.shots, grid.seeds):
         cell = Cell(split, label, shots, seed)
         # One run stands in every line of a method that has no use for the shots.
-        run = cell if METHODS[row.method].learns_from_shots else replace(cell, shots=grid.shots[0])
-        result = found[run]
-        frames = result.frames if METHODS[row.method].learns_from_shots else 0
-        results.append(replace(result, cell=cell, frames=frames))
+        result = _read(cell, jobs.get(cell) or jobs[replace(cell, shots=grid.shots[0])])
+        results.append(result if METHODS[row.method].learns_from_shots else replace(result, frames=0))
+    folds = {planned.cell.split: planned.folds for planned in cells if planned.folds}
     classes = ClassSet.load(cells[0].run.training.experiment.classes)
-    return Comparison(grid.title, results, classes, shares, _protocol(grid, cells))
+    return Comparison(grid.title, results, classes, shares, _protocol(cells, grid.recipe), folds)
 
 
-def _read(job: Job) -> Result:
-    assert job.cell is not None
-    shots, model = job.folder / "shots.json", job.folder / "model.json"
-    if not model.is_file() and job.needs is not None and job.words[0] == "evaluate":
-        model = job.needs.folder / "model.json"
-    frames = len(set(read_manifest(shots).names)) if shots.is_file() else None
-    made = read_about(model)["made"] if model.is_file() else None
-    if job.done:
-        return Result(job.cell, frames, Scores.load(job.product), None, made)
-    failure = job.failure.read_text() if job.failure.is_file() else None
-    return Result(job.cell, frames, None, failure, made)
+def _read(cell: Cell, job: Job) -> Result:
+    made = read_about(job.model)["made"] if job.model.is_file() else None
+    failure = job.failure.read_text() if job.failure.is_file() and not job.done else None
+    return Result(cell, _frames(job), job.scores, failure, made)
+
+
+def _frames(job: Job) -> int | None:
+    """Labelled target frames that a job has; with folds, all of them, though each training lacks one fold."""
+    if job.folds:
+        return len(json.loads(job.product.read_text())["shots"]) if job.done else None
+    shots = job.folder / "shots.json"
+    return len(set(read_manifest(shots).names)) if shots.is_file() else None
 
 
 def prepare(cells: Sequence[Planned], cache: Path) -> dict[str, dict[str, float]]:
@@ -61,45 +62,69 @@ def prepare(cells: Sequence[Planned], cache: Path) -> dict[str, dict[str, float]
         Split -> class -> its share of the labelled pixels in the target's training set.
 
     Raises:
-        UserError: a set cannot be read, or the splits are of different class sets.
+        UserError: a set cannot be read, there are more folds than shots, or the splits are of different class sets.
     """
     names = {planned.run.training.experiment.classes for planned in cells}
     if len(names) > 1:
         raise UserError(f"One table has one class set, and the splits have several: {', '.join(sorted(names))}.")
     classes = ClassSet.load(names.pop())
-    sources = {planned.run.training.experiment.source for planned in cells}
     shares: dict[str, dict[str, float]] = {}
     for planned in cells:
-        if planned.cell.split in shares:
-            continue
-        target = planned.run.training.experiment.target
-        pixels = check(open_dataset(target, classes), cache).pixels
-        total = max(sum(pixels), 1)
-        shares[planned.cell.split] = {n: count / total for n, count in zip(classes.names, pixels, strict=True)}
-        check(open_test(target, classes), cache).raise_if_bad()
-    for source in sources:
+        experiment = planned.run.training.experiment
+        if planned.folds:
+            shots_of(experiment, planned.folds)
+        if planned.cell.split not in shares:
+            found = check(open_dataset(experiment.target, classes), cache)
+            total = max(sum(found.pixels), 1)
+            counts = zip(classes.names, found.pixels, strict=True)
+            shares[planned.cell.split] = {name: count / total for name, count in counts}
+            scored = found if planned.folds else check(open_test(experiment.target, classes), cache)
+            scored.raise_if_bad()
+    for source in {planned.run.training.experiment.source for planned in cells}:
         check(open_dataset(source, classes), cache).raise_if_bad()
     return shares
 
 
-def _protocol(grid: Grid, cells: Sequence[Planned]) -> dict[str, str]:
+def _protocol(cells: Sequence[Planned], recipe: Mapping[str, Any]) -> dict[str, str]:
     """What all numbers of a comparison rest on."""
-    experiments = {planned.cell.split: planned.run.training.experiment for planned in cells}
     classes = ClassSet.load(cells[0].run.training.experiment.classes)
     lines = {
         "seeds decide": "initial weights, order of the data, crops, drawn shots",
         "first stage": "source only; one for each source, network, seed and pretraining recipe, shared by all rows",
-        "settings for all rows": json.dumps(grid.recipe) if grid.recipe else "those of the preset",
+        "settings for all rows": json.dumps(recipe) if recipe else "those of the preset",
     }
-    for split, experiment in experiments.items():
-        test = open_test(experiment.target, classes)
-        digest = hashlib.sha256("\n".join(frame.name for frame in test.frames).encode()).hexdigest()[:12]
+    if any(planned.folds for planned in cells):
+        lines["seeds decide"] += ", which fold a shot is in"
+    for planned in {planned.cell.split: planned for planned in cells}.values():
+        experiment, split = planned.run.training.experiment, planned.cell.split
         mark = f", {split}" if split else ""
-        lines[f"frames{mark}"] = (
-            f"{len(open_dataset(experiment.source, classes).frames)} of the source{_world(experiment.source)}; "
-            f"scored on {len(test.frames)} (hash of their names {digest})"
-        )
+        source = f"{len(open_dataset(experiment.source, classes).frames)} of the source{_world(experiment.source)}"
+        if planned.folds:
+            lines[f"frames{mark}"] = f"{source}; there is no test set: scored on the shots, by {planned.folds} folds"
+            lines |= _shots(cells, split, mark)
+        else:
+            names = [frame.name for frame in open_test(experiment.target, classes).frames]
+            lines[f"frames{mark}"] = f"{source}; scored on {len(names)} (hash of their names {_hash(names)})"
     return lines
+
+
+def _shots(cells: Sequence[Planned], split: str, mark: str) -> dict[str, str]:
+    """Which frames are dealt to the folds: a line for each set of shots, which most seeds or none have in common."""
+    one_row = {(one.cell.shots, one.cell.seed): one for one in cells if one.cell.split == split}
+    seeds: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for (shots, seed), planned in one_row.items():
+        names = tuple(sorted(shots_of(planned.run.training.experiment, planned.folds)[1]))
+        seeds.setdefault((f"{shots}-shot", names), []).append(seed)
+    lines = {}
+    for (label, names), of in seeds.items():
+        listed = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
+        head = f"scored shots{mark}, {label}, seed {', '.join(map(str, of))}"
+        lines[head] = f"{len(names)}: {listed} (hash of their names {_hash(names)})"
+    return lines
+
+
+def _hash(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
 
 
 def _world(data: Data) -> str:

@@ -18,7 +18,7 @@ from pixda.comparison.results import Comparison
 from pixda.comparison.where import Where
 from pixda.comparison.write import write
 from pixda.machine.lock import hold
-from pixda.metrics import Scores
+from pixda.metrics import percent
 from pixda.terminal import console
 from pixda.watch.pace import clock
 
@@ -45,11 +45,11 @@ def compare(grid: Grid, out: Path, where: Where) -> Comparison:
     cells = plan(grid)
     out = out.absolute()  # for processes that begin elsewhere
     with hold(out), places(where, out) as here:
-        jobs = jobs_for(cells, out)
+        jobs, filled = jobs_for(cells, out)
         shares = prepare(cells, out / "runs" / ".checks")
 
         def tables() -> Comparison:
-            comparison = collect(grid, cells, jobs, shares)
+            comparison = collect(grid, cells, filled, shares)
             write(comparison, out)
             return comparison
 
@@ -78,7 +78,8 @@ def _teller(jobs: list[Job], tables: Callable[[], Comparison]) -> Callable[[Job,
         if news is not None:
             outcome = news
         elif job.done:
-            outcome = f"{100 * Scores.load(job.product).miou:.1f} mIoU" if job.cell else "done"
+            scores = job.scores
+            outcome = "done" if scores is None else f"{percent(next(iter(scores.mean.values())))} mIoU"
         else:
             outcome = f"FAILED: {job.failure.read_text()}"
         rest = f", about {clock(left)} left" if left and waiting else ""

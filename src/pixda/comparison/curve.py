@@ -57,7 +57,9 @@ def curve(comparison: Comparison) -> Figure:
     pale = "" if all(group.complete for group in groups) else " (pale: not all seeds)"
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes, (split, inside) in zip(panels.flat, splits.items(), strict=False):
-        axes.set_title(split, fontsize=10, parse_math=False)
+        folds = comparison.folds.get(split)
+        title = [split, f"means over {folds} folds of the shots, no test set" if folds else ""]
+        axes.set_title("\n".join(filter(None, title)), fontsize=10, parse_math=False)
         axes.set_xlabel(f"labelled target frames{pale}")
         _panel(axes, inside, styles)
     for axes in panels.flat[max(1, len(splits)) :]:

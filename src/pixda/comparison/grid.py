@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from pixda.comparison.results import Cell
+from pixda.comparison.results import Cell, Shots
 from pixda.config import plain
 from pixda.errors import UserError
 from pixda.methods import METHODS, build
@@ -38,12 +38,14 @@ class Grid:
     """What a training config says beside method and recipe: source, target, classes, size, network, machine."""
     rows: dict[str, Row]
     """Label of the row -> method and settings, in the order of the table."""
-    shots: list[int] = field(default_factory=lambda: [1])
-    """Labelled target frames of each city."""
+    shots: list[Shots] = field(default_factory=lambda: [1])
+    """Labelled target frames of each city; all: every labelled frame."""
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     """Three before a difference is believed."""
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name -> changes to ``experiment``: other data under the same methods ({large gap: {source: ...}})."""
+    folds: int = 3
+    """K: where there is no test set (target.test_split is null), every cell is scored by K folds of its shots."""
     preset: str = "paper"
     """Preset of every row that names none."""
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Run:
     values: Mapping[str, Any]
     """The same as the values of a config file."""
 
-    def at(self, shots: int, seed: int) -> "Run":
+    def at(self, shots: Shots, seed: int) -> "Run":
         """The same with so many shots and another seed."""
         experiment = self.training.experiment
         changed = replace(experiment, seed=seed, target=replace(experiment.target, shots=shots))
@@ -74,12 +76,15 @@ class Planned:
     run: Run
     first: Run
     """Source only, without the steps that come after: what other cells may have in common with this one."""
+    folds: int
+    """K, where the cell is scored by K folds of its shots; 0: it has a test set."""
 
 
 def plan(grid: Grid) -> list[Planned]:
     """Every cell of the grid, its options read and found right.
 
-    A method that learns nothing from the target's labelled frames has one cell for all numbers of shots.
+    A method that learns nothing from the target's labelled frames has one cell for all numbers of shots, unless it is
+    scored on these.
 
     Raises:
         UserError: the grid is empty somewhere, or the options of a row or split are wrong; the text names it.
@@ -98,9 +103,10 @@ def _planned(grid: Grid) -> Iterator[Planned]:
             run, first = _read_row(grid, changes, row)
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
-        shots = grid.shots if METHODS[row.method].learns_from_shots else grid.shots[:1]
+        folds = grid.folds if run.training.experiment.target.test_split is None else 0
+        shots = grid.shots if folds or METHODS[row.method].learns_from_shots else grid.shots[:1]
         for number, seed in product(shots, grid.seeds):
-            yield Planned(Cell(split, label, number, seed), run.at(number, seed), first.at(number, seed))
+            yield Planned(Cell(split, label, number, seed), run.at(number, seed), first.at(number, seed), folds)
 
 
 def _read_row(grid: Grid, changes: Mapping[str, Any], row: Row) -> tuple[Run, Run]:

@@ -15,35 +15,49 @@ from pixda.comparison.results import Cell
 from pixda.config import plain
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
+from pixda.methods import METHODS
+from pixda.metrics import Scores
 from pixda.reading import read_yaml
 from pixda.training.checkpoint import differences
 
 _CONFIG = "asked.yaml"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
-    """One run, in a process of its own."""
+    """One command, in a process of its own."""
 
     title: str
     """For people."""
+    run: Run
+    """What it trains or scores."""
     folder: Path
-    """Where the run is kept; whoever works in it holds its lock."""
+    """Where the result is kept; whoever works in it holds its lock."""
     words: Sequence[str]
     """The ``pixda`` command."""
     product: Path
     """The file that says the job is done."""
+    model: Path
+    """The account of the model that it makes or scores."""
     needs: "Job | None" = None
     """What must be done before."""
-    cell: Cell | None = None
-    """The cell that the job fills; None for a first stage."""
-    twin: Path | None = None
-    """What the job would make, where the one it needs makes it on its way; it is copied, and nothing is run."""
+    folds: int = 0
+    """K, where the scores are means over K folds of the shots."""
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
         return self.product.is_file()
+
+    @property
+    def scores(self) -> Scores | None:
+        """What it has scored; None before that, or where it scores nothing."""
+        if not self.done:
+            return None
+        if self.folds:
+            folds = range(1, self.folds + 1)
+            return Scores.mean_of([Scores.load(self.folder / f"fold_{fold}" / "scores.json") for fold in folds])
+        return Scores.load(self.product) if self.product.suffix == ".json" else None
 
     @property
     def log(self) -> Path:
@@ -56,48 +70,80 @@ class Job:
         return self.folder / "failure.txt"
 
 
-def jobs_for(cells: Sequence[Planned], out: Path) -> list[Job]:
-    """The first stages, then the cells, each of which needs one of them.
+def jobs_for(cells: Sequence[Planned], out: Path) -> tuple[list[Job], dict[Cell, Job]]:
+    """The jobs in the order in which they are to begin, and which of them scores each cell.
 
     Two cells share a first stage when everything that goes into it is equal: class set, size, source, network and
     its weights, seed, and the settings of the pretraining.
+
+    Raises:
+        UserError: a folder in ``out`` holds a cell of another grid.
     """
-    firsts: dict[str, Job] = {}
-    filled: list[Job] = []
+    shared: dict[Path, Job] = {}
+    filled = {}
     for planned in cells:
-        key = _key(planned.first)
-        if key not in firsts:
-            folder = out / "runs" / f"first_{key}"
-            title = f"first stage {key}, seed {planned.cell.seed}"
-            firsts[key] = Job(title, folder, _train(folder), folder / "model.safetensors")
-            _write_config(firsts[key], planned.first.values, kept=True)
-        filled.append(_cell_job(planned, firsts[key], out))
-    return [*firsts.values(), *filled]
+        filled[planned.cell] = _job_of(planned, _first_stage(planned, shared, out), shared, out)
+    jobs = [*shared.values(), *filled.values()]
+    return list(dict.fromkeys(jobs)), filled
+
+
+def _first_stage(planned: Planned, shared: dict[Path, Job], out: Path) -> Job:
+    key = _key(planned.first)
+    folder = out / "runs" / f"first_{key}"
+    if folder not in shared:
+        product = folder / ("model.safetensors" if planned.folds else "scores.json")
+        title = f"first stage {key}, seed {planned.cell.seed}"
+        shared[folder] = Job(title, planned.first, folder, _train(folder), product, folder / "model.json")
+        # Its name says all that went into it; one that is there may have been scored on another target.
+        if not (folder / _CONFIG).is_file():
+            _write_config(shared[folder], planned.first.values)
+    return shared[folder]
+
+
+def _trained_once(planned: Planned, first: Job, shared: dict[Path, Job], out: Path) -> Job:
+    """The training of a row that learns nothing from the shots: one for all numbers of shots and all folds."""
+    cell, run = planned.cell, planned.run.at(1, planned.cell.seed)
+    folder = out / "runs" / f"{_slug(cell)}_trained_seed{cell.seed}"
+    if folder not in shared:
+        title = " · ".join(filter(None, [cell.split, cell.row, "training", f"seed {cell.seed}"]))
+        model = folder / "model.safetensors"
+        shared[folder] = Job(title, run, folder, _train(folder), model, folder / "model.json", first)
+        _write_config(shared[folder], {**run.values, "start_from": str(first.folder)})
+    return shared[folder]
+
+
+def _job_of(planned: Planned, first: Job, shared: dict[Path, Job], out: Path) -> Job:
+    """The job that scores a cell: the first stage itself, where nothing more is trained and it has the same target."""
+    cell, run = planned.cell, planned.run
+    folder = out / "runs" / f"{_slug(cell)}_{cell.shots}-shot_seed{cell.seed}"
+    title = " · ".join(filter(None, [cell.split, cell.row, f"{cell.shots}-shot", f"seed {cell.seed}"]))
+    scores = folder / "scores.json"
+    trains = len(run.training.recipe.phases()) > 1
+    if planned.folds:
+        model = folder / "fold_1" / "model.json"
+        if not METHODS[run.training.method].learns_from_shots:  # no fold changes the model, which is scored on each
+            first = _trained_once(planned, first, shared, out) if trains else first
+            run, model = planned.first, first.model
+        words = ["validate", *_train(folder)[1:]]
+        job = Job(title, run, folder, words, folder / "validation.json", model, first, planned.folds)
+        _write_config(job, {**run.values, "start_from": str(first.folder), "folds": planned.folds})
+    elif trains:
+        job = Job(title, run, folder, _train(folder), scores, folder / "model.json", first)
+        _write_config(job, {**run.values, "start_from": str(first.folder)})
+    elif _scored(yaml.safe_load((first.folder / _CONFIG).read_text())) == _scored(plain(run.values)):
+        job = first
+    else:
+        target = plain(asdict(run.training.experiment.target))
+        data = {name: value for name, value in target.items() if name not in _OF_SHOTS and value is not None}
+        data["split"] = data.pop("test_split")
+        options = [f"--data.{name}={json.dumps(v) if isinstance(v, dict) else v}" for name, v in data.items()]
+        words = ["evaluate", "--model", str(first.folder), *options, "--out", str(scores)]
+        job = Job(title, run, folder, words, scores, first.model, first)
+        _write_config(job, run.values)
+    return job
 
 
 _OF_SHOTS = ("shots", "shots_in_total", "shot_list")  # not part of what is scored
-
-
-def _cell_job(planned: Planned, first: Job, out: Path) -> Job:
-    cell, training = planned.cell, planned.run.training
-    folder = out / "runs" / _slug(cell)
-    product = folder / "scores.json"
-    title = " · ".join(filter(None, [cell.split, cell.row, f"{cell.shots}-shot", f"seed {cell.seed}"]))
-    if len(training.recipe.phases()) > 1:
-        job = Job(title, folder, _train(folder), product, first, cell)
-        _write_config(job, {**planned.run.values, "start_from": str(first.folder)})
-        return job
-    # Nothing is trained after the first stage: it is scored on this cell's target, unless it was made with that one.
-    scored = _scored(yaml.safe_load((first.folder / _CONFIG).read_text())) == _scored(plain(planned.run.values))
-    twin = first.folder / "scores.json" if scored else None
-    data = {name: value for name, value in plain(asdict(training.experiment.target)).items() if value is not None}
-    data["split"] = data.pop("test_split")
-    options = [f"--data.{name}={json.dumps(v) if isinstance(v, dict) else v}" for name, v in data.items()
-               if name not in _OF_SHOTS]  # fmt: skip
-    words = ["evaluate", "--model", str(first.folder), *options, "--out", str(product)]
-    job = Job(title, folder, words, product, first, cell, twin)
-    _write_config(job, planned.run.values)
-    return job
 
 
 def _scored(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,17 +155,11 @@ def _train(folder: Path) -> list[str]:
     return ["train", "--config", str(folder / _CONFIG), "--out", str(folder), "--resume", "true"]
 
 
-def _write_config(job: Job, values: Mapping[str, Any], kept: bool = False) -> None:
-    """Write the config of a job; ``kept``: one that is there already stays (another target may have come first).
-
-    Raises:
-        UserError: the folder holds another run.
-    """
+def _write_config(job: Job, values: Mapping[str, Any]) -> None:
+    """Write the config of a job. Raises UserError where its folder holds another run."""
     path = job.folder / _CONFIG
     wanted = plain(values)
     if path.is_file():
-        if kept:
-            return
         before = read_yaml(path, "The config of an earlier comparison,")
         if not isinstance(before, dict):
             raise UserError(f"{path} holds no config: remove its folder, or choose another --out.")
@@ -157,8 +197,7 @@ def _key(stage: Run) -> str:
 
 
 def _slug(cell: Cell) -> str:
-    """A folder name for a cell; labels that are spelled alike but for signs are told apart by a hash."""
-    label = f"{cell.split} {cell.row}".strip()
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()[:60]
+    """Split and row as part of a folder name; a hash tells labels apart that differ in signs alone."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", f"{cell.split} {cell.row}").strip("-").lower()[:60]
     digest = hashlib.sha256(f"{cell.split}\n{cell.row}".encode()).hexdigest()[:6]
-    return f"{readable}_{digest}_{cell.shots}-shot_seed{cell.seed}"
+    return f"{readable}_{digest}"

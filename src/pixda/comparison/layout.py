@@ -1,13 +1,36 @@
-"""What all forms of the tables have in common: which columns, in which order, what is best, what a cell says."""
+"""What a comparison shows, whatever form it is written in: tables of cells, which of them are best, and the notes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pixda.comparison.rare import RARE_SHARE, rare_classes
-from pixda.comparison.results import Comparison
-from pixda.comparison.summary import Group
+from pixda.comparison.results import Comparison, Shots
+from pixda.comparison.summary import RARE_SHARE, Group, rare_classes
 from pixda.metrics import Spread, percent
+
+NOTE = (
+    "IoU in %, mean ± sample standard deviation over the seeds; (2/3): two of three seeds count. Bold: the highest "
+    "mean of a column among methods with the same shots and scores from every seed; differences within the standard "
+    "deviations mean nothing."
+)
+"""How to read the tables."""
+
+
+class Entry(NamedTuple):
+    """What stands in one place of a table."""
+
+    text: str
+    best: bool = False
+
+
+class Table(NamedTuple):
+    """A table in no particular form."""
+
+    heads: Sequence[str]
+    blocks: Sequence[Sequence[Sequence[Entry]]]
+    """Rows that belong together."""
+    left: int
+    """The first so many columns hold words, the others numbers."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +45,8 @@ class Column:
 
     @property
     def head(self) -> str:
-        """What stands above it."""
-        return self.name if self.kind == "class" else f"mIoU {self.name}"
+        """What stands above it; rare classes have a star."""
+        return self.name + "*" * self.is_rare if self.kind == "class" else f"mIoU {self.name}"
 
     def of(self, group: Group) -> Spread:
         """What it shows of a group."""
@@ -32,22 +55,63 @@ class Column:
         return (group.iou if self.kind == "class" else group.mean)[self.name]
 
 
-def class_columns(comparison: Comparison, split: str) -> list[Column]:
-    """A column for each class, in the order of the class set."""
+def columns(comparison: Comparison, split: str) -> list[Column]:
+    """The classes, the means of the class set's protocols, and the mean over rare classes where there are any."""
     rare = rare_classes(comparison.shares.get(split, {}))
-    return [Column("class", name, name in rare) for name in comparison.classes.names]
+    return [
+        *(Column("class", name, name in rare) for name in comparison.classes.names),
+        *(Column("mean", protocol) for protocol in comparison.classes.protocols),
+        *([Column("rare", "rare")] if rare else []),
+    ]
 
 
-def mean_columns(comparison: Comparison, split: str) -> list[Column]:
-    """The mean over all classes, those over the class set's other protocols, and the one over rare classes."""
-    means = [Column("mean", protocol) for protocol in comparison.classes.protocols]
-    return [*means, Column("rare", "rare")] if rare_classes(comparison.shares.get(split, {})) else means
-
-
-def overview_columns(comparison: Comparison, split: str) -> list[Column]:
-    """The mean over all classes and the one over rare classes; other protocols are for the tables by class."""
+def overviews(comparison: Comparison, split: str, groups: Sequence[Group]) -> list[Table]:
+    """Methods in rows, shots in columns: a table of the mean over all classes, and one of that over rare classes."""
     everything = str(len(comparison.classes.names))
-    return [c for c in mean_columns(comparison, split) if c.kind == "rare" or c.name == everything]
+    return [
+        _overview(column, groups)
+        for column in columns(comparison, split)
+        if column.kind == "rare" or (column.kind == "mean" and column.name == everything)
+    ]
+
+
+def _overview(column: Column, groups: Sequence[Group]) -> Table:
+    blocks = by_shots(groups)
+    wins = {shots: dict(zip((g.row for g in some), best(some, column), strict=True)) for shots, some in blocks.items()}
+    rows = []
+    for row, of_shots in by_row(groups).items():
+        cells = [Entry(row)]
+        for shots, won in wins.items():
+            group = of_shots.get(shots)  # a row may not be compared at these shots
+            text = "" if group is None else group.state
+            if group is not None and group.scored:
+                text = number(column.of(group), len(group.results))
+            cells.append(Entry(text, won.get(row, False)))
+        scored = sum(group.scored for group in of_shots.values())
+        planned = sum(len(group.results) for group in of_shots.values())
+        rows.append([*cells, Entry(f"{planned}" if scored == planned else f"{scored} of {planned}")])
+    return Table([f"{column.head}, %", *map(shots_label, blocks.values()), "runs"], [rows], 1)
+
+
+def by_class(comparison: Comparison, split: str, groups: Sequence[Group], class_deviations: bool = True) -> Table:
+    """The paper's form: a block of rows for each number of shots, methods in rows, a column for each class and mean.
+
+    Without the deviations of the classes it fits on a page.
+    """
+    shown = columns(comparison, split)
+    blocks = []
+    for block in by_shots(groups).values():
+        wins = [best(block, column) for column in shown]
+        rows = []
+        for place, group in enumerate(block):
+            cells = [Entry(shots_label(block) if place == 0 else ""), Entry(group.row)]
+            for column, win in zip(shown, wins, strict=True):
+                deviation = class_deviations or column.kind != "class"
+                text = number(column.of(group), group.scored, deviation) if group.scored else ""
+                cells.append(Entry(text, win[place]))
+            rows.append([*cells, Entry(group.state)])
+        blocks.append(rows)
+    return Table(["shots", "method", *(column.head for column in shown), "seeds"], blocks, 2)
 
 
 def best(groups: Sequence[Group], column: Column) -> list[bool]:
@@ -61,41 +125,26 @@ def best(groups: Sequence[Group], column: Column) -> list[bool]:
     return [len(competing) > 1 and value != "–" and float(value) == max(competing) for value in shown]
 
 
-def number(spread: Spread, seeds: int, plus_minus: str = " ± ", few: str = " ({} of {} seeds)") -> str:
-    """``42.1 ± 1.2``, in percent; a dash where there is no ground truth; without ``± …`` for one seed.
-
-    Args:
-        spread: of IoU, 0..1.
-        seeds: how many seeds go without saying; where fewer count, ``few`` follows.
-        plus_minus: between mean and standard deviation; "" leaves the latter out.
-        few: has places for how many seeds count and how many should.
-    """
+def number(spread: Spread, seeds: int, deviation: bool = True) -> str:
+    """``42.1 ± 1.2``, in percent, and ``(2/3)`` where fewer than ``seeds`` count; a dash without ground truth."""
     text = percent(spread.mean)
-    if plus_minus and spread.std is not None:
-        text += f"{plus_minus}{percent(spread.std)}"
-    return text + few.format(spread.count, seeds) if 0 < spread.count < seeds else text
+    if deviation and spread.std is not None:
+        text += f" ± {percent(spread.std)}"
+    return f"{text} ({spread.count}/{seeds})" if 0 < spread.count < seeds else text
 
 
-def overview_cell(column: Column, group: Group | None, plus_minus: str = " ± ", few: str = " ({} of {} seeds)") -> str:
-    """A number; how far a group without scores is; nothing where a row is not compared at these shots."""
-    if group is None:
-        return ""
-    return number(column.of(group), len(group.results), plus_minus, few) if group.scored else group.state
+def shots_text(shots: Shots) -> str:
+    """``1 shot``, ``2 shots``, ``all shots``."""
+    return f"{shots} shot{'s' * (shots != 1)}"
 
 
-def counted(count: int, what: str) -> str:
-    """``1 shot``, ``2 shots``."""
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
-def shots_label(groups: Iterable[Group]) -> str:
+def shots_label(groups: Sequence[Group]) -> str:
     """``1 shot (18 frames)`` for groups with the same shots; the number of frames where runs have told it."""
-    groups = list(groups)
-    shots = counted(groups[0].shots, "shot")
     frames = sorted({group.frames for group in groups if group.frames})
     if not frames:
-        return shots
-    return f"{shots} ({counted(frames[0], 'frame') if len(frames) == 1 else f'{frames[0]}–{frames[-1]} frames'})"
+        return shots_text(groups[0].shots)
+    span = f"{frames[0]}" if len(frames) == 1 else f"{frames[0]}–{frames[-1]}"
+    return f"{shots_text(groups[0].shots)} ({span} frame{'s' * (span != '1')})"
 
 
 def by_split(groups: Iterable[Group]) -> dict[str, list[Group]]:
@@ -106,20 +155,32 @@ def by_split(groups: Iterable[Group]) -> dict[str, list[Group]]:
     return found
 
 
-def by_shots(groups: Iterable[Group]) -> dict[int, list[Group]]:
+def by_shots(groups: Iterable[Group]) -> dict[Shots, list[Group]]:
     """Groups by number of shots, in their order."""
-    found: dict[int, list[Group]] = {}
+    found: dict[Shots, list[Group]] = {}
     for group in groups:
         found.setdefault(group.shots, []).append(group)
     return found
 
 
-def by_row(groups: Iterable[Group]) -> dict[str, dict[int, Group]]:
+def by_row(groups: Iterable[Group]) -> dict[str, dict[Shots, Group]]:
     """Groups of one split by row, then by number of shots, in their order."""
-    found: dict[str, dict[int, Group]] = {}
+    found: dict[str, dict[Shots, Group]] = {}
     for group in groups:
         found.setdefault(group.row, {})[group.shots] = group
     return found
+
+
+def folds_note(comparison: Comparison, split: str) -> str:
+    """That there is no test set, and what the scores are instead; "" where there is one."""
+    folds = comparison.folds.get(split)
+    if not folds:
+        return ""
+    return (
+        f"There is no test set: each score is the mean over {folds} folds of the shots. Every shot is scored once, by "
+        "a network that was trained without its fold. Other shots are also other scored frames, so that rows can be "
+        "compared with each other, and numbers of shots cannot."
+    )
 
 
 def rare_note(comparison: Comparison, split: str) -> str:

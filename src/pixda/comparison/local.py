@@ -97,5 +97,5 @@ class _Process:
             self._end = End(code, time.monotonic() - self._began)
         return self._end
 
-    def stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
+    def stop(self, at_once: bool) -> None:
+        self._process.send_signal(signal.SIGKILL if at_once else signal.SIGTERM)

@@ -56,6 +56,6 @@ class Pace:
 
 
 def _kind(job: Job) -> _Kind:
-    if job.cell is None:
+    if job.needs is None:
         return "first stage", ""
-    return job.words[0], f"{job.cell.split}\n{job.cell.row}"
+    return job.words[0], job.title.rsplit(" · ", 2)[0]  # split and row, without shots and seed

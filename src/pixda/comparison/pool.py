@@ -1,6 +1,5 @@
 """Running jobs side by side, each in a process of its own: one that dies takes no other with it."""
 
-import shutil
 import signal
 import time
 from collections import Counter
@@ -17,6 +16,8 @@ from pixda.errors import UserError
 from pixda.machine.lock import is_held
 
 _LOOK_EVERY = 0.2  # seconds
+_SAVE_WITHIN = 120.0  # seconds for a job that was asked to stop; then it is killed, and its last checkpoint counts
+_KILLED_WITHIN = 10.0  # seconds
 _TRIES = 4  # of a job whose machine dies each time: it may be the job that kills them
 
 
@@ -44,8 +45,8 @@ class Process(Protocol):
     def end(self) -> End | None:
         """How it ended; None while it runs."""
 
-    def stop(self) -> None:
-        """Ask it to save its state and end."""
+    def stop(self, at_once: bool) -> None:
+        """Ask it to save its state and end; ``at_once``: end it, with what its last checkpoint holds."""
 
 
 class Places(Protocol):
@@ -99,17 +100,13 @@ class Pool:
                     self._running.append((ready, self.places.start(ready), time.monotonic()))
                 time.sleep(_LOOK_EVERY)
             if self._asked:
+                name = self._asked.name
                 self._end()
-                raise Stopped(f"Stopped by {self._asked.name}; what was running is saved.")
+                raise Stopped(f"Stopped by {name}; what was running is saved.")
 
     def _next(self) -> Job | None:
         """The first job that can begin now; those that never can are told and dropped."""
         for job in list(self._waiting):
-            if job.twin is not None and job.needs is not None and job.needs.done:
-                if is_held(job.needs.folder):  # it is still being scored
-                    continue
-                if job.twin.is_file():
-                    shutil.copyfile(job.twin, job.product)
             if job.done:  # or by a process that outlived an earlier comparison
                 self._waiting.remove(job)
                 self._tell(job)
@@ -148,10 +145,17 @@ class Pool:
         self.tell(job, news, len(self._waiting) + len(self._running), left)
 
     def _end(self) -> None:
-        for _, process, _ in self._running:
-            process.stop()
-        while any(process.end() is None for _, process, _ in self._running):
-            time.sleep(_LOOK_EVERY)
+        """Let what is running save its state, for two minutes at most; whoever asks again does not want to wait."""
+        self._asked = None
+        for at_once, seconds in ((False, _SAVE_WITHIN), (True, _KILLED_WITHIN)):
+            for process in self._alive():
+                process.stop(at_once)
+            limit = time.monotonic() + seconds
+            while self._alive() and time.monotonic() < limit and self._asked is None:
+                time.sleep(_LOOK_EVERY)
+
+    def _alive(self) -> list[Process]:
+        return [process for _, process, _ in self._running if process.end() is None]
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:

@@ -1,13 +1,17 @@
 """What a comparison found: one result a cell of the grid, scored or failed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from pixda.data.classes import ClassSet
 
 if TYPE_CHECKING:  # `pixda --help` reads the grid, which knows cells, and must not wait for torch
     from pixda.metrics import Scores
+
+
+Shots = int | Literal["all"]
+"""Labelled target frames of each city, or every labelled frame."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,7 @@ class Cell:
     """Name of the variant of the data ("small gap"); "" where the grid has one only."""
     row: str
     """Label of the method and its changes ("PixDA without S")."""
-    shots: int
-    """Labelled target frames of each city."""
+    shots: Shots
     seed: int
     """Initial weights, order of the data, drawn shots."""
 
@@ -50,3 +53,5 @@ class Comparison:
     """Split -> class -> its share of the labelled pixels in the target's training set, 0..1."""
     protocol: Mapping[str, str]
     """What the numbers rest on, for the protocol card: a heading and its text."""
+    folds: Mapping[str, int] = field(default_factory=dict)
+    """Split -> K, for splits that are scored by K folds of the shots; the others have a test set."""

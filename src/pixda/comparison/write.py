@@ -1,26 +1,17 @@
 """The files of a comparison, and what the terminal shows of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from rich.table import Table
+import rich.table
 from rich.text import Text
 
 from pixda.comparison.card import card
 from pixda.comparison.curve import curve
-from pixda.comparison.layout import (
-    Column,
-    best,
-    by_row,
-    by_shots,
-    by_split,
-    counted,
-    overview_cell,
-    overview_columns,
-)
+from pixda.comparison.layout import by_split, folds_note, overviews, shots_text
 from pixda.comparison.results import Comparison
-from pixda.comparison.summary import Group, failures, progress, summarise
+from pixda.comparison.summary import failures, progress, summarise
 from pixda.comparison.tables import csv, latex, markdown
 from pixda.terminal import console
 from pixda.writing import whole
@@ -57,32 +48,23 @@ def print_table(comparison: Comparison) -> None:
     """Print the mean over all classes and the one over rare classes, methods by shots; then what failed and why."""
     screen = console()
     for split, groups in by_split(summarise(comparison)).items():
-        for column in overview_columns(comparison, split):
-            screen.print(_table(split, groups, column))
+        for overview in overviews(comparison, split, groups):
+            table = rich.table.Table(title=Text(split) if split else None)
+            for number, head in enumerate(overview.heads):
+                right = number >= overview.left
+                table.add_column(Text(head), justify="right" if right else "left", no_wrap=right, overflow="fold")
+            for row in overview.blocks[0]:
+                table.add_row(*(Text(cell.text, style="bold" if cell.best else "") for cell in row))
+            screen.print(table)
+        if note := folds_note(comparison, split):
+            screen.print(note, soft_wrap=True)
     for failure in failures(comparison):
         split = f"{failure.split}, " if failure.split else ""
         seeds = f"seed {', '.join(map(str, failure.seeds))}"
         line = Text("failed: ", style="bold red")
-        about = f"{split}{failure.row}, {counted(failure.shots, 'shot')}, {seeds}: {failure.why}"
+        about = f"{split}{failure.row}, {shots_text(failure.shots)}, {seeds}: {failure.why}"
         screen.print(line + Text(about, style="not bold"), soft_wrap=True)
     screen.print(
         f"Mean ± sample standard deviation over the seeds; (2/3): two of three seeds count. {progress(comparison)}",
         soft_wrap=True,
     )
-
-
-def _table(split: str, groups: Sequence[Group], column: Column) -> Table:
-    """Methods in rows, shots in columns; the best of each in bold."""
-    blocks = by_shots(groups)
-    wins = {shots: dict(zip((g.row for g in some), best(some, column), strict=True)) for shots, some in blocks.items()}
-    table = Table(title=Text(f"{column.head}, %" + (f": {split}" if split else "")))
-    table.add_column("method", overflow="fold")
-    for shots in blocks:
-        table.add_column(counted(shots, "shot"), justify="right", no_wrap=True)
-    for row, of_shots in by_row(groups).items():
-        cells = (
-            Text(overview_cell(column, of_shots.get(shots), "±", " ({}/{})"), style="bold" if won.get(row) else "")
-            for shots, won in wins.items()
-        )
-        table.add_row(Text(row), *cells)
-    return table

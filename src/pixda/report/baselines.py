@@ -1,6 +1,7 @@
 """What a run is compared with where the user names nothing else, and which run of a comparison is shown."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,17 +42,20 @@ def neighbours(run: RunFolder) -> list[RunFolder]:
 def spotlight(folder: Path) -> RunFolder:
     """The run of a comparison that is shown in pictures.
 
-    Of its finished runs: PixDA before other methods that learn from shots, before source only; then the fewest
-    departures from the preset, the fewest shots, the lowest seed, the first name.
+    Of its finished runs, and the first folds of what was scored by folds: PixDA before other methods that learn from
+    shots, before source only; then the fewest departures from the preset, the fewest shots, the lowest seed, the first
+    name.
 
     Raises:
         UserError: none is finished.
     """
-    accounts = {path: _account(path) for path in sorted((folder / "runs").glob("*"))}
+    runs = folder / "runs"
+    accounts = {path: _account(path) for path in sorted([*runs.glob("*"), *runs.glob("*/fold_1")])}
 
-    def order(made: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    def order(made: Mapping[str, Any]) -> tuple[int, int, float, int]:
         kind = 0 if made["method"] == "pixda" else 1 if METHODS[made["method"]].learns_from_shots else 2
-        return kind, len(made["departures"]), made["config"]["target"]["shots"], made["config"]["seed"]
+        shots = made["config"]["target"]["shots"]
+        return kind, len(made["departures"]), math.inf if shots == "all" else shots, made["config"]["seed"]
 
     finished = [(order(made), path) for path, made in accounts.items() if made is not None]
     if not finished:

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from pixda.comparison.rare import rare_classes
-from pixda.comparison.summary import rare_mean
+from pixda.comparison.summary import rare_classes, rare_mean
 from pixda.config import plain
 from pixda.metrics import Scores, percent
 from pixda.report.runs import RunFolder
@@ -170,10 +169,17 @@ def protocol(run: RunFolder) -> dict[str, str]:
         "time": f"{made['seconds']} s",
         "machine": _listed(made["machine"]),
         "PixDA": f"{made['version']}, code {made.get('code', 'not recorded')}",
-        "scored on": f"split {run.scored['split']}, {run.scored['frames']} frames, at their stored size",
+        "scored on": _scored_on(run),
         "scored weights": "the last ones; none was chosen by its score",
         "mIoU": ", ".join(f"{percent(mean)} over {name} classes" for name, mean in means.items()),
     }
+
+
+def _scored_on(run: RunFolder) -> str:
+    frames = run.scored["frames"]
+    if run.training.experiment.target.test_split is None:
+        return f"{frames} shots that were held out of its training (one fold); there is no test set"
+    return f"split {run.scored['split']}, {frames} frames, at their stored size"
 
 
 def commands(run: RunFolder, runs: Sequence[Path], out: Path) -> list[str]:

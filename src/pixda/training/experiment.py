@@ -24,7 +24,7 @@ from pixda.machine import distributed
 from pixda.machine.devices import begin_processes, describe_machine, make_fabric, together
 from pixda.machine.faults import explained
 from pixda.machine.lock import hold
-from pixda.methods import departures
+from pixda.methods import METHODS, departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
 from pixda.models.saved import load_model, model_hash, save_model
@@ -120,7 +120,8 @@ def _run(
         cache = experiment.machine.cache
         if fabric.is_global_zero:
             # What turns unreadable while a run is on is skipped as that run wishes; a new one begins with whole data.
-            check_data(domains, test, out.parent / ".checks", experiment.skip_unreadable if resume else 0, cache)
+            around = out.parent if held_out is None else out.parent.parent  # a fold lies in the folder of its folds
+            check_data(domains, test, around / ".checks", experiment.skip_unreadable if resume else 0, cache)
         if cache is not None:
             read_cached(domains, cache)
         return segmenter, first_weights, phases, test, domains
@@ -209,6 +210,7 @@ def score_model(
     out: Path | None,
     scales: Sequence[float] = (1.0,),
     flips: bool = False,
+    names: Sequence[str] | None = None,
 ) -> Scores:
     """Score a finished run on labelled frames.
 
@@ -219,13 +221,17 @@ def score_model(
         out: JSON file for the scores, or None.
         scales: every frame is shown at each of these, and the answers averaged.
         flips: the mirror image is shown, too.
+        names: the frames to score on; None is all.
     """
     plain_segmenter, made = load_model(path)
     segmenter = with_views(plain_segmenter, scales, flips)
     dataset = open_dataset(data, segmenter.classes)
+    dataset = dataset if names is None else dataset.subset(names)
     width, height = size or made["config"]["size"]
     fabric = make_fabric(Machine())
-    learned = _shots_among(path, made["config"]["target"], dataset)
+    method = METHODS.get(made["method"])
+    from_source_alone = method is not None and not method.learns_from_shots
+    learned = 0 if from_source_alone else _shots_among(path, made["config"]["target"], dataset)
     with Display([], path.name) as display:
         told = f"the model learned from {learned} of them" if learned else "none of them among the shots of the model"
         display.say(f"scored: split '{dataset.split}', {len(dataset)} frames{';' if learned else ','} {told}")

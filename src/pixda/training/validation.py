@@ -1,6 +1,8 @@
 """K-fold validation over the shots: what a choice is worth, told without the test split."""
 
 import json
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,9 +13,10 @@ from pixda.data.shots import rank, write_manifest
 from pixda.errors import UserError
 from pixda.machine import distributed
 from pixda.machine.devices import begin_processes
+from pixda.machine.lock import hold
 from pixda.methods.method import Method
 from pixda.metrics import Scores, Spread
-from pixda.training.experiment import run
+from pixda.training.experiment import run, score_model
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,25 @@ class Validation:
     """Class to IoU, 0..1, over the folds whose held-out shots show it."""
     mean: dict[str, Spread]
     """Protocol ("19", "16", "13") to mean IoU."""
+
+
+def shots_of(experiment: Experiment, folds: int) -> tuple[list[str], list[str]]:
+    """The shots: as they are listed, and each once in the order in which they are dealt to the folds.
+
+    A frame that a list holds twice is dealt once, so that none is on both sides.
+
+    Raises:
+        UserError: so many folds cannot be made of the shots.
+    """
+    shots = open_shots(experiment.target, ClassSet.load(experiment.classes), None, experiment.seed)
+    listed = [frame.name for frame in shots.frames]
+    dealt = sorted(set(listed), key=lambda name: rank(experiment.seed, name))
+    if not 2 <= folds <= len(dealt):
+        raise UserError(
+            f"{folds} folds of {len(dealt)} shots are not possible: --folds is 2 to the number of shots "
+            "(more shots: --target.shots)."
+        )
+    return listed, dealt
 
 
 def validate(
@@ -37,9 +59,9 @@ def validate(
 ) -> Validation:
     """Train K times, each time on all but one fold of the shots, and score on that fold.
 
-    The score is that of the last weights; nothing is chosen between them, and the test split is not opened. A
-    frame that a list holds twice is one frame here, so that none is on both sides. Leaves a run folder
-    ``fold_1``, ``fold_2``, ... for each fold, with ``shots.json`` of its training shots, and ``validation.json``.
+    The score is that of the last weights; nothing is chosen between them, and the test split is not opened. Leaves a
+    run folder ``fold_1``, ``fold_2``, ... for each fold, with ``shots.json`` of its training shots, and
+    ``validation.json``. Where ``start_from`` replaces all that the method trains, its model is scored on every fold.
 
     Args:
         experiment: as for ``run``; ``start_from`` spares the folds a pretraining each.
@@ -51,40 +73,49 @@ def validate(
         resume: go on with the folds that are in ``out``.
 
     Raises:
-        UserError: K does not fit the shots, or what ``run`` raises.
+        UserError: K does not fit the shots, another process is at work in ``out``, or what ``run`` raises.
     """
-    shots = open_shots(experiment.target, ClassSet.load(experiment.classes), None, experiment.seed)
-    names = sorted({frame.name for frame in shots.frames}, key=lambda name: rank(experiment.seed, name))
-    if not 2 <= folds <= len(names):
-        raise UserError(
-            f"{folds} folds of {len(names)} shots are not possible: --folds is 2 to the number of shots "
-            "(more shots: --target.shots)."
-        )
+    listed, dealt = shots_of(experiment, folds)
     fabric = begin_processes(experiment.machine)
-    distributed.on_rank_zero(fabric, lambda: out.mkdir(parents=True, exist_ok=True))
-    scores: list[Scores] = []
-    for fold in range(folds):
-        held_out = names[fold::folds]
-        training = [frame.name for frame in shots.frames if frame.name not in held_out]
-        manifest = out / f"fold_{fold + 1}_shots.json"
-        told = f"all shots but fold {fold + 1} of {folds}, seed {experiment.seed}"
-        distributed.on_rank_zero(fabric, lambda: write_manifest(manifest, training, told))  # noqa: B023 (called at once)
+
+    def score_first(held_out: Sequence[str], folder: Path) -> Scores:
+        assert experiment.start_from is not None
+        folder.mkdir(exist_ok=True)
+        return score_model(
+            experiment.start_from, experiment.target, experiment.size, folder / "scores.json", names=held_out
+        )
+
+    def train(held_out: Sequence[str], folder: Path, told: str) -> Scores:
+        manifest = folder.with_name(f"{folder.name}_shots.json")
+        training = [name for name in listed if name not in held_out]
+        distributed.on_rank_zero(fabric, lambda: write_manifest(manifest, training, told))
         inside = replace(experiment, target=replace(experiment.target, shots=1, shot_list=manifest))
-        scored = run(inside, method, method_name, preset, out / f"fold_{fold + 1}", resume, held_out)
+        scored = run(inside, method, method_name, preset, folder, resume, held_out)
         assert scored is not None  # the frames held out
-        scores.append(scored)
-    result = Validation(
-        {name: Spread.of([one.iou[name] for one in scores]) for name in scores[0].iou},
-        {name: Spread.of([one.mean[name] for one in scores]) for name in scores[0].mean},
-    )
-    about = {
-        "method": method_name,
-        "preset": preset,
-        "folds": folds,
-        "shots": names,
-        "weights": "last",
-        "seed": experiment.seed,
-    }
-    text = json.dumps({**about, **asdict(result)}, indent=2) + "\n"
-    distributed.on_rank_zero(fabric, lambda: (out / "validation.json").write_text(text))
+        return scored
+
+    scores: list[Scores] = []
+    with ExitStack() as held:
+        distributed.on_rank_zero(fabric, lambda: held.enter_context(hold(out)))
+        for fold in range(1, folds + 1):
+            held_out, folder = dealt[fold - 1 :: folds], out / f"fold_{fold}"
+            if experiment.start_from is not None and len(method.phases()) == 1:
+                scores.append(distributed.on_rank_zero(fabric, lambda: score_first(held_out, folder)))  # noqa: B023 (at once)
+            else:
+                told = f"all shots but fold {fold} of {folds}, seed {experiment.seed}"
+                scores.append(train(held_out, folder, told))
+        result = Validation(
+            {name: Spread.of([one.iou[name] for one in scores]) for name in scores[0].iou},
+            {name: Spread.of([one.mean[name] for one in scores]) for name in scores[0].mean},
+        )
+        about = {
+            "method": method_name,
+            "preset": preset,
+            "folds": folds,
+            "shots": dealt,
+            "weights": "last",
+            "seed": experiment.seed,
+        }
+        text = json.dumps({**about, **asdict(result)}, indent=2) + "\n"
+        distributed.on_rank_zero(fabric, lambda: (out / "validation.json").write_text(text))
     return result

@@ -11,6 +11,8 @@ from pixda.watch.pace import Pace, clock
 from pixda.watch.view import Count, Standing, live
 
 _QUIET_SECONDS = 10.0
+_TRIED_STEPS, _TRIED_SECONDS = 10, 20.0
+"""After so many steps, or so long, of its first phase a run says about how long it will take."""
 
 
 class Display:
@@ -27,6 +29,8 @@ class Display:
         self._now = Standing(label)
         self._live: Live | None = None
         self._told = 0.0
+        self._began: tuple[int, float] | None = None  # the step that the run began or went on at, and when
+        self._foretold = False
         self.pace = Pace(phases)
         """The run's clock."""
         self._counted: dict[str, tuple[int, float]] = {}  # what is counted: the first number seen, and when
@@ -54,6 +58,7 @@ class Display:
         name, steps = self._phases[index]
         self.pace.begin()
         self._told = time.monotonic()
+        self._began = self._began or (done, self._told)
         phase = f"{name}, phase {index + 1} of {len(self._phases)}"
         self._now = replace(self._now, phase=phase, done=done, steps=steps, pace="", losses={})
         if self._live is not None:
@@ -69,11 +74,25 @@ class Display:
         pace = f"epoch {epoch + 1}{self._rate(index, done)}"
         self._now = replace(self._now, done=done, pace=pace, losses=losses or self._now.losses)
         now = time.monotonic()
+        self._foretell(index, done, now)
         if self._live is None and (now - self._told > _QUIET_SECONDS or done == steps):
             self._told = now
             news = [f"{key} {value:.3g}" for key, value in self._now.losses.items()]
             facts = [f"{subject} {fact}" for subject, fact in self._now.facts.items()]
             self.say(" · ".join(filter(None, [f"{name} {done}/{steps}", pace, " ".join(news), *facts])))
+
+    def _foretell(self, index: int, done: int, now: float) -> None:
+        """Say once, as soon as the pace is known, about how long the whole run takes; nothing if it is soon over."""
+        left = self.pace.left(index, done)
+        if self._foretold or self._began is None or left is None:
+            return
+        step, since = self._began
+        if done - step <= _TRIED_STEPS and now - since < _TRIED_SECONDS:
+            return
+        self._foretold = True
+        if left.in_all > _QUIET_SECONDS:
+            later = ", if later phases are as quick as this one" if index + 1 < len(self._phases) else ""
+            self.say(f"about {clock(left.in_all)} left for the whole run{later}")
 
     def count(self, what: str, done: int, total: int) -> None:
         """Something else is being counted: images scored, frames evaluated. Told from 0 on, it says the time left."""
