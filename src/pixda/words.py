@@ -20,6 +20,13 @@ def new_name(option: str) -> str:
     return ".".join(_NEW_NAMES.get(part, part) for part in option.split("."))
 
 
+def new_loss_name(name: str) -> str:
+    """``judge_accuracy``, in the logs of an old run, as it is called now: ``selection_discriminator_accuracy``."""
+    for old, new in (("aligner", "discriminator"), ("judge", "selection_discriminator"), ("critic", "discriminator")):
+        name = name.replace(old, new)
+    return name
+
+
 def as_size(text: str) -> list[int] | None:
     """``480x360``, ``480,360``, ``480 360``, ``480×360`` or ``[480,360]`` as [width, height]; None for another text."""
     match = _SIZE.fullmatch(text)

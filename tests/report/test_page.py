@@ -176,3 +176,21 @@ def test_a_run_that_is_not_finished_shows_its_curves(runs, tmp_path):
     assert "This run is not finished:" in read.texts
     assert {"selection", "training", "protocol"} <= set(read.sections)
     assert (tmp_path / "run/report/figures/curves_adapt.pdf").is_file()
+
+
+def test_a_run_with_the_names_of_before_is_shown_like_a_new_one(runs, page, tmp_path):
+    """Configs, logs and the kept network called discriminators critics, aligners and judges."""
+    old = tmp_path / "old"
+    shutil.copytree(runs / "pixda", old, copy_function=shutil.copy2)
+    (old / "discriminator.safetensors").rename(old / "critic.safetensors")
+    (old / "config.yaml").write_text((old / "config.yaml").read_text().replace("discriminator", "critic"))
+    log = old / "logs/adapt.csv"
+    header, *rows = log.read_text().splitlines(keepends=True)
+    header = header.replace("selection_discriminator", "judge").replace("discriminator", "aligner")
+    log.write_text("".join([header, *rows]))
+    assert main(["report", str(old), "--out", str(tmp_path / "page")]) == 0
+    figures = {path.name for path in (tmp_path / "page/figures").iterdir()}
+    assert figures == {path.name for path in (page.parent / "figures").iterdir()}
+    told = (tmp_path / "page/report.html").read_text()
+    assert "aligner" not in told
+    assert "discriminator accuracy from" in told

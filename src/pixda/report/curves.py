@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixda.phases.phase import Phase
+from pixda.words import new_loss_name
 
 _MOST_POINTS = 300
 """More than a panel can show; longer logs are averaged down to it."""
@@ -39,7 +40,7 @@ def panels(logs: Path, phases: Mapping[str, Phase]) -> list[Panel]:
     found = []
     for file in sorted(files, key=lambda file: file.stat().st_mtime):
         with file.open(newline="") as lines:
-            rows = list(csv.DictReader(lines))
+            rows = [{new_loss_name(name): value for name, value in row.items()} for row in csv.DictReader(lines)]
         groups: dict[str, list[str]] = {}
         others = phases[file.stem].discriminators if file.stem in phases else ()
         for name in rows[0] if rows else ():

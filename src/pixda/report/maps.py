@@ -109,6 +109,8 @@ def _adapted(run: RunFolder) -> tuple[Segmenter, str]:
 
 def _discriminator(run: RunFolder) -> nn.Module | None:
     path = run.folder / "discriminator.safetensors"
+    if not path.is_file():
+        path = run.folder / "critic.safetensors"  # its name in old runs
     recipe = run.training.recipe
     if not path.is_file() or not isinstance(recipe, PixDA):
         return None
