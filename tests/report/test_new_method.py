@@ -9,12 +9,6 @@ from pixda.phases.supervised import Supervised
 from runs import two_domains, words
 
 
-class Polish(Supervised):
-    def __init__(self, *given):
-        super().__init__(*given)
-        self.about = "Polishes what the pretraining left."
-
-
 @dataclass(frozen=True)
 class Toy(Method):
     """Pretrain, then polish."""
@@ -25,8 +19,9 @@ class Toy(Method):
     """Steps of polishing."""
 
     def phases(self):
-        steps, optimiser = self.polish_steps, self.optimiser_for(self.polish_steps)
-        return [self.pretrain(), Polish("polish", "both", steps, self.batch, optimiser, self.loss)]
+        polish = Supervised(name="polish", on="both", **self.shared(self.polish_steps))
+        polish.about = "Polishes what the pretraining left."
+        return [self.pretrain(), polish]
 
 
 def test_a_new_method_is_told_with_its_title_its_phases_and_their_curves(tmp_path, monkeypatch):
