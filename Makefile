@@ -46,7 +46,7 @@ notebook: $(BIN)/pixda  ## run docs/notebook.ipynb and keep its outputs
 
 docs: $(BIN)/pixda  ## the documentation as a site, in build/site
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/zensical build --strict
 
 clean:  ## remove the environment and everything the demo made
 	rm -rf $(VENV) runs/demo build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,48 @@
+"""The scripts in examples/ run as they are, on little data; the site names the version it is of."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pixda
+from runs import quick_run, two_domains
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(name, *words, **options):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        [sys.executable, EXAMPLES / name, *map(str, words)], capture_output=True, text=True, env=environment, **options
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_datasets(tmp_path):
+    told = run("datasets_in_pytorch.py", two_domains(tmp_path) / "source")
+    assert "images (2, 3, 128, 256), masks (2, 128, 256)" in told
+    assert "sky" in told
+
+
+def test_losses():
+    told = run("losses_in_your_loop.py")
+    assert "step 4: segmentation " in told
+
+
+def test_a_model(tmp_path):
+    model = quick_run(tmp_path)
+    picture = next((tmp_path / "target/images/val").rglob("*.png"))
+    told = run("use_a_model.py", model, picture)
+    assert "logits (1, 19, 12, 16) of an image (1, 3, 48, 64)" in told
+
+
+def test_a_method(tmp_path):
+    """One is run as it is; what the script asks for holds for all of them (tests/test_train.py trains each)."""
+    words = ["fine_tuning", "--out", tmp_path / "runs/one", "--frames", "18", "--network", "tiny", "--steps", "1"]
+    assert "fine-tuning" in run("train_a_method.py", *words, cwd=tmp_path)
+
+
+def test_the_site_names_the_version():
+    assert f"PixDA {pixda.__version__}," in (EXAMPLES.parent / "mkdocs.yml").read_text()
