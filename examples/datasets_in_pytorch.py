@@ -1,4 +1,4 @@
-"""PixDA's datasets in a loop of your own: ``python examples/datasets_in_pytorch.py ROOT`` (a folder of images, masks)."""
+"""PixDA's datasets in a loop of your own: ``python examples/datasets_in_pytorch.py FOLDER`` (images, masks)."""
 
 import sys
 from pathlib import Path

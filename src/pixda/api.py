@@ -1,18 +1,16 @@
 """PixDA from Python, and from a notebook: train, read the scores, load the model, predict, look.
 
-::
-
-    world = StreetOptions(count=400, gap=0.3, size=(320, 240))
-    experiment = Experiment(
-        source=Data("streets", Path("runs/world"), "rendered", streets=world),
-        target=Target("streets", Path("runs/world"), "camera-train", streets=world, test_split="camera-val"),
-        size=(320, 240),
-        network=Network("mobile_deeplab", {"frozen_blocks": 0, "frozen_statistics": False}),
-    )
-    run = train(experiment, "pixda", "runs/first", preset="demo")
-    print_scores({"PixDA": read_scores(run)})
-    model = load(run)
-    model.show("photo.jpg", model.predict("photo.jpg"))
+world = StreetOptions(count=400, gap=0.3, size=(320, 240))
+experiment = Experiment(
+    source=Data("streets", Path("runs/world"), "rendered", streets=world),
+    target=Target("streets", Path("runs/world"), "camera-train", streets=world, test_split="camera-val"),
+    size=(320, 240),
+    network=Network("mobile_deeplab", {"frozen_blocks": 0, "frozen_statistics": False}),
+)
+run = train(experiment, "pixda", "runs/first", preset="demo")
+print_scores({"PixDA": read_scores(run)})
+model = load(run)
+model.show("photo.jpg", model.predict("photo.jpg"))
 """
 
 from collections.abc import Mapping
@@ -102,7 +100,7 @@ def train(
             one_gpu or demo.
         resume: go on with the run that is in ``out``; without one there, begin.
         network: a module of your own in place of ``experiment.network``, copied: images ``B x 3 x H x W`` in, logits
-            ``B x C x h x w`` of the class set out, at any stride; or a :class:`~pixda.models.segmenter.Segmenter`.
+            ``B x C x h x w`` of the class set out, at any stride; or a ``Segmenter``.
             It is needed again to load the model or to resume the run.
         normalisation: what the module's images are scaled to: imagenet (mean and deviation), symmetric (-1..1), or
             caffe (BGR, mean).
@@ -111,7 +109,7 @@ def train(
             whole, such as ``distillation=DistillationSettings(steps=20)``.
 
     Returns:
-        ``out``: for :func:`load`, :func:`read_scores`, and ``Experiment.start_from`` of further runs.
+        ``out``: for ``load``, ``read_scores``, and ``Experiment.start_from`` of further runs.
 
     Raises:
         UserError: wrong input, found before training starts; or a stop that was asked for.
@@ -130,7 +128,7 @@ def train(
 
 
 def read_scores(run: str | Path) -> Scores:
-    """The scores of a finished run; :func:`print_scores` makes a table of several. Raises UserError without any."""
+    """The scores of a finished run; ``print_scores`` makes a table of several. Raises UserError without any."""
     path = Path(run) / "scores.json"
     if not path.is_file():
         raise UserError(f"There is no {path}: name the folder of a run that has finished.")
@@ -141,7 +139,7 @@ class Model:
     """A trained network, ready to be asked.
 
     Attributes:
-        classes: names, colours and protocols, in the order of the indices that :meth:`predict` gives.
+        classes: names, colours and protocols, in the order of the indices that ``predict`` gives.
     """
 
     def __init__(
@@ -167,14 +165,14 @@ class Model:
         return self._predictor([pixels])[0].classes
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model to a folder that :func:`load` takes, with scores, list of shots and a card (README.md).
+        """Write the model to a folder that ``load`` takes, with scores, list of shots and a card (README.md).
 
         Of the paths in its account only the last names stay. Raises UserError where it cannot be written.
         """
         return save_shared(Path(folder), self._segmenter, self._made, self._run)
 
     def push_to_hub(self, name: str, private: bool = False) -> str:
-        """Put what :meth:`save` writes on Hugging Face's hub.
+        """Put what ``save`` writes on Hugging Face's hub.
 
         Args:
             name: "user/name"; the repository is made where there is none.
@@ -190,7 +188,7 @@ class Model:
         return push(name, self._segmenter, self._made, self._run, private)
 
     def show(self, picture: np.ndarray | str | Path, *more: np.ndarray | str | Path) -> Image.Image:
-        """Images and class indices side by side, as :func:`show` does, in the colours of the model's classes."""
+        """Images and class indices side by side, as ``show`` does, in the colours of the model's classes."""
         return show(picture, *more, classes=self.classes)
 
 
@@ -204,10 +202,10 @@ def load(
     """A finished run's model, or one that was shared, on the GPU if there is one.
 
     Args:
-        run: the run's folder, one that :meth:`Model.save` has written, or a ``model.safetensors``; or, where there is
+        run: the run's folder, one that ``Model.save`` has written, or a ``model.safetensors``; or, where there is
             no such path, the "user/name" of a model on Hugging Face's hub.
         size: (width, height) for the network; None is the size it was trained at.
-        network, normalisation: as they were given to :func:`train`, where a network was.
+        network, normalisation: as they were given to ``train``, where a network was.
         revision: of a model on the hub: a branch, a tag or a commit; None is its latest.
 
     Raises:

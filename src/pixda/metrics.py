@@ -98,7 +98,7 @@ class Scores:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote. Raises UserError for a file that holds something else."""
+        """Read what ``save`` wrote. Raises UserError for a file that holds something else."""
         record = read_json(path, "The file of scores")
         try:
             scores = cls(

@@ -93,7 +93,7 @@ def make_parser(command: str, description: str, basics: Sequence[str] = ()) -> A
 
 
 def parse(parser: ArgumentParser, given: Sequence[str] | Mapping[str, Any]) -> Namespace:
-    """Words, or values as a config file holds them, as objects; a mistake is a :class:`UserError` of one line."""
+    """Words, or values as a config file holds them, as objects; a mistake is a ``UserError`` of one line."""
     try:
         if isinstance(given, Mapping):
             found: Namespace = parser.instantiate(parser.parse_object(normalised_values(dict(given))))
@@ -146,7 +146,7 @@ def read_training(words: Sequence[str]) -> Training:
 
 
 def as_training(method: str, preset: str, given: Namespace) -> Training:
-    """What a parser made by :func:`train_parser` has read."""
+    """What a parser made by ``train_parser`` has read."""
     experiment = Experiment(**{field.name: given[field.name] for field in fields(Experiment)})
     return Training(method, preset, given.recipe, experiment, given.out, given.resume)
 

@@ -42,7 +42,7 @@ def thresholds(counts: Tensor, share: float = 0.66, cap: float = 0.9) -> Tensor:
     """The confidence that each class's pixels must reach, in steps: int64 ``C``; 0 for a class that is nowhere.
 
     Args:
-        counts: int64 ``C x 50 001``, as :func:`count` gives.
+        counts: int64 ``C x 50 001``, as ``count`` gives.
         share: position in the ascending order, as a share of the class's pixels; of few pixels, at most the last.
         cap: no threshold is above it, 0..1.
     """

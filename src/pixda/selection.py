@@ -4,7 +4,7 @@ Tavera et al., WACV 2022, section 3.3, eq. 8. The paper writes "kept if D_g(x) <
 would keep ever more. Read as the loss of eq. 7 on that image, kept when it *exceeds* delta, it keeps ever fewer,
 as the paper says it does and as the released code computes: ``s(x) = mean over patches of -log P(source)``.
 
-The paper names a selection of the top K beside its threshold and does not describe it: :class:`Top` is our
+The paper names a selection of the top K beside its threshold and does not describe it: ``Top`` is our
 reconstruction.
 """
 

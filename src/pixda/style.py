@@ -21,7 +21,7 @@ def stylise(source: Tensor, target: Tensor, beta: float = 0.01) -> Tensor:
     """Give every source image the low-frequency amplitudes of the target image beside it.
 
     Per image and channel, with ``A`` and ``P`` the amplitude and phase of the 2-D Fourier transform and ``M``
-    one on the frequencies ``-b..b`` of both axes, zero elsewhere::
+    one on the frequencies ``-b..b`` of both axes, zero elsewhere:
 
         result = IFFT2( [M A(target) + (1 - M) A(source)] exp(i P(source)) )
 
@@ -42,7 +42,7 @@ def stylise(source: Tensor, target: Tensor, beta: float = 0.01) -> Tensor:
 
 
 def stylise_(source: Tensor, target: Tensor, beta: float = 0.01) -> Tensor:
-    """:func:`stylise` in place: ``source``, contiguous, is overwritten and returned. Half of the time is saved."""
+    """``stylise`` in place: ``source``, contiguous, is overwritten and returned. Half of the time is saved."""
     if source.shape != target.shape:
         raise ValueError(f"source {tuple(source.shape)} and target {tuple(target.shape)} must have one shape")
     height, width = source.shape[-2:]

@@ -28,7 +28,7 @@ _WRITE_EVERY = 60.0  # seconds: the tables of an unfinished comparison may be th
 def compare(grid: Grid, out: Path, where: Where) -> Comparison:
     """Run every cell of a grid that is not done yet, and write the tables.
 
-    Leaves in ``out``: the tables, the curve and the protocol card (see :mod:`pixda.comparison.write`), brought up to
+    Leaves in ``out``: the tables, the curve and the protocol card (see ``pixda.comparison.write``), brought up to
     date as cells end, and ``runs/`` with a run folder for each first stage and each cell. A comparison that was
     killed goes on when it is started again: finished cells stay, begun ones resume, failed ones are tried anew.
 

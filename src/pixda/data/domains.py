@@ -108,7 +108,7 @@ class Domains:
 
     @property
     def source_names(self) -> list[str]:
-        """Names of all source frames; see :class:`~pixda.data.sources.Sources`."""
+        """Names of all source frames; see ``Sources``."""
         return self.sources.names
 
     def datasets(self) -> list[SegmentationDataset]:

@@ -70,7 +70,7 @@ Loaded = tuple[Tensor, Tensor, list[str]] | list["Sample | UserError"]
 
 
 class Drawn(Dataset["Sample | UserError"]):
-    """A dataset whose items are asked for by a :class:`Draw`; with a seed below zero an image stays as it is."""
+    """A dataset whose items are asked for by a ``Draw``; with a seed below zero an image stays as it is."""
 
     def __init__(
         self, dataset: Dataset[Sample], crop: tuple[int, int] | None, mirror: bool, augmentation: Augmentation

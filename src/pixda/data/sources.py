@@ -20,7 +20,7 @@ class Share(NamedTuple):
     source: int
     """Place of the source among all."""
     frames: np.ndarray
-    """Numbers of its frames that take part, as in :class:`Sources`."""
+    """Numbers of its frames that take part, as in ``Sources``."""
     take: int
     """How many of them a batch takes."""
 

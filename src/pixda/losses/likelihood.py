@@ -34,7 +34,7 @@ def pixel_nll(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def pixel_nll_and_softmax(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """:func:`surprise`, and beside it the softmax map ``B x C x H x W``, with one gradient for both."""
+    """``surprise``, and beside it the softmax map ``B x C x H x W``, with one gradient for both."""
     found: tuple[Tensor, Tensor] = _PixelNLLAndSoftmax.apply(scores, labels)  # type: ignore[no-untyped-call]
     return found
 

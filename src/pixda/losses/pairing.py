@@ -45,7 +45,7 @@ def pair_loss(answers: Tensor, kind: float) -> Tensor:
 def pairing_discriminator_loss(both_source: Tensor, mixed: Tensor, both_target: Tensor) -> Tensor:
     """The objective of a discriminator of pairs: tell two source maps, two target maps and one of each apart.
 
-    ``1/2 [E(S, S') + E(S', T)] + 1/2 [E(T', T) + E(S, T')]``, with E the :func:`pair_loss` to the pair's own kind
+    ``1/2 [E(S, S') + E(S', T)] + 1/2 [E(T', T) + E(S, T')]``, with E the ``pair_loss`` to the pair's own kind
     and a dash for the iteration before.
 
     Args:

@@ -34,7 +34,7 @@ def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: 
         scores: float ``B x C x H x W``, logits or log-probabilities.
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
         gamma: focusing power >= 0; 0 leaves weighted cross entropy.
-        alpha: float ``C``, one weight a class; see :func:`class_weights`.
+        alpha: float ``C``, one weight a class; see ``class_weights``.
         epsilon: added to every ``p_i``, >= 0; ``1 - p_i`` is cut off at zero.
 
     Returns:
@@ -44,7 +44,7 @@ def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: 
 
 
 def focal_from_nll(nll: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: float = 0.0) -> Tensor:
-    """:func:`focal` from each pixel's ``-log p_i``, float ``B x H x W``, zero at ignored pixels."""
+    """``focal`` from each pixel's ``-log p_i``, float ``B x H x W``, zero at ignored pixels."""
     # The weight of an ignored pixel does not matter: its NLL is zero.
     weights = alpha[labels.clamp_max(alpha.shape[0] - 1)]
     values: Tensor = _Focus.apply(nll, weights, gamma, epsilon)  # type: ignore[no-untyped-call]
@@ -83,7 +83,7 @@ def _guarded_focus(x: Tensor, weight: Tensor, gamma: float, epsilon: float) -> t
 
 
 class _Focus(torch.autograd.Function):
-    """:func:`_focus` as a layer of its own."""
+    """``_focus`` as a layer of its own."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, gamma: float, epsilon: float) -> Tensor:

@@ -23,7 +23,7 @@ def weighted_cross_entropy(scores: Tensor, labels: Tensor, weights: Tensor) -> T
 
     So small weights make a small loss: a batch that looks like no real image at all teaches little. That N is a
     count of pixels is known from the code of MetaPix, which has a function named after this paper; that it counts
-    the valid ones only is our reading, under which weights of one give :func:`cross_entropy` back.
+    the valid ones only is our reading, under which weights of one give ``cross_entropy`` back.
 
     Args:
         scores: float ``B x C x H x W``, logits or log-probabilities.
@@ -64,7 +64,7 @@ def realism(
     How the paper combines the three levels is not known; the geometric mean is our reconstruction.
 
     Args:
-        logits_of_levels: logits of the networks, each float ``B x K x h x w`` as in :func:`at_labels`.
+        logits_of_levels: logits of the networks, each float ``B x K x h x w`` as in ``at_labels``.
         labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
         normalise: divide by the mean over the batch's valid pixels, so that only ratios of weights matter.
         average: where a batch is divided over processes, from the mean of this one's part to that of the batch.
@@ -88,7 +88,7 @@ def weighting_loss(
     """Binary cross entropy of a weighting network on valid pixels: source = 0, target = 1, half of it each.
 
     ``1/2 mean_i softplus(z_i) + 1/2 mean_j softplus(-z_j)`` with i the source's and j the target's valid pixels and
-    ``z`` as in :func:`at_labels`. With one map a class, each map so learns on the pixels of its class only; learning
+    ``z`` as in ``at_labels``. With one map a class, each map so learns on the pixels of its class only; learning
     on all pixels, all maps would learn the same. Our reconstruction.
 
     Args:

@@ -24,7 +24,7 @@ def of_disk(error: BaseException | None) -> OSError | None:
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turn running out of disk or memory into a :class:`UserError`.
+    """Turn running out of disk or memory into a ``UserError``.
 
     Args:
         folder: of the run; a checkpoint in it is what the run goes on from.

@@ -26,11 +26,11 @@ class Adversarial(Phase):
     """``L_seg(source) + L_seg(target) + lambda L_PixAdv(target)`` for the segmenter, eq. 2 for the discriminator.
 
     After each pass over the source an image discriminator decides which source images stay (eq. 7 and 8,
-    :class:`~pixda.phases.source_selector.SourceSelector`); the phase ends when fewer than one batch is kept.
+    ``SourceSelector``); the phase ends when fewer than one batch is kept.
 
     Where the run has unlabelled target images, they stand on the target's side as the shots do, but for
     ``L_seg`` and for the style: ``L_PixAdv`` is the mean over the shots and over as many unlabelled images, these
-    with pseudo-labels (our reconstruction, see :func:`~pixda.losses.adversarial.pseudo_labels`), and the
+    with pseudo-labels (our reconstruction, see ``pseudo_labels``), and the
     discriminators take both kinds for target. On them ``S`` is never in the graph, whatever is set for the shots: its
     gradient would only sharpen what the network says already.
 

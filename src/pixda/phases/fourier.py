@@ -29,7 +29,7 @@ class Fourier(Phase):
 
     Yang & Soatto, *FDA: Fourier Domain Adaptation for Semantic Segmentation*, CVPR 2020. The networks see the same
     batches, each with the source stylised at its own beta, and know nothing of each other; what the phase leaves is
-    their :class:`~pixda.models.ensemble.Ensemble`, or the network itself where there is one band.
+    their ``Ensemble``, or the network itself where there is one band.
 
     A phase that comes ``after`` another is a round of self-training: the networks begin again where the first round's
     did, and ``L_seg(target, pseudo-labels)`` joins their loss, the labels made once, by the ensemble of the round

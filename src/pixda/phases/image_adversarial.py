@@ -19,7 +19,7 @@ from pixda.phases.two_heads import HEADS, Both, TwoHeaded, detached, named, weig
 
 @dataclass(kw_only=True, eq=False)
 class ImageAdversarial(TwoHeaded):
-    """The segmenter minimises, over its heads l, ::
+    """The segmenter minimises, over its heads l:
 
         sum_l  lambda_seg_l L_seg(source) + lambda_seg_l L_seg(shots) + lambda_l mean softplus(z_l(target))
 

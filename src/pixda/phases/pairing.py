@@ -26,14 +26,14 @@ class Pairing(TwoHeaded):
 
     With S and T the softmax maps of the source and of the shots, a dash for those of the iteration before (made anew
     by the network as it is now), D1 the discriminator of pairs and D2 that of domains, the segmenter minimises, over
-    its heads l, ::
+    its heads l:
 
         L_seg(main, filtered y) + lambda_seg L_seg(auxiliary, y)                  on the source and on the shots
         + sum_l lambda_l [ E(D1(T, T'), both source) + 2 E(D1(T, S), both source) + mean softplus(D2(T)) ]
 
     with gradients through all of T, T' and S, and each discriminator, shared by the heads, minimises the sum over them
-    of :func:`~pixda.losses.pairing.pairing_discriminator_loss` or
-    :func:`~pixda.losses.adversarial.discriminator_loss`.
+    of ``pairing_discriminator_loss`` or
+    ``discriminator_loss``.
 
     Every forward pass with a graph is done before the next begins: where two maps meet, each has its gradient in its
     own pass, beside the other's value, and the sum is the same.

@@ -64,9 +64,9 @@ class Context:
 class Phase(ABC):
     """One stretch of training.
 
-    The loop calls :meth:`prepare` once, then for epoch 0, 1, … takes each batch of :meth:`batches` to
-    :meth:`step`, until ``steps`` steps are done or an epoch has no batch. Everything a resumed run needs
-    beyond its trainees is in :meth:`state_dict`.
+    The loop calls ``prepare`` once, then for epoch 0, 1, … takes each batch of ``batches`` to
+    ``step``, until ``steps`` steps are done or an epoch has no batch. Everything a resumed run needs
+    beyond its trainees is in ``state_dict``.
 
     Attributes:
         name: shown to the user, and part of what decides the order of the data.
@@ -129,7 +129,7 @@ class Phase(ABC):
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 (most phases keep nothing)
-        """Take back what :meth:`state_dict` gave."""
+        """Take back what ``state_dict`` gave."""
 
     def opponent(self) -> nn.Module | None:
         """The discriminator that the segmenter had to fool, kept for the report; None where there is none."""

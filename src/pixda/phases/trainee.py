@@ -85,7 +85,7 @@ class Trainee(Generic[Output]):
                 parameter.requires_grad_(True)
 
     def frozen_and_own(self: "Trainee[Tensor]", images: Tensor) -> tuple[Tensor, Tensor]:
-        """One forward pass for two uses: what :meth:`frozen` gives, and what a call gives on detached ``images``.
+        """One forward pass for two uses: what ``frozen`` gives, and what a call gives on detached ``images``.
 
         Of the first, gradients reach the images and never the parameters; of the second, the parameters and never the
         images. Both are to the last bit those of two passes. The first must be used before the second frees the graph,
@@ -96,7 +96,7 @@ class Trainee(Generic[Output]):
         return _Frozen.apply(images, _Pass(own_images, own)), own  # type: ignore[no-untyped-call]
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradient of ``loss`` to what the next :meth:`step` uses, and free its graph."""
+        """Add the gradient of ``loss`` to what the next ``step`` uses, and free its graph."""
         self._fabric.backward(loss)
 
     def step(self) -> None:
@@ -150,7 +150,7 @@ class Trainee(Generic[Output]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Go on where ``state_dict`` was taken."""
         self.module.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.steps = state["steps"]

@@ -50,7 +50,7 @@ class TwoHeaded(Phase):
 
         The auxiliary head's logits may be smaller than the main one's, and smaller than an image discriminator takes
         (stride 16 in ``mobile_deeplab``), so they are brought to the main one's size there too.
-        ``at_labels`` are those of :meth:`at_labels`, where the caller has them already.
+        ``at_labels`` are those of ``at_labels``, where the caller has them already.
         """
         if self.heads.discriminators_at == "image":
             main, auxiliary = at_labels or self.at_labels(logits, batch)

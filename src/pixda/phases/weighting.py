@@ -28,7 +28,7 @@ class Weighting(Phase):
     ``w`` comes from three networks, which learn beside it to tell the domains' softmax maps apart. They see the maps
     without their graph, and the weights are constants for the segmenter: it cannot make itself look real, nor raise
     a weight. It must fool a discriminator of its own. Which part of this is known of the paper, and which is our
-    reconstruction, is said in :mod:`pixda.losses.weighting`; the paper's reconstruction loss is left out.
+    reconstruction, is said in ``pixda.losses.weighting``; the paper's reconstruction loss is left out.
     """
 
     about = "The network learns from synthetic pixels as far as a second network finds them like real ones."

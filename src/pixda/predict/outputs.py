@@ -100,7 +100,7 @@ def overlaid(image: Tensor, classes: np.ndarray, palette: np.ndarray) -> np.ndar
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """:func:`pixda.writing.whole` for what a command makes: its folder, too, and an error for the user.
+    """``pixda.writing.whole`` for what a command makes: its folder, too, and an error for the user.
 
     Raises:
         UserError: it cannot be written.

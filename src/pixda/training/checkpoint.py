@@ -93,7 +93,7 @@ def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -
 
 
 def position_in(state: dict[str, Any], phases: int) -> Position:
-    """Where a checkpoint of a run of so many phases stands. Raises what :func:`fitting` explains if that is nowhere."""
+    """Where a checkpoint of a run of so many phases stands. Raises what ``fitting`` explains if that is nowhere."""
     position = Position(**state["position"])
     counts = [*asdict(position).values(), *state["steps_done"].values()]
     if not all(type(count) is int and count >= 0 for count in counts) or position.phase >= phases:
@@ -134,7 +134,7 @@ def random_state(fabric: Fabric) -> dict[str, Any]:
 
 
 def restore_random_state(fabric: Fabric, state: dict[str, Any]) -> None:
-    """Take back what :func:`random_state` gave."""
+    """Take back what ``random_state`` gave."""
     torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"], fabric.device)

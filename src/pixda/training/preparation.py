@@ -204,6 +204,6 @@ def _print_warnings(dataset: SegmentationDataset, report: Report) -> None:
 
 
 def read_cached(domains: Domains, cache: Path) -> None:
-    """Let the streams read the samples that :func:`check_data` has put into the cache."""
+    """Let the streams read the samples that ``check_data`` has put into the cache."""
     for dataset in domains.datasets():
         dataset.stored = Cache(cache, dataset).stored()

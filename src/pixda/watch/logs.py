@@ -23,7 +23,7 @@ class Logs:
 
     Args:
         folder: made if it is not there.
-        loggers: their names; see :func:`~pixda.watch.loggers.open_loggers`.
+        loggers: their names; see ``open_loggers``.
         title: what the run is called there.
         config: what the run was asked for.
         say: shows the user a line.
