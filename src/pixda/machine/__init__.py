@@ -1,1 +1,1 @@
-"""What a run happens on: devices, processes, the lock on its folder; and what it runs out of, in a sentence."""
+"""Devices, processes, the lock on a run folder, and errors of full disks and memory."""

@@ -1,4 +1,4 @@
-"""What a run happens on: devices, precision, one process or several."""
+"""Devices, precision and processes of a run."""
 
 import ctypes
 import platform
@@ -40,7 +40,7 @@ def _check_machine(machine: Machine) -> None:
 
 
 def hold_memory() -> None:
-    """Let freed memory stay with this process, and those it starts, for what it asks for next.
+    """Configure malloc to keep freed memory in this process and its children.
 
     The C library gives every large block back to the system as soon as it is freed, and the system has to clear and
     map each page of the next one: a third of a step on a CPU. Only Linux's glibc has these two settings; elsewhere
@@ -53,7 +53,7 @@ def hold_memory() -> None:
 
 
 def together(fabric: Fabric, batch: int, machine: Machine) -> str:
-    """How several processes share a run, for the user."""
+    """One line for the user on how several processes share a run."""
     shared = "of the whole batch" if machine.batch_statistics == "synchronised" else "of each process's own images"
     return (
         f"{fabric.world_size} processes, {batch // fabric.world_size} of {batch} images of a batch each; "
@@ -62,7 +62,7 @@ def together(fabric: Fabric, batch: int, machine: Machine) -> str:
 
 
 def describe_machine(fabric: Fabric, machine: Machine) -> dict[str, Any]:
-    """What the run ran on, for the record."""
+    """Description of the machine for the model card."""
     device = torch.cuda.get_device_name(fabric.device) if fabric.device.type == "cuda" else platform.processor()
     return {
         "device": device or platform.machine(),

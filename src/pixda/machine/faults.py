@@ -1,4 +1,4 @@
-"""What a machine runs out of, in one sentence that says what to do."""
+"""Turns full disks and exhausted memory into one sentence that says what to do."""
 
 import errno
 import re
@@ -16,7 +16,7 @@ _NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory",
 
 
 def of_disk(error: BaseException | None) -> OSError | None:
-    """The error of the disk that lies behind another one, if one does: libraries make theirs of it."""
+    """The OSError behind another exception, if any: libraries wrap it in their own."""
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
     return error
@@ -30,7 +30,7 @@ def explained(folder: Path) -> Iterator[None]:
         folder: of the run; a checkpoint in it is what the run goes on from.
     """
     before = threading.excepthook
-    # A writer of logs has a thread of its own; what ends it reaches the run as well, with the next thing to write.
+    # The log writer has its own thread; a full disk there reaches the run with its next write.
     threading.excepthook = lambda args: None if _is_full(args.exc_value) else before(args)
     try:
         yield
@@ -72,6 +72,6 @@ def _ended(text: str, folder: Path) -> UserError:
 
 
 def _short(text: str) -> str:
-    """What was asked for, out of a message that goes on for paragraphs."""
+    """The allocation that failed, out of a message of several paragraphs."""
     found = re.search(r"tried to allocate [\d.]+ \w+", text, re.IGNORECASE)
     return found.group() if found else (text.strip().splitlines() or ["nothing more is known"])[0][:120]

@@ -1,4 +1,4 @@
-"""One process at a time in a run's folder; the system lets go of the lock however the process ends."""
+"""A lock that allows one process at a time in a run folder; released by the system however the process ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +13,7 @@ _NAME = ".lock"
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, which is made if it is not there, and taken away again if nothing was put into it.
+    """Lock a run folder, creating it if needed and removing it afterwards if it stayed empty.
 
     Raises UserError if another process holds it.
     """
@@ -27,7 +27,7 @@ def hold(folder: Path) -> Iterator[None]:
         yield
     finally:
         if [path.name for path in folder.iterdir()] == [_NAME]:
-            # Before the lock is let go: who opens the file from now on makes a new one, and keeps the folder.
+            # Before releasing the lock: who opens the file from now on creates a new one, and keeps the folder.
             (folder / _NAME).unlink()
             with suppress(OSError):
                 folder.rmdir()

@@ -38,7 +38,7 @@ class AdaptSegNet(Method):
     """How the discriminators learn."""
 
     def learns_from_unlabelled(self) -> bool:
-        """They are aligned as the shots are."""
+        """True: they are aligned as the shots are."""
         return True
 
     def phases(self) -> "list[Phase]":

@@ -41,11 +41,11 @@ class FDA(Method):
     """Learn from the shots' labels, too. FDA does not, and neither does PixDA's comparison: another row of a table."""
 
     def learns_from_unlabelled(self) -> bool:
-        """They are target images as the shots are."""
+        """True: they are target images as the shots are."""
         return True
 
     def check(self, unlabelled: bool) -> None:
-        """Refuse rounds that have nothing to learn from, and networks or steps that are not there."""
+        """Raise UserError for rounds without anything to learn from, and for missing bands or steps."""
         if not self.bands or self.rounds < 0 or self.steps <= self.rounds:
             raise UserError(
                 f"FDA needs a band or more, no negative number of rounds and a step for each, not bands {self.bands}, "

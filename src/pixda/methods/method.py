@@ -1,4 +1,4 @@
-"""What every method has in common: it is a list of phases, and holds hyper-parameters only."""
+"""Base of all methods: a method holds hyper-parameters and builds a list of phases."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # torch is imported when phases are made, not when `pixda --h
 
 
 class Shared(TypedDict):
-    """The fields of a phase that every method fills alike."""
+    """The fields that all phases of a method share."""
 
     steps: int
     batch: int
@@ -54,7 +54,7 @@ class Method(ABC):
         return False
 
     def reads_target_labels(self) -> bool:
-        """Whether the labels of the shots take part in any phase; otherwise nobody opens them."""
+        """Whether the labels of the shots take part in any phase; if not, they are never read."""
         return True
 
     def check(self, unlabelled: bool) -> None:  # noqa: B027 (most methods take any)
@@ -67,7 +67,7 @@ class Method(ABC):
         return Supervised(name="pretrain", on="source", **self.shared(self.pretrain_steps))
 
     def shared(self, steps: int, optimiser: SegmenterOptimiser | None = None) -> "Shared":
-        """What every phase of this many steps is given; its optimiser's decay ends with them if no horizon is set."""
+        """The shared fields for a phase of this many steps; without a horizon the decay ends with them."""
         return {
             "steps": steps,
             "batch": self.batch,

@@ -35,11 +35,11 @@ class PixDA(Method):
     """false: the labels of the shots are never read, nor is there a fine-tuning (UDA; our reconstruction)."""
 
     def learns_from_unlabelled(self) -> bool:
-        """They are aligned, so there must be a discriminator to align them against."""
+        """True if there is a discriminator to align them with."""
         return self.alignment.discriminator != "none"
 
     def reads_target_labels(self) -> bool:
-        """As it was asked to."""
+        """As ``target_labels`` says."""
         return self.target_labels
 
     def phases(self) -> "list[Phase]":

@@ -27,7 +27,7 @@ class SelfTraining(Method):
     """The teacher, and what the network is shown with its labels."""
 
     def learns_from_unlabelled(self) -> bool:
-        """That is what the method is for."""
+        """True: the method exists for them."""
         return True
 
     def check(self, unlabelled: bool) -> None:

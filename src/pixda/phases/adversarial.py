@@ -203,6 +203,6 @@ class Adversarial(Phase):
         return {} if self.selector is None else self.selector.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore them."""
         if self.selector is not None:
             self.selector.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""The last phase: fine-tune on the shots, staying near the network as it stood."""
+"""The last phase: fine-tune on the shots with distillation from the network as it was before."""
 
 import copy
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Distillation(Phase):
     distillation: DistillationSettings
 
     def prepare(self, context: Context, carried: Trainee[Any] | None) -> None:
-        """Take the teacher: the segmenter as it stands."""
+        """Copy the segmenter as the teacher."""
         super().prepare(context, carried)
         self.teacher = copy.deepcopy(context.segmenter).eval().requires_grad_(False)
 
@@ -55,5 +55,5 @@ class Distillation(Phase):
         return {"teacher": self.teacher.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the teacher back."""
+        """Restore the teacher."""
         self.teacher.load_state_dict(state["teacher"])

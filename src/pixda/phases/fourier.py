@@ -56,7 +56,7 @@ class Fourier(Phase):
     def prepare(self, context: Context, carried: Trainee[Any] | None) -> None:
         """A copy of the first stage for each band; together they are the network being made."""
         self._teacher = self.first = context.segmenter
-        # The round before has it, unless this one is resumed: then the network at hand gets its weights from the state.
+        # Taken from the round before; in a resumed run the checkpoint supplies its weights.
         if self.after is not None and self.after.first is not None:
             self.first = self.after.first
         networks = [copy.deepcopy(self.first) for _ in self.bands]
@@ -134,7 +134,7 @@ class Fourier(Phase):
             remade = domains.unlabelled.with_masks(pseudo_labels["unlabelled"])
             domains = replace(domains, unlabelled=remade)
         self.domains = domains
-        self._teacher = self.context.segmenter  # the round before has said what it had to say: free its networks
+        self._teacher = self.context.segmenter  # the networks of the round before are no longer needed
 
     # ---- by which losses
 
@@ -170,7 +170,7 @@ class Fourier(Phase):
         return {"first": self.first.state_dict(), "pseudo_labels": self.pseudo_labels}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore them."""
         assert self.first is not None
         self.first.load_state_dict(state["first"])
         if state["pseudo_labels"] is not None:

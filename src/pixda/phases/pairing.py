@@ -91,12 +91,12 @@ class Pairing(TwoHeaded):
 
     def step(self, batch: StepBatch) -> Losses:
         """One step of the segmenter with both heads, and one of each discriminator."""
-        # The first step has no iteration before it and takes itself for that.
+        # The first step has no previous batch and takes its own.
         previous, self.previous = self.previous or batch, batch
         source, target = batch.labelled_source(), batch.labelled_target()
         old_source, old_target = previous.labelled_source(), previous.labelled_target()
 
-        # Values alone: of what never has a graph here, and of partners whose own pass comes later.
+        # Without a graph: maps that need none here, or whose own pass comes later.
         s, s_old, t_old = (
             self._maps(self.segmenter.frozen(side.images), side) for side in (source, old_source, old_target)
         )

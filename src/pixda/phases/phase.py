@@ -25,7 +25,7 @@ Losses = dict[str, Tensor]
 
 
 class Reporter(Protocol):
-    """Whom a phase tells what a user should see."""
+    """Receives progress and results from a phase."""
 
     def selected(self, result: Selected) -> None:
         """Sample selection has thinned the source out."""
@@ -79,7 +79,7 @@ class Phase(ABC):
     continues = False
     """Whether the segmenter's optimiser and its decay go on from the phase before."""
     about = ""
-    """What the phase does, in a sentence for who reads its curves."""
+    """What the phase does, in one sentence for readers of the report."""
     discriminators: ClassVar[tuple[str, ...]] = ()
     """The names of the trainees beside the segmenter, with which their losses' names begin."""
 
@@ -113,7 +113,7 @@ class Phase(ABC):
         return segmenter_trainee(context.fabric, context.segmenter, self.optimiser)
 
     def trainees(self) -> dict[str, Trainee[Any]]:
-        """Everything that learns in this phase, by name; always with the segmenter."""
+        """All networks trained in this phase, by name, always including the segmenter."""
         return {"segmenter": self.segmenter}
 
     @abstractmethod
@@ -125,11 +125,11 @@ class Phase(ABC):
         """Learn from one batch, whose images the phase may overwrite."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What must survive beside the trainees."""
+        """State beyond the trainees that a checkpoint must hold."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 (most phases keep nothing)
-        """Take back what ``state_dict`` gave."""
+        """Restore what ``state_dict`` returned."""
 
     def opponent(self) -> nn.Module | None:
         """The discriminator that the segmenter had to fool, kept for the report; None where there is none."""
@@ -148,7 +148,7 @@ class Phase(ABC):
         return loss * self.share(labels)
 
     def share(self, labels: Tensor) -> Tensor | float:
-        """By how much a mean over this process's labelled pixels counts among all processes; 1 where it is alone."""
+        """The weight of this rank's mean over its labelled pixels; 1 with a single process."""
         return distributed.share(self.context.fabric, labels)
 
 

@@ -23,14 +23,14 @@ class ReleasedSGD(SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step: every group as often as it says."""
+        """Update every group as often as its ``updates`` says."""
         new = {p for group in self.param_groups for p in group["params"] if "momentum_buffer" not in self.state[p]}
         loss: float | None = super().step(closure)
         for number in range(1, max(group["updates"] for group in self.param_groups)):
             done = [p for group in self.param_groups if group["updates"] <= number for p in group["params"]]
             gradients = [p.grad for p in done]
             for p in done:
-                p.grad = None  # SGD passes over what has no gradient
+                p.grad = None  # SGD skips parameters without a gradient
             for p in new.difference(done):
                 self.state[p].pop("momentum_buffer", None)
             super().step()

@@ -44,7 +44,7 @@ class MeanTeacher(Phase):
     teaching: Teaching
 
     def prepare(self, context: Context, carried: Trainee[Any] | None) -> None:
-        """Take the teacher: the segmenter as it stands."""
+        """Copy the segmenter as the teacher."""
         super().prepare(context, carried)
         self.teacher = copy.deepcopy(context.segmenter).eval().requires_grad_(False)
         self.classes = len(context.segmenter.classes.names)
@@ -120,7 +120,7 @@ class MeanTeacher(Phase):
             kept.copy_(taken)
 
     def _numbers(self, images: int) -> Tensor:
-        """Where this process's images stand in the whole batch."""
+        """Indices of this rank's images in the whole batch."""
         return self.context.fabric.global_rank + torch.arange(images) * self.context.fabric.world_size
 
     def _generators(self, images: int) -> list[torch.Generator]:
@@ -134,6 +134,6 @@ class MeanTeacher(Phase):
         return {"teacher": self.teacher.state_dict(), "confidence": self.confidence}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore both."""
         self.teacher.load_state_dict(state["teacher"])
         self.confidence = state["confidence"].to(self.confidence)

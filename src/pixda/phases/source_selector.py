@@ -47,7 +47,7 @@ class SourceSelector:
         self.selected_for = 0  # the epoch that `kept` belongs to
 
     def _keep(self, names: list[str]) -> None:
-        """From now on these are drawn from; of each source, how many images a batch of all processes takes."""
+        """Set the images in use, and how many of each source go into a batch of all processes."""
         self.kept = names
         self.takes = {share.source: share.take for share in self.sources.shares(names, self.batch)}
 
@@ -62,7 +62,7 @@ class SourceSelector:
         for number, (name, discriminator) in enumerate(self.trainees().items()):
             rows = [row for row, frame in enumerate(names) if self.sources.source_of(frame) == number]
             if number in self.takes:
-                # Processes step together: one that has no image of the source gives another, which counts for nothing.
+                # All ranks must step: one without an image of the source passes another with weight zero.
                 own = source_maps if len(rows) == len(names) else source_maps[rows or [0]]
                 share = len(rows) * self.context.fabric.world_size / self.takes[number]
                 # One batch for both domains: the discriminators have no statistics that could mix.
@@ -117,7 +117,7 @@ class SourceSelector:
         return Threshold(threshold(self.rules.delta, self.rules.growth, epoch))
 
     def _without_short_sources(self, kept: list[str]) -> list[str]:
-        """What is kept of the sources that still fill their share of a batch."""
+        """The kept images of those sources that still fill their share of a batch."""
         stay = {share.source for share in self.sources.shares(kept, self.batch)}
         left = {self.sources.source_of(name) for name in self.kept} - stay
         for source in sorted(left) if self.sources.several else ():
@@ -131,6 +131,6 @@ class SourceSelector:
         return {"kept": self.kept, "selected_for": self.selected_for}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore them."""
         self._keep(state["kept"])
         self.selected_for = state["selected_for"]

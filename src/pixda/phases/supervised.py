@@ -48,7 +48,7 @@ class Supervised(Phase):
         if source is not None and target is not None and self.style_beta > 0:
             source = source._replace(images=stylise(source.images, target.images, self.style_beta))
         if self.on == "concatenation":
-            target = None  # it lent its style; the shots to learn from are in the other batch
+            target = None  # used for its style only; the shots to learn from are in the other batch
         sides = {"source": source, "target": target}
         learned = {domain: side for domain, side in sides.items() if side is not None}
 

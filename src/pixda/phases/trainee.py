@@ -26,7 +26,7 @@ def poly(step: int, horizon: int, power: float) -> float:
 
 
 class Trainee(Generic[Output]):
-    """A network that learns; ``Output`` is what it makes of a batch of images.
+    """A network that learns; ``Output`` is the type of its output.
 
     Args:
         fabric: places network and optimiser on their device and wraps them for several processes.
@@ -54,9 +54,9 @@ class Trainee(Generic[Output]):
         self._first_rates = [group["lr"] for group in optimiser.param_groups]
         self._horizon, self._power = schedule.horizon, schedule.power
         self.steps = 0
-        """Optimiser steps taken, with those left out."""
+        """Optimiser steps taken, including skipped ones."""
         self.left_out = False
-        """Whether the last step was left out."""
+        """Whether the last step was skipped."""
         self._good_buffers: list[Tensor] | None = None
 
     def __call__(self, images: Tensor, more: bool = False) -> Output:
@@ -77,7 +77,7 @@ class Trainee(Generic[Output]):
         for parameter in parameters:
             parameter.requires_grad_(False)
         try:
-            # The bare module: a process group must not wait for gradients that never come.
+            # The bare module: DDP would wait for gradients that never come.
             with self._fabric.autocast():
                 return self.module(images)  # type: ignore[no-any-return]
         finally:
@@ -110,14 +110,14 @@ class Trainee(Generic[Output]):
             self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         if self._good_buffers is not None:
-            # The forward passes of a step that is left out have spoilt the statistics of batch norms.
+            # Restore batch-norm statistics after a skipped step, or keep the good ones.
             for buffer, good in zip(self.module.buffers(), self._good_buffers, strict=True):
                 (buffer if self.left_out else good).copy_(good if self.left_out else buffer)
         self.steps += 1
         self._share_statistics()
 
     def _share_statistics(self) -> None:
-        """Where each process has batch statistics of its own, the running ones are the mean of all."""
+        """Average the running statistics over all ranks, where each has its own batch statistics."""
         mine = own_statistics(self.module) if self._fabric.world_size > 1 else []
         if mine:
             of_all = torch.split(distributed.mean(self._fabric, torch.cat(mine)), [len(one) for one in mine])
@@ -125,7 +125,7 @@ class Trainee(Generic[Output]):
                 one.copy_(mean)
 
     def leave_out_not_finite(self) -> None:
-        """From now on leave out steps whose gradients are not all finite; to know it, each waits for the device."""
+        """Skip steps whose gradients are not all finite from now on; each step then waits for the device."""
         self._good_buffers = [buffer.clone() for buffer in self.module.buffers()]
 
     def is_finite(self) -> bool:
@@ -133,7 +133,7 @@ class Trainee(Generic[Output]):
         return _finite(self.module.state_dict().values())
 
     def _gradients_are_finite(self) -> bool:
-        # Not the loss: several processes share their gradients, so that all of them leave the step out, or none.
+        # Gradients, not the loss: they are shared, so that all ranks skip the step or none.
         return _finite(p.grad for p in self.module.parameters() if p.grad is not None)
 
     @property
@@ -142,7 +142,7 @@ class Trainee(Generic[Output]):
         return float(self._first_rates[0] * poly(self.steps, self._horizon, self._power))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on: tensors and plain numbers only."""
+        """Weights, optimiser state and step count: tensors and plain numbers only."""
         return {
             "network": self.module.state_dict(),
             "optimiser": self._optimiser.state_dict(),
@@ -150,7 +150,7 @@ class Trainee(Generic[Output]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where ``state_dict`` was taken."""
+        """Restore what ``state_dict`` returned."""
         self.module.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.steps = state["steps"]

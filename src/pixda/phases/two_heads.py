@@ -1,4 +1,4 @@
-"""What the phases share that train a segmenter with an auxiliary head and discriminators on the maps of both."""
+"""Base of the phases that train a segmenter with an auxiliary head and discriminators on both."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ HEADS = ("", "auxiliary_")
 
 @dataclass(kw_only=True, eq=False)
 class TwoHeaded(Phase):
-    """A phase whose network has two heads while it learns. Only the segmenter, with its main head, goes on after it."""
+    """A phase that trains the segmenter with an additional auxiliary head, which is dropped afterwards."""
 
     discriminator_optimiser: DiscriminatorOptimiser
     heads: Heads

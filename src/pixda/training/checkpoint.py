@@ -1,4 +1,4 @@
-"""The state of a run in one file, to go on from."""
+"""Checkpoints: the whole state of a run in one file."""
 
 import os
 import zipfile
@@ -26,20 +26,20 @@ LIMITS = ("skip_unreadable", "skip_not_finite")
 
 @dataclass
 class Position:
-    """Where a run stands."""
+    """Progress of a run."""
 
     phase: int = 0
-    """Index of the phase."""
+    """Index of the current phase."""
     epoch: int = 0
-    """Epochs of the phase that are behind."""
+    """Completed epochs of the phase."""
     batch: int = 0
-    """Batches of the epoch that are behind."""
+    """Completed batches of the epoch."""
     step: int = 0
-    """Steps of the phase that are behind."""
+    """Completed steps of the phase."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write the state of a run; a reader sees the old file or the new one, never half of one.
+    """Write a checkpoint atomically: a reader sees the old file or the new one, never half of one.
 
     Raises:
         OSError: there is no room for it; the old file is untouched.
@@ -54,7 +54,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The state to go on from.
+    """Read the state to resume from.
 
     Args:
         path: the run's checkpoint.
@@ -81,7 +81,7 @@ def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -
     for limit in LIMITS:
         if (began.get(limit) or 0) <= (config.get(limit) or 0):
             began[limit] = config.get(limit)
-    # By their differences: an option that came after the checkpoint was written counts as null in it.
+    # An option that did not exist when the checkpoint was written counts as null in it.
     changed = differences(began, config) + differences(state.get("given", given), given)
     if changed:
         more = f"; and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
@@ -93,7 +93,7 @@ def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -
 
 
 def position_in(state: dict[str, Any], phases: int) -> Position:
-    """Where a checkpoint of a run of so many phases stands. Raises what ``fitting`` explains if that is nowhere."""
+    """The position stored in a checkpoint. Raises ValueError if a run of so many phases has none such."""
     position = Position(**state["position"])
     counts = [*asdict(position).values(), *state["steps_done"].values()]
     if not all(type(count) is int and count >= 0 for count in counts) or position.phase >= phases:
@@ -105,7 +105,7 @@ def position_in(state: dict[str, Any], phases: int) -> Position:
 
 @contextmanager
 def fitting(path: Path) -> Iterator[None]:
-    """Say of a checkpoint that can be read, and does not hold what the run needs, that it is so."""
+    """Turn the errors of restoring a readable checkpoint of wrong content into one UserError."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -128,13 +128,13 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
 
 
 def random_state(fabric: Fabric) -> dict[str, Any]:
-    """The random-number states of this process."""
+    """The random-number states of torch in this process."""
     cuda = torch.cuda.get_rng_state(fabric.device) if fabric.device.type == "cuda" else None
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
 def restore_random_state(fabric: Fabric, state: dict[str, Any]) -> None:
-    """Take back what ``random_state`` gave."""
+    """Restore what ``random_state`` returned."""
     torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"], fabric.device)

@@ -101,7 +101,7 @@ def _run(
     if not resume and begun:
         raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
     check_installed(experiment.watch.loggers)
-    # Machine and watch are no part of it: a run may go on elsewhere, and be watched in other ways.
+    # Machine and watch settings may change on resume, so they are not part of the config that is compared.
     config = plain({"method": method_name, "preset": preset, "recipe": asdict(method), **asdict(experiment)})
     aside = {"machine": config.pop("machine"), "watch": config.pop("watch")}
     fabric.seed_everything(experiment.seed, verbose=False)
@@ -119,7 +119,7 @@ def _run(
         domains = open_domains(experiment, method, classes, fabric)
         cache = experiment.machine.cache
         if fabric.is_global_zero:
-            # What turns unreadable while a run is on is skipped as that run wishes; a new one begins with whole data.
+            # A resumed run may skip files that became unreadable; a new one must start with whole data.
             around = out.parent if held_out is None else out.parent.parent  # a fold lies in the folder of its folds
             check_data(domains, test, around / ".checks", experiment.skip_unreadable if resume else 0, cache)
         if cache is not None:
@@ -140,7 +140,7 @@ def _run(
     scored = (out / "scores.json").exists()
     with ExitStack() as opened:
         display = opened.enter_context(Display([(phase.name, phase.steps) for phase in phases], method_name))
-        written: list[Logs] = []  # of several processes, the first one writes
+        written: list[Logs] = []  # rank 0 only
 
         def open_logs() -> None:
             logs = Logs(out / "logs", experiment.watch.loggers, out.name, config, display.say, resume)
@@ -159,7 +159,7 @@ def _run(
         samples = None
         if logs is not None:
             samples = Samples(out / "samples", domains, experiment.watch.samples, fabric, logs, display)
-        # The model that it begins from may be moved, as long as it is the same.
+        # By its hash: the model file may be moved before a resume.
         first = None if experiment.start_from is None else model_hash(experiment.start_from)
         training = Run(
             out,
@@ -189,7 +189,7 @@ def _run(
             "machine": describe_machine(fabric, experiment.machine),
             "config": config,
         }
-        # Not always the network that training began with: a phase may leave several as one.
+        # A phase may have replaced the network that training began with (by an ensemble).
         distributed.on_rank_zero(fabric, lambda: save_model(out, training.segmenter, made))
         if test is None:
             display.say(
@@ -255,7 +255,7 @@ def _score(
 
 
 def _shots_among(model: Path, target: Mapping[str, Any], dataset: SegmentationDataset) -> int:
-    """How many of these frames the model in a run's folder has learned from; 0 where its shots are not beside it."""
+    """How many of these frames were training shots of the model; 0 if there is no shots.json beside it."""
     manifest = (model if model.is_dir() else model.parent) / "shots.json"
     if not manifest.is_file() or target["split"] != dataset.split:
         return 0

@@ -1,4 +1,4 @@
-"""The one loop that runs every method: phases, their epochs, their batches; and the one state that resumes."""
+"""The training loop of every method: phases, epochs, batches, checkpoints and resume."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The file to go on from."""
+        """The checkpoint file."""
         return self.folder / "checkpoint.pt"
 
     # ---- the loop
@@ -100,7 +100,7 @@ class Run:
         if state is not None:
             with fitting(self.checkpoint):
                 self._take_back(state)
-        # Whatever is drawn from here on, first weights of discriminators too, is the same in all processes.
+        # From here on all ranks draw the same random numbers: first weights of discriminators, for example.
         restore_random_state(self.fabric, distributed.on_rank_zero(self.fabric, lambda: random_state(self.fabric)))
         context = Context(self.fabric, self.domains, self.segmenter, self.reporter)
         carried: Trainee[Any] | None = None
@@ -136,12 +136,12 @@ class Run:
                 position.step += 1
                 self._count_step(phase)
                 last = position.step == phase.steps
-                asked = self._asked_to_stop()  # looked at once: who asks from here on is heard a step later
+                asked = self._asked_to_stop()  # a signal that arrives later stops the run one step later
                 save = last or asked or position.step % self.checkpoint_every == 0
                 if not self._was_left_out(phase, batch):
                     read.add(position.step, batch, losses)
                 if save or position.step % self.log_every == 0:
-                    self._log(phase, read)  # before saving: a network that is not finite is not kept
+                    self._log(phase, read)  # before saving: it raises if the losses are not finite
                 else:
                     self.display.step(position.phase, position.epoch, position.step, None)
                 if save:
@@ -178,7 +178,7 @@ class Run:
     # ---- faults
 
     def _fetched(self, phase: Phase, read: Readings) -> Iterator[StepBatch]:
-        """The batches of an epoch; what stops the run while one is fetched stops it between two steps: it is saved."""
+        """The batches of an epoch; an error while fetching one falls between two steps: the run is saved."""
         try:
             yield from phase.batches(self.position.epoch, self.position.batch)
         except UserError as error:
@@ -192,14 +192,14 @@ class Run:
             raise Resumable(f"{error} The run is saved at {self._saved_at}; --resume true goes on.") from error
 
     def _asked_to_stop(self) -> bool:
-        """Whether this process, or another one, was asked to stop: all do so after one step."""
+        """Whether any rank was asked to stop; all ranks stop after the same step."""
         if self.fabric.device.type == "cuda" and self.fabric.world_size > 1 and self.position.step % self.log_every:
-            return False  # to ask the others is to wait for the device: only where the losses do that too
+            return False  # asking the other ranks waits for the device: only at steps that read the losses anyway
         self._stop.agree(self.fabric)
         return self._stop.asked is not None
 
     def _between(self) -> None:
-        """Stop in the middle of a selection, if asked; of several processes, after it, when they can agree."""
+        """Stop in the middle of a selection if asked (one process only: several agree after it)."""
         if self._stop.asked and self.fabric.world_size == 1:
             raise self._stopped()
 
@@ -210,7 +210,7 @@ class Run:
         )
 
     def _was_left_out(self, phase: Phase, batch: StepBatch) -> bool:
-        """Whether a network left this step out; such steps are counted, and too many stop the run."""
+        """Whether a trainee skipped this step for gradients that are not finite; too many such steps stop the run."""
         networks = [trainee for trainee in phase.trainees().values() if trainee.left_out]
         for trainee in networks:
             trainee.left_out = False
@@ -225,7 +225,7 @@ class Run:
         return bool(networks)
 
     def _diverged(self, phase: Phase, fault: NotFinite) -> UserError:
-        """Write down which images a step was on whose losses are not finite, and say what can be done."""
+        """Write not_finite.json with the images of the step, and return the error to raise."""
         path = self.folder / "not_finite.json"
         losses = {name: str(value) for name, value in fault.losses.items()}  # JSON has no NaN
         images: dict[str, list[str]] = {}
@@ -245,7 +245,7 @@ class Run:
     # ---- the state
 
     def _save(self, phase: Phase) -> None:
-        """Keep everything.
+        """Write a checkpoint.
 
         Raises:
             UserError: a network is not finite.
@@ -277,7 +277,7 @@ class Run:
             "steps_done": self.steps_done,
             "left_out": self.left_out,
             "unreadable": self.domains.unreadable.files,
-            "paces": self.display.pace.seconds,  # for the time left alone
+            "paces": self.display.pace.seconds,  # for the estimate of the time left only
             "random": random_state(self.fabric),
         }
         try:

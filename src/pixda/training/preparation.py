@@ -1,4 +1,4 @@
-"""What a run is made of, opened and checked before anything is trained: network, phases, streams, data."""
+"""Open and check everything a run needs before training: network, phases, data streams, files."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,7 +60,7 @@ def first_segmenter(
 
 
 def _of_the_hub(network: Network) -> Network:
-    """The network with the options that name its weights in place of "auto"."""
+    """The network settings with "auto" replaced by the hub model to load."""
     named = ON_THE_HUB[network.architecture]
     given = sorted({"name", "config", "pretrained", "revision"} & network.options.keys())
     if given:
@@ -72,7 +72,7 @@ def _of_the_hub(network: Network) -> Network:
 
 
 def fit_into_memory(machine: Machine, segmenter: Segmenter, device: torch.device) -> None:
-    """Let the segmenter take as much memory in training as suits the device and the settings of these names."""
+    """Set recomputation and images at a time on the segmenter, as the machine settings say."""
     if device.type == "cuda":
         segmenter.keep_norms()
     segmenter.at_a_time = _images_at_a_time(machine, segmenter)
@@ -81,7 +81,7 @@ def fit_into_memory(machine: Machine, segmenter: Segmenter, device: torch.device
 
 
 def _images_at_a_time(machine: Machine, segmenter: Segmenter) -> int | None:
-    """The setting of that name. Raises UserError where parts of a batch would be normalised otherwise than it all."""
+    """The setting of that name. Raises UserError where batch norms forbid parts of a batch."""
     number = machine.images_at_a_time
     if number is None:
         return None
@@ -97,7 +97,7 @@ def _images_at_a_time(machine: Machine, segmenter: Segmenter) -> int | None:
 
 
 def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter, processes: int = 1) -> list[Phase]:
-    """The method's phases, less the pretraining where a finished model replaces it; what does not fit is refused."""
+    """The method's phases, without pretraining if a finished model replaces it. Raises UserError if they do not fit."""
     if experiment.unlabelled is not None and not method.learns_from_unlabelled():
         able = [name for name in METHODS if build(name).learns_from_unlabelled()]
         raise UserError(
@@ -140,7 +140,7 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
 
 def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabric: Fabric) -> Domains:
     """The streams of batches: which data, at which size, with the method's crops and flips."""
-    # The sources last: they may have to be rendered, and a wrong path of another stream must not wait for that.
+    # Sources last: rendering them takes minutes, and a wrong path elsewhere should be reported at once.
     labelled = method.reads_target_labels()
     shots = open_shots(experiment.target, classes, experiment.size, experiment.seed, labelled=labelled)
     unlabelled = None
@@ -204,6 +204,6 @@ def _print_warnings(dataset: SegmentationDataset, report: Report) -> None:
 
 
 def read_cached(domains: Domains, cache: Path) -> None:
-    """Let the streams read the samples that ``check_data`` has put into the cache."""
+    """Read samples from the cache that ``check_data`` has filled."""
     for dataset in domains.datasets():
         dataset.stored = Cache(cache, dataset).stored()

@@ -32,7 +32,7 @@ class _Seen(NamedTuple):
 
 
 class Readings:
-    """Keeps the losses on their device until they are asked for: each reading makes the host wait for a GPU.
+    """Keep losses on the device and transfer them rarely: each transfer makes the host wait for the GPU.
 
     Of several processes all read the mean, so that what is not finite in one of them stops them all.
 

@@ -1,4 +1,4 @@
-"""K-fold validation over the shots: what a choice is worth, told without the test split."""
+"""K-fold validation over the shots: compare settings without the test split."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from pixda.training.experiment import run, score_model
 
 @dataclass(frozen=True)
 class Validation:
-    """What the folds say together."""
+    """Scores over all folds."""
 
     iou: dict[str, Spread]
     """Class to IoU, 0..1, over the folds whose held-out shots show it."""

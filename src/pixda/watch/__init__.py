@@ -1,1 +1,1 @@
-"""What is seen of a run while it goes: progress and the time left, logs and loggers, sample pictures."""
+"""Watching a run: progress and time left, logs and loggers, sample pictures."""

@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: losses and selections as CSV in its folder, and for the loggers it was given."""
+"""The logs of a run: losses and selections as CSV files, and the same to the loggers."""
 
 import csv
 import shutil
@@ -16,7 +16,7 @@ from pixda.writing import whole
 
 
 class Logs:
-    """Losses of every phase in ``<folder>/<phase>.csv``, selections, pictures; the loggers are told the same, once.
+    """Losses of every phase in ``<folder>/<phase>.csv``, selections and pictures; each also goes once to the loggers.
 
     The CSV files say how far a run had come before it was stopped: steps that it makes again from its checkpoint are
     the same to the last bit, and no logger is told of them twice. A logger that fails is left, and the run goes on.
@@ -61,7 +61,7 @@ class Logs:
         self._tell(lambda logger: logger.close(finished=kind is None))
 
     def rewind(self, phase: str, step: int) -> None:
-        """Forget rows beyond ``step``: a run that goes on from there writes them again."""
+        """Remove rows after ``step``: a run resumed from there writes them again."""
         path = self._path(phase)
         if not path.exists():
             return
@@ -84,7 +84,7 @@ class Logs:
             self._tell(lambda logger: logger.metrics(named, step, total))
 
     def selection(self, result: Selected, total: int) -> None:
-        """``selection_<epoch>[_<source>].csv``: every image judged, its score, the rule, and whether it stays."""
+        """``selection_<epoch>[_<source>].csv``: every scored image, its score, the rule, and whether it was kept."""
         kept = set(result.kept)
         ((rule, value),) = asdict(result.rule).items()
         source = "" if result.source is None else f"_{result.source}"
@@ -99,7 +99,7 @@ class Logs:
             self._tell(lambda logger: logger.metrics(named, result.epoch, total))
 
     def scores(self, scores: Scores, total: int) -> None:
-        """What the finished model reaches, in percent: a mean for every protocol, and every class that is there."""
+        """Log the test scores in percent: the mean of every protocol, and the IoU of every class present."""
         named = {f"scores/mean of {name}": value for name, value in scores.mean.items()}
         named |= {f"scores/{name}": value for name, value in scores.iou.items()}
         percent = {name: 100 * value for name, value in named.items() if value is not None}
@@ -114,7 +114,7 @@ class Logs:
         for name, logger in list(self._loggers.items()):
             try:
                 what(logger)
-            except Exception as error:  # a server that is gone must not end a run of days
+            except Exception as error:  # an unreachable server must not end a run of days
                 del self._loggers[name]
                 self._say(f"{name} fails and is told nothing more ({' '.join(str(error).split())[:300]})")
 
@@ -125,7 +125,7 @@ class Logs:
         path = self._path(phase)
         new = not path.exists()
         columns = list(row)
-        if not new:  # those of the first row: a later one lacks the losses of a source that has dropped out
+        if not new:  # the columns of the first row: later rows may lack the losses of a dropped source
             with path.open(newline="") as file:
                 columns = next(csv.reader(file))
         with path.open("a", newline="") as file:

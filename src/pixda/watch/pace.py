@@ -1,4 +1,4 @@
-"""How fast the steps of a run are, and the time that is left."""
+"""Speed of a run, and an estimate of the time left."""
 
 import time
 from collections import deque
@@ -9,16 +9,16 @@ _RECENT = 30.0  # seconds that the rate looks back on
 
 
 class Left(NamedTuple):
-    """Seconds that are left."""
+    """Estimated seconds left."""
 
     here: float
     """Of the phase."""
     in_all: float
-    """Of the phase and those after it; each of these at the quickest pace seen so far, since their own is unknown."""
+    """In this phase and all later ones, assuming the fastest pace seen so far for those."""
 
 
 class Pace:
-    """The clock of a run through its phases.
+    """Measures the speed of each phase of a run.
 
     Args:
         phases: name and planned steps of each phase, in order.
@@ -28,7 +28,7 @@ class Pace:
         self._phases = phases
         self.seconds: dict[str, float] = {}
         """Phase -> seconds a step, all in: selections, checkpoints, pictures. Phases never seen are not in it."""
-        self._first: tuple[int, float] | None = None  # the first step seen, and when: what comes before is warming up
+        self._first: tuple[int, float] | None = None  # the first step seen and its time; excludes warm-up
         self._recent: deque[tuple[int, float]] = deque()
 
     def begin(self) -> None:
@@ -37,7 +37,7 @@ class Pace:
         self._recent.clear()
 
     def step(self, index: int, done: int) -> None:
-        """Step ``done`` of phase ``index`` is behind us."""
+        """Step ``done`` of phase ``index`` has ended."""
         now = time.monotonic()
         if self._first is None:
             self._first = (done, now)
@@ -50,7 +50,7 @@ class Pace:
 
     @property
     def rate(self) -> str:
-        """Of the last half minute: ``3.1 steps/s``, ``12 s a step``; empty before the second step."""
+        """Speed over the last half minute: ``3.1 steps/s``, ``12 s a step``; empty before the second step."""
         if len(self._recent) < 2:
             return ""
         (first, since), (last, now) = self._recent[0], self._recent[-1]
@@ -58,7 +58,7 @@ class Pace:
         return f"{1 / seconds:.3g} steps/s" if seconds < 1 else f"{seconds:.3g} s a step"
 
     def left(self, index: int, done: int) -> Left | None:
-        """From step ``done`` of phase ``index`` on; None before its second step."""
+        """Time left after step ``done`` of phase ``index``; None before its second step."""
         name, steps = self._phases[index]
         if self._first is None or done <= self._first[0]:
             return None

@@ -1,4 +1,4 @@
-"""How much memory the process has taken."""
+"""Peak memory of the process."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the user sees while it runs: one view on a terminal, plain lines elsewhere."""
+"""Progress output: a live view on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Mapping
@@ -46,11 +46,11 @@ class Display:
             self._live.stop()
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print one line."""
         self._console.print(f"{self._now.label}: {text}", soft_wrap=True, markup=False)
 
     def fact(self, subject: str, text: str) -> None:
-        """Something to be seen from now on, such as the mIoU; a later one of the same subject takes its place."""
+        """Show a value from now on, such as the mIoU; replaces an earlier one of the same subject."""
         self._now = replace(self._now, facts={**self._now.facts, subject: text})
 
     def begin(self, index: int, done: int) -> None:
@@ -68,7 +68,7 @@ class Display:
             self.say(f"{name}: {steps} steps, phase {index + 1} of {len(self._phases)}{at}")
 
     def step(self, index: int, epoch: int, done: int, losses: Mapping[str, float] | None) -> None:
-        """Step ``done`` of a phase is behind us, in this epoch (from 0); losses come only now and then."""
+        """Step ``done`` of a phase has ended; ``epoch`` counts from 0, ``losses`` is None for most steps."""
         self.pace.step(index, done)
         name, steps = self._phases[index]
         pace = f"epoch {epoch + 1}{self._rate(index, done)}"
@@ -82,7 +82,7 @@ class Display:
             self.say(" · ".join(filter(None, [f"{name} {done}/{steps}", pace, " ".join(news), *facts])))
 
     def _foretell(self, index: int, done: int, now: float) -> None:
-        """Say once, as soon as the pace is known, about how long the whole run takes; nothing if it is soon over."""
+        """Print an estimate of the whole run once the pace is known, unless it is nearly over."""
         left = self.pace.left(index, done)
         if self._foretold or self._began is None or left is None:
             return
@@ -95,7 +95,7 @@ class Display:
             self.say(f"about {clock(left.in_all)} left for the whole run{later}")
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Something else is being counted: images scored, frames evaluated. Told from 0 on, it says the time left."""
+        """Show a count of something else, such as images scored; with calls from 0 on also the time left."""
         now = time.monotonic()
         first, since = self._counted.setdefault(what, (done, now))
         left = f"{clock((total - done) * (now - since) / (done - first))} left" if first < done < total else ""

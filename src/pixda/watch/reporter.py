@@ -13,7 +13,7 @@ from pixda.watch.progress import Display
 
 
 class RunReporter:
-    """Shows what phases and the loop report, and writes it down; long work in between can be stopped here.
+    """Shows and logs what phases and the loop report; long work between steps can be stopped here.
 
     Args:
         display: what the user sees.
@@ -36,16 +36,16 @@ class RunReporter:
         self._display.begin(index, step)
 
     def losses(self, phase: str, epoch: int, step: int, means: dict[str, float], device: torch.device) -> None:
-        """The means of the losses since they were last told."""
+        """Log the means of the losses since the last call."""
         if means and self._logs is not None:
             self._logs.losses(phase, epoch, step, self.total, means)
         self._display.fact("memory", peak(device))
 
     def selected(self, result: Selected) -> None:
-        """Write down what a selection kept, and show it."""
+        """Log and show what a selection kept."""
         kept, of = len(result.kept), len(result.scores)
         if self._logs is not None:
-            # Of the next step: who was told this one before a stop takes nothing more for it.
+            # At the next step: loggers that had this step before a stop take nothing more for it.
             self._logs.selection(result, self.total + 1)
         source = {} if result.source is None else {"source": result.source}
         self.selections.append({"epoch": result.epoch, **source, **asdict(result.rule), "kept": kept, "of": of})

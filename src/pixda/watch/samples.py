@@ -1,4 +1,4 @@
-"""What the network makes of the shots while it learns: a picture now and then, for at most 1 % of the time."""
+"""Pictures of predictions on the shots during training, using at most 1 % of the time."""
 
 import math
 import time
@@ -51,7 +51,7 @@ class Samples:
         self._next = 0.0  # seconds of the phase
 
     def step(self, segmenter: Segmenter, phase: Phase, step: int, total: int) -> None:
-        """A step of a phase is behind; draw a picture if it is time."""
+        """Draw a picture after this step if it is time."""
         now = time.monotonic()
         if phase.name != self._phase:
             self._phase, self._phase_began, self._next = phase.name, now, 0.0

@@ -1,4 +1,4 @@
-"""How a run looks on a terminal: a few lines that stay in their places."""
+"""The live view of a run on a terminal: a few lines in fixed places."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Standing:
-    """All that is seen of a run at one moment. Never changed, so that it can be drawn while the next one is made."""
+    """Everything the view shows at one moment; immutable, because drawing happens in another thread."""
 
     label: str
     phase: str = ""
@@ -45,7 +45,7 @@ def live(console: Console, now: Callable[[], Standing]) -> Live:
 
 
 class TerminalView:
-    """A standing, drawn at whatever width the terminal has."""
+    """Draws a ``Standing`` at the width of the terminal."""
 
     def __init__(self, standing: Standing) -> None:
         self._standing = standing

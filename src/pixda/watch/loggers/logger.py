@@ -8,10 +8,10 @@ from PIL import Image
 
 
 class Logger(Protocol):
-    """One run of a logger. What it is told of a step, it is told once, also where a run was stopped and goes on."""
+    """One run of a logger. Each step is reported once, even if the training was stopped and resumed."""
 
     def metrics(self, values: Mapping[str, float], step: int, total: int) -> None:
-        """Numbers named ``<phase>/<name>``, of a step.
+        """Log numbers named ``<phase>/<name>`` at a step.
 
         Args:
             values: all of one phase.
@@ -20,10 +20,10 @@ class Logger(Protocol):
         """
 
     def picture(self, name: str, picture: Image.Image, step: int, total: int) -> None:
-        """A picture named ``<phase>/<name>``, of a step."""
+        """Log a picture named ``<phase>/<name>`` at a step."""
 
     def close(self, finished: bool) -> None:
-        """Write out what is still in memory; ``finished``: the run has come to its end."""
+        """Flush and close; ``finished``: the training is complete."""
 
 
 class Opened(NamedTuple):
@@ -34,11 +34,11 @@ class Opened(NamedTuple):
 
 
 def remembered(folder: Path, name: str) -> str | None:
-    """The id of the logger's run that this one goes on with; None at the start."""
+    """The stored id of the logger's run to resume; None in a new run."""
     path = folder / f"{name}_run.txt"
     return path.read_text().strip() if path.is_file() else None
 
 
 def remember(folder: Path, name: str, run: str) -> None:
-    """Keep the id of the logger's run for when this one goes on."""
+    """Store the id of the logger's run for a resume."""
     (folder / f"{name}_run.txt").write_text(run + "\n")
