@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -19,6 +21,7 @@ def test_the_tables_are_those_of_the_script():
     assert not [block for block in tables if block not in page], "run benchmarks/long_jobs.py and put its output there"
 
 
+@pytest.mark.slow
 def test_measured_seconds_take_the_place_of_estimates():
     rows = [
         line for line in printed("--step", "h100.adapt=0.36", "--decode", "0.02").splitlines() if "one H100 |" in line

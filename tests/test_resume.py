@@ -53,7 +53,7 @@ def test_killed_with_two_heads_and_resumed_the_weights_are_bit_equal(unbroken, t
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("phase", ["joint", "self-train"])
+@pytest.mark.parametrize("phase", [pytest.param("joint", marks=pytest.mark.slow), "self-train"])
 def test_killed_in_self_training_and_resumed_the_teacher_comes_back(unbroken, tmp_path, phase):
     root, _ = unbroken
     more = ["--recipe.labelled_steps=40", "--recipe.teaching_steps=60", *unlabelled(root)]
@@ -77,7 +77,14 @@ def unbroken_rounds(tmp_path_factory):
     return root, out, more
 
 
-@pytest.mark.parametrize("phase", ["transfer", "self-train-1", "self-train-2"])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        pytest.param("transfer", marks=pytest.mark.slow),
+        "self-train-1",
+        pytest.param("self-train-2", marks=pytest.mark.slow),
+    ],
+)
 def test_several_networks_in_rounds_are_resumed_with_their_beginnings_and_their_pseudo_labels(
     unbroken_rounds, tmp_path, phase
 ):

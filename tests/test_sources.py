@@ -78,7 +78,7 @@ def test_a_source_that_drops_out_leaves_the_batches_to_the_other(dropping):
     assert [len(curves[f"selection discriminator folder-{number}"][0]) for number in (1, 2)] == [7, 5]
 
 
-@pytest.mark.parametrize("step", [3, 6])
+@pytest.mark.parametrize("step", [pytest.param(3, marks=pytest.mark.slow), 6])
 def test_killed_before_or_after_that_and_resumed_the_weights_are_bit_equal(root, dropping, tmp_path, step):
     whole, options = dropping
     out = tmp_path / "broken"

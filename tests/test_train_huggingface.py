@@ -23,7 +23,9 @@ def network(folder):
     return ["--network.architecture=huggingface", f"--network.options={options}", "--size=[72,50]"]
 
 
-@pytest.mark.parametrize("family", ["segformer", "upernet-convnext", "dpt"])
+@pytest.mark.parametrize(
+    "family", ["segformer", *(pytest.param(name, marks=pytest.mark.slow) for name in ("upernet-convnext", "dpt"))]
+)
 def test_a_run_through_all_phases_leaves_a_model_that_needs_no_folder_and_no_hub(root, tmp_path, capsys, family):
     folder = hf_models.save(tmp_path / "model", hf_models.FAMILIES[family])
     out = tmp_path / "run"
