@@ -136,7 +136,7 @@ def read_scores(run: str | Path) -> Scores:
 
 
 class Model:
-    """A trained network, ready to be asked.
+    """A trained network for prediction.
 
     Attributes:
         classes: names, colours and protocols, in the order of the indices that ``predict`` gives.

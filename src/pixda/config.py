@@ -1,4 +1,4 @@
-"""What one run is: data, network, machine. No torch here: ``pixda --help`` reads it."""
+"""The config of one run: data, network, machine. Must not import torch: ``pixda --help`` reads it."""
 
 import json
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run happens; nothing here but ``batch_statistics: own`` changes what is computed."""
+    """The machine a run uses; nothing here but ``batch_statistics: own`` changes the result."""
 
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     """Kind of device."""
@@ -53,7 +53,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Watch:
-    """How a run is watched; nothing here changes what is computed, and a run may go on with other values."""
+    """Loggers and sample pictures; nothing here changes the result, and a run may be resumed with other values."""
 
     loggers: list[Literal["tensorboard", "wandb", "mlflow"]] = field(default_factory=lambda: ["tensorboard"])
     """Where losses, selections, scores and sample pictures go beside the run's folder, such as [tensorboard,mlflow]."""
@@ -63,7 +63,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A source, a target, a network and a seed; the method comes beside it."""
+    """Data, network, seed and machine of a run; the method is given separately."""
 
     source: Data
     """Many labelled synthetic frames."""
@@ -96,10 +96,10 @@ class Experiment:
     """Steps of NaN or infinite gradients that may be left out; 0 stops. Above 0 a GPU is waited for at every step."""
 
     def sources(self) -> list[Data]:
-        """All sources, the first one first."""
+        """The main source followed by the further ones."""
         return [self.source, *self.more_sources]
 
 
 def plain(value: Any) -> Any:
-    """Paths and tuples as what JSON and YAML hold."""
+    """Convert paths and tuples to values of JSON and YAML."""
     return json.loads(json.dumps(value, default=str))

@@ -114,6 +114,6 @@ def verdict(means: Mapping[str, float]) -> str:
 
 
 def _once(experiment: Experiment, method: Method, name: str, preset: str, out: Path) -> None:
-    """Train, or go on where an earlier demo was stopped; a finished run stays as it is."""
+    """Train, resume a stopped run, or keep a finished one."""
     if not (out / "scores.json").exists():
         run(experiment, method, name, preset, out, resume=True)

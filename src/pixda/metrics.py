@@ -1,4 +1,4 @@
-"""One confusion matrix over a whole dataset; every number and every protocol is read off it."""
+"""The confusion matrix over a whole dataset, and the scores of every protocol read from it."""
 
 import json
 import statistics
@@ -68,7 +68,7 @@ class ConfusionMatrix:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a confusion matrix says.
+    """The scores of a confusion matrix.
 
     Attributes:
         iou: class -> intersection over union, 0..1; None where the class has no ground truth.

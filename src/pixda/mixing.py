@@ -1,4 +1,4 @@
-"""Images put together from two, and images with holes: what self-training shows its student."""
+"""Mixed and masked images for self-training."""
 
 from collections.abc import Sequence
 

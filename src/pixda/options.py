@@ -1,4 +1,4 @@
-"""From words and YAML to typed options: parsers made from functions and dataclasses, whose mistakes are one line."""
+"""Parse command lines and YAML into typed options; every mistake is one sentence."""
 
 import argparse
 import re
@@ -93,7 +93,7 @@ def make_parser(command: str, description: str, basics: Sequence[str] = ()) -> A
 
 
 def parse(parser: ArgumentParser, given: Sequence[str] | Mapping[str, Any]) -> Namespace:
-    """Words, or values as a config file holds them, as objects; a mistake is a ``UserError`` of one line."""
+    """Parse words, or the values of a config file, into objects. Raises UserError with one sentence."""
     try:
         if isinstance(given, Mapping):
             found: Namespace = parser.instantiate(parser.parse_object(normalised_values(dict(given))))
@@ -129,7 +129,7 @@ def _mistake(parser: ArgumentParser, error: Exception) -> UserError:
 
 @dataclass(frozen=True)
 class Training:
-    """What ``pixda train`` is asked for."""
+    """The options of one ``pixda train``."""
 
     method: str
     preset: str
@@ -146,7 +146,7 @@ def read_training(words: Sequence[str]) -> Training:
 
 
 def as_training(method: str, preset: str, given: Namespace) -> Training:
-    """What a parser made by ``train_parser`` has read."""
+    """The result of a parser made by ``train_parser``."""
     experiment = Experiment(**{field.name: given[field.name] for field in fields(Experiment)})
     return Training(method, preset, given.recipe, experiment, given.out, given.resume)
 

@@ -1,4 +1,4 @@
-"""Pseudo-labels by class-wise thresholds: what a network is surest of teaches the next one.
+"""Pseudo-labels from confident predictions, with one threshold a class (FDA).
 
 Yang & Soatto, *FDA: Fourier Domain Adaptation for Semantic Segmentation*, CVPR 2020, in the form of the released code.
 A pixel is given its likeliest class where that class's confidence reaches the class's own threshold, the value at

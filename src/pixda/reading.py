@@ -77,7 +77,7 @@ def check_yaml(text: str) -> None:
 
 @dataclass
 class _Collection:
-    """A list or a mapping that has begun."""
+    """A list or mapping being parsed."""
 
     anchor: str | None
     before: int
@@ -87,7 +87,7 @@ class _Collection:
     keys: set[str] = field(default_factory=set)
 
     def take(self, event: yaml.NodeEvent) -> None:
-        """See that no key is given twice: YAML would keep the last one in silence."""
+        """Refuse a key that is given twice: YAML would silently keep the last one."""
         if self.mapping and self.nodes % 2 == 0 and isinstance(event, yaml.ScalarEvent) and event.value != "<<":
             if event.value in self.keys:
                 raise _refused(event, f"'{event.value[:50]}' is given twice in one place")

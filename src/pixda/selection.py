@@ -24,7 +24,7 @@ class Threshold:
     delta: float
 
     def keep(self, scores: Mapping[str, float]) -> list[str]:
-        """The names that stay, in the order given."""
+        """The kept names, in the given order."""
         return [name for name, value in scores.items() if value > self.delta]
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Top:
     top: float
 
     def keep(self, scores: Mapping[str, float]) -> list[str]:
-        """The names that stay, in the order given."""
+        """The kept names, in the given order."""
         # By the digits the user wrote: 0.29 of 100 images are 29, which floats would make 28.999...
         count = int(self.top if self.top >= 1 else Fraction(str(self.top)) * len(scores))
         best = set(sorted(scores, key=lambda name: (-scores[name], name))[:count])
@@ -85,7 +85,7 @@ def threshold(first: float, growth: Literal["double", "add"], epoch: int) -> flo
 
 
 def select(epoch: int, rule: Rule, scores: dict[str, float], source: str | None = None) -> Selected:
-    """Keep the images that the rule lets stay.
+    """Apply the rule.
 
     Args:
         epoch: the epoch that will begin with the kept images.

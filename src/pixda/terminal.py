@@ -1,4 +1,4 @@
-"""Where a user reads what the tool says: a terminal, a file, or a notebook."""
+"""Output to a terminal, a file or a notebook."""
 
 from rich.console import Console
 
@@ -6,7 +6,7 @@ _quiet = False
 
 
 def be_quiet() -> None:
-    """Say nothing from now on: of several processes one speaks."""
+    """Suppress all output from now on (ranks other than 0)."""
     global _quiet
     _quiet = True
 

@@ -1,4 +1,4 @@
-"""The words of a command line as people type them, made into those that the parsers take."""
+"""Normalises command lines as people type them: sizes, old names, positional inputs."""
 
 import difflib
 import re

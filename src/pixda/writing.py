@@ -1,4 +1,4 @@
-"""Files that are written whole: a reader never sees half of one, whenever the writer ends."""
+"""Atomic writing of files."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ _LONGEST_NAME = 255  # bytes, of a file on most disks
 
 @contextmanager
 def whole(path: Path, shared: bool = False) -> Iterator[Path]:
-    """A hidden file beside ``path`` to write to, which takes the name ``path`` once the block is left without an error.
+    """Write to a hidden file beside ``path`` that is renamed to ``path`` if the block ends without an error.
 
     Its ending is that of ``path``, by which libraries tell a format. Others may read it as far as the umask allows;
     some writers (safetensors) would make it private.

@@ -1,4 +1,4 @@
-"""The cache of decoded samples: made once, in parallel, and read by every run that wants the same ones.
+"""The cache of decoded samples: written once, in parallel, and read by every run with the same data and size.
 
 A folder for each (data, size, labels, decoders) holds two files that only grow: the samples, and of each a mark of 32
 bytes, which frame it is and what its files were like (size, time of change). A sample counts once its mark is written,
@@ -36,7 +36,7 @@ _SPARE = 2**28  # bytes that are left free on the disk
 
 
 class Cache:
-    """The samples of one dataset at its size, as far as they are made.
+    """The cached samples of one dataset at one size; may be incomplete.
 
     Args:
         folder: of all caches; this one's is right in it.
@@ -58,17 +58,17 @@ class Cache:
 
     @property
     def missing(self) -> list[int]:
-        """Indices of the frames whose samples are not there; one for each file."""
+        """Indices of the frames that are not cached yet; one for each file."""
         first = {mark: index for index, mark in reversed(list(enumerate(self._marks)))}
         return sorted(index for mark, index in first.items() if mark not in self._rows)
 
     def stored(self) -> Stored:
-        """What the dataset reads from once nothing is missing."""
+        """A reader of the complete cache."""
         return Stored(self._path("samples"), self.size, np.array([self._rows[mark] for mark in self._marks]))
 
     @contextmanager
     def filling(self) -> Iterator[None]:
-        """Hold the cache, so that samples can be added; waits for another process that does.
+        """Lock the cache for writing; waits while another process has it.
 
         Raises:
             UserError: the disk would not hold what is missing, or cannot be written to.
@@ -120,7 +120,7 @@ class Cache:
         return self.folder / f"{name}.uint8"
 
     def _look(self) -> None:
-        """Read which samples count."""
+        """Read which samples are complete."""
         try:
             marks = self._path("frames").read_bytes()
             held = self._path("samples").stat().st_size // self._bytes
@@ -131,7 +131,7 @@ class Cache:
         self._count = count
 
     def _open(self) -> None:
-        """Cut off what does not count, and write on from there."""
+        """Truncate incomplete samples and append from there."""
         (self.folder / "about.json").write_text(json.dumps(self._facts, indent=1) + "\n", encoding="utf-8")
         samples, marks = (self._path(name).open("ab", buffering=0) for name in ("samples", "frames"))
         samples.truncate(self._count * self._bytes)
@@ -139,7 +139,7 @@ class Cache:
         self._files = samples, marks
 
     def _commit(self) -> None:
-        """Make the samples written so far count: first they, then their marks, are brought to the disk."""
+        """Flush the samples written so far to the disk, then mark them complete."""
         if self._files is None or not self._unwritten:
             return
         samples, marks = self._files
@@ -154,7 +154,7 @@ class Cache:
     # ---- what is said
 
     def _announce(self) -> None:
-        """Say what will be made, and what lies there of the same data; refuse what the disk would not hold."""
+        """Print what will be written and which other caches exist. Raises UserError if the disk is too small."""
         dataset, missing = self.dataset, self.missing
         takes, free = len(missing) * self._bytes, shutil.disk_usage(self.folder).free
         where = f"{dataset.title} in {dataset.root}, split '{dataset.split}'"
@@ -181,7 +181,7 @@ class Cache:
                 )
 
     def _others(self) -> Iterator[tuple[Path, str]]:
-        """Caches of the same data that are of no use here, each with what is different about it."""
+        """Caches of the same data that do not fit, each with the difference."""
         for path in sorted(self.folder.parent.glob("*/about.json")):
             try:
                 facts = json.loads(path.read_text(encoding="utf-8"))
@@ -193,7 +193,7 @@ class Cache:
 
 
 def _facts(dataset: SegmentationDataset) -> dict[str, Any]:
-    """Everything that decides a sample beside the frame's files, as what JSON holds."""
+    """Everything besides the frame's files that determines a sample, as JSON values."""
     labels = dataset.labels
     known = zip(labels.codes.tolist(), labels.classes_of(labels.codes).tolist(), strict=True)
     return {
@@ -207,7 +207,7 @@ def _facts(dataset: SegmentationDataset) -> dict[str, Any]:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """One process at a time; the system lets go of the lock however the process ends."""
+    """A lock on the cache, released by the system however the process ends."""
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -221,7 +221,7 @@ def _lock(folder: Path) -> Iterator[None]:
 
 
 def _write(file: BinaryIO, content: bytes) -> None:
-    """Write all of it: an unbuffered file may take a part, without a word, where the disk is nearly full."""
+    """Write everything: an unbuffered write may silently stop short on a nearly full disk."""
     left = memoryview(content)
     while left:
         left = left[file.write(left) :]

@@ -1,4 +1,4 @@
-"""The dataset check: decode every frame once, before any training, and say all that is wrong."""
+"""The dataset check: decode every frame once before training and report everything that is wrong."""
 
 import hashlib
 import json
@@ -205,7 +205,7 @@ def _key(dataset: SegmentationDataset) -> str:
 
 
 def _read(path: Path) -> Report | None:
-    """Return the kept report, or None where there is none that can be read: it is then made again."""
+    """Return the stored report, or None if there is none that can be read."""
     try:
         stored = read_json(path, "The kept check")
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
@@ -216,7 +216,7 @@ def _read(path: Path) -> Report | None:
 
 
 def _is_whole(report: Report) -> bool:
-    """Whether all fields are of their kinds: the file may have been damaged."""
+    """Whether all fields have their types; the file may be damaged."""
     texts = (*report.names, *report.problems, *report.warnings, *report.digests, *report.digests.values())
     counts = [number for table in (report.images, report.masks, report.codes) for number in table.values()]
     numbers = (report.frames, report.ignored, report.unknown, *report.pixels, *counts)
@@ -229,7 +229,7 @@ def _is_whole(report: Report) -> bool:
 
 
 def _write(path: Path, report: Report) -> bool:
-    """Keep a report; False where the folder cannot be written."""
+    """Store a report; False if the folder is not writable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path, shared=True) as file:

@@ -1,4 +1,4 @@
-"""Which data: what a config file says of a source and of a target. No torch here: ``pixda --help`` reads it."""
+"""The data section of a config: source and target. Must not import torch: ``pixda --help`` reads it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What all datasets have in common: pairs of image and mask files become samples of one size and class set."""
+"""Base of all datasets: pairs of image and mask files become samples of one size and class set."""
 
 import copy
 from abc import ABC, abstractmethod

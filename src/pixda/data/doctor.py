@@ -1,4 +1,4 @@
-"""Checks the sets of an experiment (source, shots, test): each one, and then all of them together."""
+"""Checks the datasets of an experiment (source, shots, test), each alone and then together."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Open = Callable[[], SegmentationDataset]
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong (error) or should be looked at (warning): a sentence with what to do."""
+    """An error or a warning: one sentence with what to do."""
 
     level: Literal["error", "warning"]
     about: str
@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Examined:
-    """One set: as it was opened, and its report."""
+    """A dataset and its report."""
 
     dataset: SegmentationDataset
     report: Report
@@ -32,7 +32,7 @@ class Examined:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All sets that could be opened, by name, and everything that was found."""
+    """The datasets that could be opened, by name, and all findings."""
 
     sets: dict[str, Examined]
     findings: list[Finding]
@@ -49,7 +49,7 @@ def diagnose(
     progress: bool = True,
     size: tuple[int, int] | None = None,
 ) -> Diagnosis:
-    """Open and check every set; one that cannot be opened does not keep the others from being looked at.
+    """Open and check every dataset, also after one that cannot be opened.
 
     Args:
         sets: name to how it is opened (not strictly, so that files without partners become findings). The names

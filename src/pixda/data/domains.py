@@ -42,7 +42,7 @@ class StepBatch(NamedTuple):
     """Target images beside the shots, where a run has such; their masks are 255 everywhere."""
 
     def without_pixels(self) -> "StepBatch":
-        """The names alone, to be kept for longer than a step."""
+        """The same batch without pixels, small enough to keep."""
         return StepBatch(*(batch and batch._replace(images=_NOTHING, masks=_NOTHING) for batch in self))
 
     def labelled_source(self) -> Batch:
@@ -66,7 +66,7 @@ class StepBatch(NamedTuple):
 
 @dataclass
 class Domains:
-    """Where batches come from.
+    """The data streams of a run, and the batches drawn from them.
 
     Attributes:
         source: the labelled source, at its training size.
@@ -211,7 +211,7 @@ class Domains:
         return np.random.default_rng([self.seed, zlib.crc32(phase.encode()), epoch, zlib.crc32(stream.encode())])
 
     def _pass_over(self, names: Sequence[str], batch: int, phase: str, epoch: int) -> Draws:
-        """Batches of all sources; as many as it takes to draw each image of the one that takes longest once."""
+        """Batches of all sources, as many as it takes to draw every image of the longest one once."""
         shares = self.sources.shares(names, batch)
         steps = max((len(share.frames) // share.take for share in shares), default=0)
         # The first source draws as a lone one does.
@@ -229,7 +229,7 @@ class Domains:
         return self._rounds(np.arange(len(dataset)), stream, steps, batch, phase, epoch)
 
     def _rounds(self, places: np.ndarray, stream: str, steps: int, batch: int, phase: str, epoch: int) -> Draws:
-        """``steps`` batches of these, in rounds: every one once before any again."""
+        """``steps`` batches; every image is drawn once before any is drawn again."""
         rng = self._rng(phase, epoch, stream)
         rounds = -(-steps * batch // len(places))
         indices = np.concatenate([rng.permutation(places) for _ in range(rounds)] or [np.arange(0)])

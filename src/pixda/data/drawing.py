@@ -1,4 +1,4 @@
-"""Which images a loader loads, and how: each with its crop, its flip and the other random changes."""
+"""Which images a loader draws, each with the seed of its crop, flip and augmentation."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -16,14 +16,14 @@ from pixda.errors import UserError
 
 
 class Draw(NamedTuple):
-    """One image to load: its place in the dataset (of the sources: in all), and the seed of its crop and flip."""
+    """One image to load: its index in the dataset (in all sources together) and the seed of its random changes."""
 
     place: int
     seed: int
 
 
 class Draws(Sampler[list[Draw]]):
-    """Batches of draws, the last one perhaps short: two arrays, and a batch's objects only while it is loaded.
+    """Batches of draws, stored as two arrays; the last batch may be short.
 
     Args:
         places: int64, of all batches one after the other.
@@ -70,7 +70,7 @@ Loaded = tuple[Tensor, Tensor, list[str]] | list["Sample | UserError"]
 
 
 class Drawn(Dataset["Sample | UserError"]):
-    """A dataset whose items are asked for by a ``Draw``; with a seed below zero an image stays as it is."""
+    """A dataset indexed by ``Draw``; a negative seed leaves the image unchanged."""
 
     def __init__(
         self, dataset: Dataset[Sample], crop: tuple[int, int] | None, mirror: bool, augmentation: Augmentation

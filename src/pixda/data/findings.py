@@ -11,7 +11,7 @@ _TOLD_APART = 12  # so many unknown ids get a sentence each
 
 
 class UnknownLabels:
-    """The ids or colours that the class set does not have, where they are, and what might be meant."""
+    """Ids or colours that the class set lacks, where they occur, and which label scheme would fit."""
 
     def __init__(self, dataset: SegmentationDataset) -> None:
         self._dataset = dataset
@@ -21,7 +21,7 @@ class UnknownLabels:
         self.pixels = 0
 
     def add(self, look: Look) -> None:
-        """Take note of one frame."""
+        """Record one frame."""
         if look.unknown is None or not look.unknown_pixels:
             return
         self.pixels += look.unknown_pixels
@@ -63,7 +63,7 @@ class Palettes:
         self._doubled: set[str] = set()  # colours that one mask has at two indices
 
     def add(self, mask: str, palette: dict[int, str]) -> None:
-        """Take note of one mask's palette, index -> colour."""
+        """Record one mask's palette, index -> colour."""
         for index, colour in palette.items():
             self._colours.setdefault(index, {}).setdefault(colour, mask)
             self._indices.setdefault(colour, set()).add(index)
