@@ -58,6 +58,14 @@ def test_focal_gradient_is_the_literal_derivative(batch):
         assert float(logits.grad[place]) == pytest.approx(3 * (around[0] - around[1]) / (2 * step), abs=1e-8)
 
 
+def test_a_loss_gives_its_gradient_once(batch):
+    logits, labels = batch
+    loss = cross_entropy(logits, labels)
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="once"):
+        loss.backward()
+
+
 def test_cross_entropy_is_focal_without_focus(batch):
     logits, labels = batch
     ones = torch.ones(CLASSES, dtype=torch.float64)

@@ -5,7 +5,7 @@ functions go through it a few rows at a time, so that a processor finds them in 
 write its gradient once. The values are those of ``log_softmax``, ``nll_loss`` and ``softmax``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
@@ -34,7 +34,7 @@ def pixel_nll(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def pixel_nll_and_softmax(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """``surprise``, and beside it the softmax map ``B x C x H x W``, with one gradient for both."""
+    """``pixel_nll``, and beside it the softmax map ``B x C x H x W``, with one gradient for both."""
     found: tuple[Tensor, Tensor] = _PixelNLLAndSoftmax.apply(scores, labels)  # type: ignore[no-untyped-call]
     return found
 
@@ -51,6 +51,25 @@ def cross_entropy_of_maps(scores: Tensor, teacher: Tensor, temperature: float) -
         A scalar >= 0.
     """
     result: Tensor = _CrossEntropyOfMaps.apply(scores, teacher, temperature)  # type: ignore[no-untyped-call]
+    return result
+
+
+Focus = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""From each pixel's NLL and its label, ``b x h x w``, to its loss and the derivative of that by the NLL."""
+
+
+def mean_over_labelled(scores: Tensor, labels: Tensor, focus: Focus) -> Tensor:
+    """``1/|V| sum_{i in V} f(-log p_i[y_i])`` over the labelled pixels V; zero, with a gradient of zero, without any.
+
+    Args:
+        scores: float ``B x C x H x W``, logits or log-probabilities.
+        labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
+        focus: f, zero where the NLL is zero.
+
+    Returns:
+        A scalar.
+    """
+    result: Tensor = _MeanOverLabelled.apply(scores, labels, focus)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -120,6 +139,26 @@ class _PixelNLLAndSoftmax(torch.autograd.Function):
             rest = torch.addcmul(inner, piece, slope[at].masked_fill(labels[at] == IGNORE, 0)[:, None] - through)
             gradient[place] = _take_slope(rest, labels[at], slope[at])
         return gradient, None
+
+
+class _MeanOverLabelled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, labels: Tensor, focus: Focus) -> Tensor:
+        count = (labels != IGNORE).sum().clamp_min(1)
+        gradient, parts = _gradient_of(scores, ctx), []
+        for place in _places(scores):
+            some, at = scores[place], _at(place)
+            powers = torch.empty_like(some) if gradient is None else gradient[place]
+            nll, total = _nll(some, labels[at], powers)
+            values, slopes = focus(nll, labels[at])
+            parts.append(values.sum())
+            if gradient is not None:
+                _minus_one_hot(powers, labels[at], slopes.div_(count), total)
+        return torch.stack(parts).sum() / count
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
+        return _sloped(ctx, slope), None, None
 
 
 class _CrossEntropyOfMaps(torch.autograd.Function):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pixda.data.classes import IGNORE
-from pixda.losses.likelihood import pixel_nll
+from pixda.losses.likelihood import mean_over_labelled
 
 
 def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     Returns:
         A scalar >= 0.
     """
-    return mean_over_valid(pixel_nll(scores, labels), labels)
+    return mean_over_labelled(scores, labels, lambda nll, _: (nll, torch.ones_like(nll)))
 
 
 def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: float = 0.0) -> Tensor:
@@ -40,14 +40,12 @@ def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: 
     Returns:
         A scalar >= 0; zero, with a gradient of zero, where no pixel is valid.
     """
-    return focal_from_nll(pixel_nll(scores, labels), labels, gamma, alpha, epsilon)
+    return mean_over_labelled(scores, labels, lambda nll, some: _focus(nll, _weights(some, alpha), gamma, epsilon))
 
 
 def focal_from_nll(nll: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: float = 0.0) -> Tensor:
     """``focal`` from each pixel's ``-log p_i``, float ``B x H x W``, zero at ignored pixels."""
-    # The weight of an ignored pixel does not matter: its NLL is zero.
-    weights = alpha[labels.clamp_max(alpha.shape[0] - 1)]
-    values: Tensor = _Focus.apply(nll, weights, gamma, epsilon)  # type: ignore[no-untyped-call]
+    values: Tensor = _Focus.apply(nll, _weights(labels, alpha), gamma, epsilon)  # type: ignore[no-untyped-call]
     return mean_over_valid(values, labels)
 
 
@@ -55,6 +53,11 @@ def mean_over_valid(values: Tensor, labels: Tensor) -> Tensor:
     """Mean of ``B x H x W`` values over the pixels with a label, whatever the others hold; zero where there is none."""
     valid = labels != IGNORE
     return (values * valid).sum() / valid.sum().clamp_min(1)
+
+
+def _weights(labels: Tensor, alpha: Tensor) -> Tensor:
+    """Each pixel's ``a[y_i]``; any value at ignored pixels, whose NLL is zero."""
+    return alpha[labels.clamp_max(alpha.shape[0] - 1)]
 
 
 def _focus(x: Tensor, weight: Tensor, gamma: float, epsilon: float) -> tuple[Tensor, Tensor]:

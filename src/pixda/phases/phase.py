@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from pixda.data.domains import Domains, StepBatch
 from pixda.errors import UserError
-from pixda.losses.likelihood import pixel_nll
-from pixda.losses.segmentation import class_weights, focal_from_nll, mean_over_valid
+from pixda.losses.segmentation import class_weights, cross_entropy, focal, focal_from_nll, mean_over_valid
 from pixda.machine import distributed
 from pixda.models.discriminators import SMALLEST
 from pixda.models.segmenter import Segmenter
@@ -136,11 +135,18 @@ class Phase(ABC):
         return None
 
     def segmentation(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """The segmentation loss, eq. 1 or cross entropy, of logits ``B x C x H x W`` at the labels' size."""
-        return self.segmentation_from_nll(pixel_nll(scores, labels), labels)
+        """The segmentation loss, eq. 1 or cross entropy, of logits ``B x C x H x W`` at the labels' size.
+
+        Its mean over all processes is that of the whole batch.
+        """
+        if self.loss.kind == "focal":
+            loss = focal(scores, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
+        else:
+            loss = cross_entropy(scores, labels)
+        return loss * self.share(labels)
 
     def segmentation_from_nll(self, nll: Tensor, labels: Tensor) -> Tensor:
-        """The same from each pixel's ``-log p_i[y_i]``. Its mean over all processes is that of the whole batch."""
+        """The same from each pixel's ``-log p_i[y_i]``, for phases that need it beside the loss."""
         if self.loss.kind == "focal":
             loss = focal_from_nll(nll, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
         else:
