@@ -12,7 +12,7 @@ import pytest
 
 from comparison.grids import models, small_grid, wait_until, write_grid
 from pixda.__main__ import main
-from pixda.comparison.on_node import Scene, fault, run
+from pixda.comparison.on_node import NodeSettings, fault, run
 from pixda.provenance import code_hash
 from runs import two_domains
 
@@ -209,7 +209,7 @@ def scene(tmp_path):
 
 
 def test_a_node_that_sees_the_comparison_has_no_fault(scene):
-    assert fault(Scene(**scene)) is None
+    assert fault(NodeSettings(**scene)) is None
 
 
 @pytest.mark.parametrize(
@@ -222,15 +222,15 @@ def test_a_node_that_sees_the_comparison_has_no_fault(scene):
     ],
 )
 def test_a_node_that_cannot_run_a_cell_says_what_is_missing(scene, change, said):
-    assert said in fault(Scene(**scene | change))
+    assert said in fault(NodeSettings(**scene | change))
     if "code" not in change:
         with pytest.raises(RuntimeError, match=re.escape(said)):
-            run(Scene(**scene | change), ["--version"], scene["out"] / "log.txt", 1, 0)
+            run(NodeSettings(**scene | change), ["--version"], scene["out"] / "log.txt", 1, 0)
 
 
 def test_a_worker_runs_the_command_in_a_process_of_its_own(scene):
     log = scene["out"] / "log.txt"
-    code, seconds = run(Scene(**scene), ["train"], log, 1, 0)
+    code, seconds = run(NodeSettings(**scene), ["train"], log, 1, 0)
     assert (code, seconds > 0) == (1, True)
     first, said = log.read_text().splitlines()
     assert first == f"On {os.uname().nodename}:"

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from pixda.comparison import on_node
 from pixda.comparison.jobs import Job
-from pixda.comparison.on_node import Scene
+from pixda.comparison.on_node import NodeSettings
 from pixda.comparison.pool import End
 from pixda.errors import UserError
 from pixda.provenance import code_hash
@@ -55,7 +55,7 @@ def connected(
     try:
         if gpus is None:
             gpus = 1.0 if ray.cluster_resources().get("GPU") else 0.0
-        cluster = Cluster(ray, Scene(out, mark.name, Path.cwd(), code_hash()), cpus or 1, gpus, at_once)
+        cluster = Cluster(ray, NodeSettings(out, mark.name, Path.cwd(), code_hash()), cpus or 1, gpus, at_once)
         mark.touch()
         cluster.check()
         yield cluster
@@ -79,7 +79,7 @@ class Cluster:
     """A cluster as a place for jobs; each has its share of some node's processors and GPUs."""
 
     ray: Any
-    scene: Scene
+    settings: NodeSettings
     cpus: int
     gpus: float
     at_once: int | None
@@ -103,7 +103,7 @@ class Cluster:
             num_gpus=self.gpus,
             name=job.title,
         )
-        return _Process(self.ray, task.remote(self.scene, list(job.words), job.log, self.cpus, self.gpus), job)
+        return _Process(self.ray, task.remote(self.settings, list(job.words), job.log, self.cpus, self.gpus), job)
 
     def check(self) -> None:
         """See that a node can run a job, and that each which could be given one sees the comparison as we do."""
@@ -120,7 +120,7 @@ class Cluster:
             look.options(num_cpus=0, max_retries=0, scheduling_strategy=pin(node["NodeID"], soft=False))
             for node in nodes
         ]
-        for node, reference in zip(nodes, [one.remote(self.scene) for one in asked], strict=True):
+        for node, reference in zip(nodes, [one.remote(self.settings) for one in asked], strict=True):
             where = f"The node {node['NodeManagerAddress']} of the Ray cluster"
             try:
                 why = self.ray.get(reference, timeout=_LOOK_WITHIN)

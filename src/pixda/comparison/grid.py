@@ -53,19 +53,19 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunOptions:
     """What ``pixda train`` is asked for."""
 
     training: Training
     values: Mapping[str, Any]
     """The same as the values of a config file."""
 
-    def at(self, shots: Shots, seed: int) -> "Run":
+    def at(self, shots: Shots, seed: int) -> "RunOptions":
         """The same with so many shots and another seed."""
         experiment = self.training.experiment
         changed = replace(experiment, seed=seed, target=replace(experiment.target, shots=shots))
         own = merged(self.values, {"target": {"shots": shots}, "seed": seed})
-        return Run(replace(self.training, experiment=changed), own)
+        return RunOptions(replace(self.training, experiment=changed), own)
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Planned:
     """A cell, what is run in it, and the first stage that it starts from."""
 
     cell: Cell
-    run: Run
-    first: Run
+    run: RunOptions
+    first: RunOptions
     """Source only, without the steps that come after: what other cells may have in common with this one."""
     folds: int
     """K, where the cell is scored by K folds of its shots; 0: it has a test set."""
@@ -109,7 +109,7 @@ def _planned(grid: Grid) -> Iterator[Planned]:
             yield Planned(Cell(split, label, number, seed), run.at(number, seed), first.at(number, seed), folds)
 
 
-def _read_row(grid: Grid, changes: Mapping[str, Any], row: Row) -> tuple[Run, Run]:
+def _read_row(grid: Grid, changes: Mapping[str, Any], row: Row) -> tuple[RunOptions, RunOptions]:
     """The run of a row in a split, and its first stage."""
     preset = row.preset or grid.preset
     known = asdict(build(row.method, preset))
@@ -122,11 +122,11 @@ def _read_row(grid: Grid, changes: Mapping[str, Any], row: Row) -> tuple[Run, Ru
 
 
 @cache
-def _read(values: str) -> Run:
+def _read(values: str) -> RunOptions:
     """The run that a config says, as JSON; a table has few different first stages, and reading takes a while."""
     config = json.loads(values)
     method, preset = config["method"], config["preset"]
-    return Run(as_training(method, preset, parse(_parser(method, preset), config)), config)
+    return RunOptions(as_training(method, preset, parse(_parser(method, preset), config)), config)
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from pixda.comparison.grid import Planned, Run
+from pixda.comparison.grid import Planned, RunOptions
 from pixda.comparison.results import Cell
 from pixda.config import plain
 from pixda.data.classes import ClassSet
@@ -29,7 +29,7 @@ class Job:
 
     title: str
     """For people."""
-    run: Run
+    run: RunOptions
     """What it trains or scores."""
     folder: Path
     """Where the result is kept; whoever works in it holds its lock."""
@@ -178,7 +178,7 @@ def _stage_named(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "start_from": Path(values["start_from"]).name} if values.get("start_from") else dict(values)
 
 
-def _key(stage: Run) -> str:
+def _key(stage: RunOptions) -> str:
     """A hash of all that a first stage depends on."""
     experiment, recipe = stage.training.experiment, asdict(stage.training.recipe)
     weights = experiment.network.weights

@@ -14,7 +14,7 @@ _LOOK_EVERY = 0.2  # seconds
 
 
 @dataclass(frozen=True)
-class Scene:
+class NodeSettings:
     """What every node must see as the machine does on which the comparison was started."""
 
     out: Path
@@ -27,34 +27,34 @@ class Scene:
     """Hash of the package that plans and collects."""
 
 
-def other_code(scene: Scene) -> str | None:
+def other_code(settings: NodeSettings) -> str | None:
     """Whether this node has another package, as the end of a sentence about it; None where it has the same."""
-    if (code := code_hash()) != scene.code:
-        return f"has another PixDA (code {code}, here {scene.code}): install the same one on all nodes"
+    if (code := code_hash()) != settings.code:
+        return f"has another PixDA (code {code}, here {settings.code}): install the same one on all nodes"
     return None
 
 
-def unseen(scene: Scene) -> str | None:
+def unseen(settings: NodeSettings) -> str | None:
     """What of the comparison this node does not see, as the end of a sentence about it; None where it sees all."""
-    if not (scene.out / scene.mark).is_file():
-        return f"does not see the folder {scene.out}: put --out on a file system that all nodes share"
-    if not scene.start.is_dir():
-        return f"does not see the folder {scene.start}: start the comparison in one that all nodes share"
+    if not (settings.out / settings.mark).is_file():
+        return f"does not see the folder {settings.out}: put --out on a file system that all nodes share"
+    if not settings.start.is_dir():
+        return f"does not see the folder {settings.start}: start the comparison in one that all nodes share"
     return None
 
 
-def fault(scene: Scene) -> str | None:
+def fault(settings: NodeSettings) -> str | None:
     """Why no job can run on this node, as the end of a sentence about it; None where one can."""
-    return unseen(scene) or other_code(scene)
+    return unseen(settings) or other_code(settings)
 
 
-def run(scene: Scene, words: Sequence[str], log: Path, threads: int, gpus: float) -> tuple[int, float]:
+def run(settings: NodeSettings, words: Sequence[str], log: Path, threads: int, gpus: float) -> tuple[int, float]:
     """Run a command of PixDA in a process of its own.
 
     A cancelled task is one in which KeyboardInterrupt is raised; the process is then asked to save its state.
 
     Args:
-        scene: what the node must see.
+        settings: what the node must see.
         words: the ``pixda`` command.
         log: file for what it prints.
         threads: CPU threads.
@@ -67,7 +67,7 @@ def run(scene: Scene, words: Sequence[str], log: Path, threads: int, gpus: float
         RuntimeError: this node does not see the comparison; it may have joined after the others were looked at.
     """
     # Its code may be another by now: then that is in the account of the run, as it is of runs on one machine.
-    if (why := unseen(scene)) is not None:
+    if (why := unseen(settings)) is not None:
         raise RuntimeError(f"The node {os.uname().nodename} {why}.")
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if gpus == 0:
@@ -81,7 +81,7 @@ def run(scene: Scene, words: Sequence[str], log: Path, threads: int, gpus: float
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            cwd=scene.start,
+            cwd=settings.start,
             env=environment,
         )
     try:

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from pixda.comparison.job_times import JobTimes
 from pixda.comparison.jobs import Job
-from pixda.comparison.pace import Pace
 from pixda.errors import UserError
 from pixda.machine.lock import is_held
 
@@ -75,7 +75,7 @@ class Pool:
     tell: Callable[[Job, str | None, int, float | None], None]
     _waiting: list[Job] = field(default_factory=list)
     _running: list[tuple[Job, Process, float]] = field(default_factory=list)
-    _pace: Pace = field(default_factory=Pace)
+    _times: JobTimes = field(default_factory=JobTimes)
     _tries: Counter[Path] = field(default_factory=Counter)
     _held: set[Path] = field(default_factory=set)
     _asked: signal.Signals | None = None
@@ -129,7 +129,7 @@ class Pool:
                 continue
             self._running.remove(running)
             if job.done:
-                self._pace.took(job, end.seconds)
+                self._times.took(job, end.seconds)
             elif end.lost is not None and self._tries[job.folder] < _TRIES:
                 self._waiting.insert(0, job)
                 self._tell(job, f"{end.lost}; it goes on elsewhere")
@@ -141,7 +141,7 @@ class Pool:
     def _tell(self, job: Job, news: str | None = None) -> None:
         now = time.monotonic()
         running = [(one, now - began) for one, _, began in self._running]
-        left = self._pace.left(self._waiting, running, self.places.room())
+        left = self._times.left(self._waiting, running, self.places.room())
         self.tell(job, news, len(self._waiting) + len(self._running), left)
 
     def _end(self) -> None:

@@ -10,7 +10,7 @@ _Kind = tuple[str, str]
 
 
 @dataclass
-class Pace:
+class JobTimes:
     """The seconds that jobs took, kept by their row: an adversarial method takes several times the time of a joint one.
 
     First stages and what is only scored are kinds of their own.

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pixda.comparison.job_times import JobTimes
 from pixda.comparison.jobs import Job
-from pixda.comparison.pace import Pace
 
 
 def job(row=None, seed=0, words=("train",)):
@@ -13,7 +13,7 @@ def job(row=None, seed=0, words=("train",)):
 
 
 def measured(**seconds):
-    pace = Pace()
+    pace = JobTimes()
     for row, taken in seconds.items():
         for one in taken:
             pace.took(job(row), one)
@@ -21,7 +21,7 @@ def measured(**seconds):
 
 
 def test_nothing_is_said_before_the_first_is_measured():
-    assert Pace().left([job("PixDA")], [], 1) is None
+    assert JobTimes().left([job("PixDA")], [], 1) is None
 
 
 def test_each_row_counts_as_its_own_mean():
