@@ -52,7 +52,7 @@ TESTS = {
     "metrics.py": ["tests/test_metrics.py"],
     "evaluation.py": ["tests/test_evaluation.py", "tests/phases/test_modes.py"],
     "pseudo_labels.py": ["tests/test_pseudo_labels.py"],
-    "data/drawing.py": ["tests/data/test_domains.py"],
+    "data/drawing.py": ["tests/data/test_drawing.py", "tests/data/test_domains.py"],
     "losses/entropy.py": ["tests/losses/test_entropy.py"],
     "losses/information.py": ["tests/losses/test_information.py"],
     "losses/pairing.py": ["tests/losses/test_pairing.py"],
