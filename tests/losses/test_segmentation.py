@@ -9,7 +9,7 @@ import torch
 from pixda.losses.segmentation import class_weights, cross_entropy, focal, focal_from_nll, mean_over_valid
 
 CLASSES = 6
-ALPHA = [0.75, 0.75, 0.25, 0.75, 0.75, 0.75]
+ALPHA = [0.75, 0.5, 0.25, 0.75, 0.9, 0.6]
 
 
 @pytest.fixture
@@ -79,6 +79,11 @@ def test_beside_epsilon_a_pixel_surer_than_one_is_at_rest(gamma):
     assert loss.item() == 0
     assert logits.grad is not None
     assert (logits.grad == 0).all()
+
+
+def test_beside_epsilon_a_certain_pixel_gains_nothing_without_a_focus_either():
+    logits = torch.tensor([900.0, 0.0]).view(1, 2, 1, 1)
+    assert focal(logits, torch.zeros(1, 1, 1, dtype=torch.long), 0.0, torch.ones(2), 0.05).item() == 0
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
