@@ -4,8 +4,8 @@ Cosmic Ray says what can be changed in a file; each change is made in a copy of 
 the few tests that concern the file decide. A change that no test notices is printed: either a test is missing, or the
 change makes no difference to anybody (docs/mutants.md).
 
-Left out are changes inside annotations, and those that are no program or that Python itself warns of (``is`` beside a
-literal). Strings, and with them docstrings, titles and help texts, are never changed.
+Left out are changes inside annotations and ``@dataclass(...)``, and those that are no program or that Python itself
+warns of (``is`` beside a literal). Strings, and with them docstrings, titles and help texts, are never changed.
 """
 
 import argparse
@@ -44,7 +44,7 @@ TESTS = {
     "losses/distillation.py": ["tests/losses/test_distillation.py"],
     "phases/adversarial.py": ADVERSARIAL,
     "phases/source_selector.py": ADVERSARIAL,
-    "phases/distillation.py": ["tests/phases/test_distillation.py"],
+    "phases/distillation.py": ["tests/phases/test_distillation.py", "tests/phases/test_modes.py"],
     "phases/trainee.py": ["tests/phases/test_trainee.py", "tests/phases/test_supervised.py"],
     "phases/supervised.py": ["tests/phases/test_supervised.py"],
     "selection.py": ["tests/test_selection.py"],
@@ -107,9 +107,11 @@ class Outcome:
         return f"| `{self.file}` | {self.possible} | {self.tried} | {killed} | {len(self.survivors)} |"
 
 
-def annotations(code: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """From where to where the annotations go: nothing is changed there."""
-    found = [getattr(node, name, None) for node in ast.walk(ast.parse(code)) for name in ("annotation", "returns")]
+def left_alone(code: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """From where to where nothing is changed: annotations, and how a dataclass is made."""
+    nodes = list(ast.walk(ast.parse(code)))
+    found = [getattr(node, name, None) for node in nodes for name in ("annotation", "returns")]
+    found += [one for node in nodes if isinstance(node, ast.ClassDef) for one in node.decorator_list]
     return [((one.lineno, one.col_offset), (one.end_lineno, one.end_col_offset)) for one in found if one is not None]
 
 
@@ -119,7 +121,7 @@ def changes(code: str, file: str) -> Iterator[Change]:
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator, operator_names
 
-    silent, tree, places = annotations(code), get_ast(code), []
+    silent, tree, places = left_alone(code), get_ast(code), []
     for name in operator_names():
         if get_operator(name).arguments():
             continue  # replaces a variable that would have to be named
