@@ -156,7 +156,7 @@ def run_tests(tests: list[str]) -> None:
     """In a process of its own, a copy of this one with the libraries loaded: exits with pytest's code."""
     import pytest
 
-    os.setsid()
+    os.setpgrp()  # what hangs is ended with all that it started
     os.chdir(COPY)
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
