@@ -1,7 +1,7 @@
 """Small wrong changes to the code, one after the other, and whether a test notices: ``make mutants``.
 
 Cosmic Ray says what can be changed in a file; each change is made in a copy of the project in ``build/mutants``, and
-the few tests that concern the file decide. A change that no test notices is printed: either a test is missing, or the
+the few tests that concern the file decide (those that hang have noticed). A change that no test notices is printed: either a test is missing, or the
 change makes no difference to anybody (docs/mutants.md).
 
 Left out are changes inside annotations and ``@dataclass(...)``, and those that are no program or that Python itself
@@ -15,11 +15,11 @@ import gc
 import importlib
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -152,11 +152,12 @@ def is_another_program(code: str, changed: str) -> bool:
     return ast.dump(ast.parse(code)) != ast.dump(ast.parse(changed))
 
 
-def run_tests(tests: list[str]) -> None:
+def run_tests(tests: list[str], seconds: int) -> None:
     """In a process of its own, a copy of this one with the libraries loaded: exits with pytest's code."""
     import pytest
 
     os.setpgrp()  # what hangs is ended with all that it started
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     os.chdir(COPY)
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
@@ -167,25 +168,31 @@ def run_tests(tests: list[str]) -> None:
     os._exit(int(pytest.main([*options, *tests])))
 
 
-def passes(tests: list[str], limit: float | None) -> bool:
-    """Whether the tests pass on the copy as it is; not if they take longer than ``limit`` seconds."""
-    process = get_context("fork").Process(target=run_tests, args=(tests,))
+def passes(tests: list[str], seconds: int) -> bool:
+    """Whether the tests pass on the copy as it is, in so many seconds of a processor and in ten minutes."""
+    process = get_context("fork").Process(target=run_tests, args=(tests, seconds))
     process.start()
-    process.join(limit)
+    process.join(600)
     if process.is_alive():
         os.killpg(process.pid, signal.SIGKILL)
         process.join()
     return process.exitcode == 0
 
 
+def processor_seconds() -> float:
+    """What all ended child processes have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def try_file(file: str, sample: int | None) -> Outcome:
     """Try the changes of one file, ``sample`` of them or all."""
     path = COPY / PACKAGE / file
     code, tests, outcome = path.read_text(), TESTS[file], Outcome(file)
-    begun = time.monotonic()
-    if not passes(tests, None):
+    before = processor_seconds()
+    if not passes(tests, 600):
         sys.exit(f"{' '.join(tests)}: fails without any change.")
-    limit = 30 + 5 * (time.monotonic() - begun)
+    limit = 20 + int(5 * (processor_seconds() - before))
     for change in changes(code, file):
         outcome.possible += 1
         if sample is not None and outcome.tried == sample:
