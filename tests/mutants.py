@@ -1,8 +1,8 @@
 """Small wrong changes to the code, one after the other, and whether a test notices: ``make mutants``.
 
 Cosmic Ray says what can be changed in a file; each change is made in a copy of the project in ``build/mutants``, and
-the few tests that concern the file decide (those that hang have noticed). A change that no test notices is printed: either a test is missing, or the
-change makes no difference to anybody (docs/mutants.md).
+the few tests that concern the file decide; where they hang, they have noticed. A change that no test notices is
+printed: either a test is missing, or the change makes no difference to anybody (docs/mutants.md).
 
 Left out are changes inside annotations and ``@dataclass(...)``, and those that are no program or that Python itself
 warns of (``is`` beside a literal). Strings, and with them docstrings, titles and help texts, are never changed.
@@ -57,7 +57,7 @@ TESTS = {
     "losses/information.py": ["tests/losses/test_information.py"],
     "losses/pairing.py": ["tests/losses/test_pairing.py"],
     "losses/weighting.py": ["tests/losses/test_weighting.py"],
-    "phases/phase.py": ["tests/phases/test_supervised.py", "tests/phases/test_modes.py"],
+    "phases/phase.py": ["tests/phases/test_phase.py", "tests/phases/test_supervised.py"],
     "phases/settings.py": PRESETS,
     "phases/released_sgd.py": ["tests/phases/test_released_sgd.py"],
     "phases/fourier.py": ["tests/phases/test_fourier.py"],
@@ -164,7 +164,7 @@ def run_tests(tests: list[str], seconds: int) -> None:
     os.dup2(nothing, 2)
     sys.path[:0] = [str(COPY / "src"), str(COPY)]
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
-    options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
+    options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--assert=plain"]
     os._exit(int(pytest.main([*options, *tests])))
 
 
@@ -230,7 +230,7 @@ def main() -> int:
     sys.dont_write_bytecode = True  # two changes within a second would be taken for one
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     # Loaded once, for all the processes that try a change; frozen, so that none of them walks through it.
-    for library in ("cv2", "jsonargparse", "kornia", "lightning_fabric", "PIL.Image", "rich.console", "yaml"):
+    for library in ("cv2", "jsonargparse", "kornia", "lightning_fabric", "PIL.Image", "pytest", "rich.console", "yaml"):
         importlib.import_module(library)
     gc.freeze()
 
