@@ -24,9 +24,9 @@ test: $(VENV)/dev  ## the whole suite, two processes
 test-slow: $(VENV)/dev  ## the checks that take minutes
 	$(BIN)/python -m pytest -n 2 -m slow
 
-mutants: $(VENV)/dev  ## wrong changes to one file, and whether a test notices: make mutants FILE=src/pixda/losses/distillation.py
+mutants: $(VENV)/dev  ## wrong changes to the code, and whether a test notices: 20 of each file that has tests named in tests/mutants.py, or all of one: make mutants FILE=losses/distillation.py; SAMPLE=40: so many of each
 	$(BIN)/python -m pip install --quiet 'cosmic-ray>=8.3'
-	$(BIN)/python tests/mutants.py $(FILE)
+	$(BIN)/python tests/mutants.py $(FILE) $(if $(SAMPLE),--sample $(SAMPLE))
 
 check: $(VENV)/dev  ## lint, formatting, types
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import torch
 
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
-from pixda.metrics import ConfusionMatrix, Scores
+from pixda.metrics import ConfusionMatrix, Scores, Spread, percent
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +96,86 @@ def test_many_images_at_once_and_views_of_them_are_counted_pixel_by_pixel(citysc
         if y != 255:
             expected[y, p] += 1
     assert torch.equal(matrix.counts, expected)
+
+
+def test_shares_and_accuracy_are_those_of_labelled_pixels(cityscapes):
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(torch.tensor([[0, 0, 1, 2, 5]]), torch.tensor([[0, 0, 0, 2, 255]]))
+    matrix.update(torch.tensor([[2]]), torch.tensor([[2]]))
+    scores = matrix.scores()
+    assert scores.pixel_accuracy == pytest.approx(4 / 5)
+    assert {name: share for name, share in scores.pixel_share.items() if share} == {
+        cityscapes.names[0]: pytest.approx(3 / 5),
+        cityscapes.names[2]: pytest.approx(2 / 5),
+    }
+    assert scores.iou[cityscapes.names[0]] == pytest.approx(2 / 3)
+    assert scores.iou[cityscapes.names[1]] is None, "predicted, but not there"
+    assert scores.miou == pytest.approx((2 / 3 + 1) / 2)
+    assert scores.confusion[0][:3] == [2, 1, 0]
+
+
+def test_a_protocol_without_any_of_its_classes_has_no_mean(cityscapes):
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(torch.tensor([[9]]), torch.tensor([[9]]))  # terrain: in the 19 alone
+    assert matrix.scores().mean == {"19": 1.0, "16": None, "13": None}
+
+
+def test_every_pixel_of_an_image_of_millions_is_counted(cityscapes):
+    labels = torch.arange(3 * 2**20 + 5).remainder(19).to(torch.uint8)
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(labels.add(1).remainder(19), labels)
+    assert torch.equal(matrix.counts.sum(1), torch.bincount(labels.long(), minlength=19))
+    assert torch.equal(matrix.counts, matrix.counts.sum(1).diag().roll(1, 1))
+
+
+def test_the_file_has_a_line_for_each_class_of_the_confusion_matrix(cityscapes, tmp_path):
+    matrix = ConfusionMatrix(cityscapes)
+    matrix.update(torch.tensor([[0, 1]]), torch.tensor([[0, 2]]))
+    matrix.scores().save(tmp_path / "scores.json", split="val")
+    text = (tmp_path / "scores.json").read_text()
+    assert text.startswith('{\n  "split": "val",\n  "iou": {\n    "road": 1.0,\n')
+    assert text.endswith("]\n  ]\n}\n")
+    rows = [line for line in text.splitlines() if line.startswith("    [")]
+    assert [json.loads(line.strip().rstrip(",")) for line in rows] == matrix.counts.tolist()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pixel_accuracy": 1.01},
+        {"pixel_accuracy": -0.01},
+        {"pixel_accuracy": "much"},
+        {"iou": {"road": 1.01}},
+        {"iou": {"road": -0.01}},
+        {"iou": {"road": None}},
+        {"iou": ["road"]},
+        {"mean": {"19": 2}},
+        {"pixel_share": {}},
+        {"confusion": [[1, 2], [3, 4]]},
+        {"confusion": [[1, 2]]},
+        {"confusion": [["many"]]},
+        {"confusion": 1},
+    ],
+)
+def test_a_file_that_holds_no_scores_is_named(tmp_path, wrong):
+    path = tmp_path / "scores.json"
+    good = {"iou": {"road": 1}, "mean": {"19": 0}, "pixel_share": {"road": 1}, "pixel_accuracy": 0, "confusion": [[7]]}
+    path.write_text(json.dumps(good))
+    loaded = Scores.load(path)
+    assert loaded == Scores({"road": 1.0}, {"19": 0.0}, {"road": 1.0}, 0.0, [[7]])
+    path.write_text(json.dumps(good | wrong))
+    with pytest.raises(UserError, match=r"scores\.json does not hold the scores of a run .*pixda evaluate"):
+        Scores.load(path)
+
+
+def test_mean_and_sample_deviation_over_the_runs_that_have_a_number():
+    spread = Spread.of([0.2, None, 0.5, 0.8])
+    assert (spread.mean, spread.std, spread.count) == (pytest.approx(0.5), pytest.approx(0.3), 3)
+    assert Spread.of([0.2, None]) == Spread(0.2, None, 1)
+    assert Spread.of([0.2, 0.2]) == Spread(0.2, 0.0, 2)
+    assert Spread.of([None]) == Spread.of([]) == Spread(None, None, 0)
+
+
+@pytest.mark.parametrize(("value", "told"), [(0.4213, "42.1"), (0.0, "0.0"), (1.0, "100.0"), (None, "–")])
+def test_a_share_is_told_in_percent_with_one_digit(value, told):
+    assert percent(value) == told

@@ -32,6 +32,10 @@ def test_what_looks_like_the_target_stays():
     assert set(result.scores) == {"x", "y", "z"}
 
 
+def test_a_score_at_the_threshold_does_not_exceed_it():
+    assert Threshold(0.5).keep({"below": 0.25, "at": 0.5, "above": 0.75}) == ["above"]
+
+
 def literal_top(scores, top):
     """Rank all pairs by hand: an image is ahead of another by a higher score, or by its name at equal scores."""
     count = min(int(top), len(scores)) if top >= 1 else 0
@@ -74,7 +78,7 @@ def test_renaming_apart_the_top_does_not_depend_on_the_order_of_judging():
 
 @pytest.mark.parametrize(
     ("rule", "told"),
-    [(Threshold(0.4), "score > 0.4"), (Top(0.5), "the top 50 %"), (Top(120.0), "the top 120")],
+    [(Threshold(0.4), "score > 0.4"), (Top(0.5), "the top 50 %"), (Top(1), "the top 1"), (Top(120.0), "the top 120")],
 )
 def test_a_rule_says_what_it_does(rule, told):
     assert str(rule) == told

@@ -33,6 +33,25 @@ def test_equals_the_literal_equation(height, width, beta):
     np.testing.assert_allclose(result.numpy(), expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("strength", [0.0, 1e-6])
+def test_a_black_or_almost_black_source_is_the_literal_equation_too(strength):
+    """A coefficient of zero has the phase zero; a faint one keeps its own."""
+    rng = np.random.default_rng(1)
+    source, target = strength * rng.uniform(0, 255, (40, 60)), rng.uniform(0, 255, (40, 60))
+    expected = literal(source, target, 0.1)
+    found = stylise(*(torch.from_numpy(one).expand(1, 3, 40, 60) for one in (source, target)), 0.1)
+    np.testing.assert_allclose(found[0, 1].numpy(), expected, atol=1e-8)
+
+
+def test_unasked_a_hundredth_of_the_frequencies_changes():
+    rng = np.random.default_rng(2)
+    source, target = rng.uniform(0, 255, (2, 200, 230))
+    images = [torch.from_numpy(one).expand(1, 3, 200, 230).contiguous() for one in (source, target)]
+    expected = literal(source, target, 0.01)
+    np.testing.assert_allclose(stylise(*images)[0, 0].numpy(), expected, atol=1e-9)
+    np.testing.assert_allclose(stylise_(*images)[0, 0].numpy(), expected, atol=1e-9)
+
+
 def test_float32_at_full_size_stays_within_a_thousandth_of_a_grey_level():
     torch.manual_seed(0)
     source, target = torch.rand(2, 1, 3, 512, 1024, dtype=torch.float64) * 255
@@ -55,6 +74,9 @@ def test_a_black_source_is_finite():
 
 def test_the_window_of_the_papers_size():
     assert [window(512, 1024, beta) for beta in (0.01, 0.05, 0.09)] == [5, 25, 46]
+    assert [window(height, 9, 0.9) for height in (1, 2, 3, 4, 5, 6, 7, 8)] == [0, 0, 1, 1, 2, 2, 3, 3], (
+        "no beta is too big"
+    )
 
 
 def test_images_of_two_sizes_are_refused():

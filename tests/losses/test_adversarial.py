@@ -22,6 +22,14 @@ def test_discriminator_loss_is_equations_2_and_7():
     assert discriminator_loss(source, target).item() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 2.0])
+def test_a_process_with_a_part_of_the_sources_maps_weighs_their_mean_by_its_share(share):
+    source, target = torch.tensor([0.4, -1.1], dtype=torch.float64), torch.tensor([2.0], dtype=torch.float64)
+    of_source = sum(math.log(1 + math.exp(z)) for z in (0.4, -1.1)) / 2
+    expected = 0.5 * share * of_source + 0.5 * math.log(1 + math.exp(-2.0))
+    assert discriminator_loss(source, target, share).item() == pytest.approx(expected, rel=1e-12)
+
+
 def test_a_discriminator_at_chance_scores_log_two():
     zeros = torch.zeros(2, 1, 4, 4)
     assert discriminator_loss(zeros, zeros).item() == pytest.approx(math.log(2))

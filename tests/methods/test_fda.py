@@ -38,3 +38,17 @@ def test_labels_with_rounds_need_images_without_labels():
     build("fda", target_labels=True, rounds=0).check(unlabelled=False)
     with pytest.raises(UserError, match="nothing to make pseudo-labels for"):
         labels.check(unlabelled=False)
+
+
+@pytest.mark.parametrize("wrong", [{"bands": ()}, {"rounds": -1}, {"steps": 2}, {"steps": 0, "rounds": 0}])
+def test_without_a_band_a_round_or_a_step_there_is_nothing_to_do(wrong):
+    build("fda", steps=3, rounds=2).check(unlabelled=True)
+    with pytest.raises(UserError, match="needs a band or more"):
+        build("fda", **wrong).check(unlabelled=True)
+
+
+def test_the_phases_have_the_settings_of_the_method_and_names_of_their_own():
+    _, *phases = build("fda", bands=(0.02,), entropy_weight=0.3, eta=1.5, target_labels=True).phases()
+    assert [phase.name for phase in phases] == ["transfer", "self-train-1", "self-train-2"]
+    for phase in phases:
+        assert (phase.bands, phase.entropy_weight, phase.eta, phase.target_labels) == ((0.02,), 0.3, 1.5, True)

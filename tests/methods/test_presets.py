@@ -121,6 +121,138 @@ def test_small_presets_give_every_method_the_same_number_of_steps(preset):
     assert len({build(method, preset).batch for method in METHODS}) == 1, "and of as many images"
 
 
+# preset -> batch, crop, pretraining, then the lengths of PixDA's two phases, of self-training's two, of all others' one
+SMALL = {
+    "small": (4, (320, 240), 700, [400, 100], [250, 250], 500),
+    "laptop": (4, (320, 240), 700, [320, 80], [200, 200], 400),
+    "one_gpu": (16, (320, 240), 1200, [500, 100], [300, 300], 600),
+    "demo": (4, (256, 192), 170, [68, 27], [50, 45], 95),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("preset", SMALL)
+def test_each_length_of_the_small_presets(preset, method):
+    batch, crop, pretraining, *lengths, one = SMALL[preset]
+    made = build(method, preset)
+    first, *others = made.phases()
+    assert (made.batch, made.crop, made.flip, first.steps) == (batch, crop, True, pretraining)
+    after = dict(zip(("pixda", "self_training"), lengths, strict=True)).get(method, [one])
+    assert [phase.steps for phase in others] == after
+    assert made.augmentation.scale == ((0.7, 1.6) if preset == "laptop" else None)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("preset", SMALL)
+def test_how_networks_learn_in_the_small_presets(preset, method):
+    made = build(method, preset)
+    segmenter = made.segmenter
+    assert (segmenter.kind, segmenter.lr, segmenter.weight_decay, segmenter.horizon) == ("adamw", 1e-4, 1e-4, None)
+    assert made.loss.kind == "cross_entropy"
+    for discriminators in ("discriminators", "nets"):
+        assert getattr(getattr(made, discriminators, None), "lr", 4e-4) == 4e-4
+    for group in ("alignment", "heads", "weighting"):
+        assert getattr(getattr(made, group, None), "discriminators_at", "logits") == "logits"
+
+
+def test_each_length_and_switch_that_the_presets_leave_alone():
+    plain = {
+        "source_only": {"more_steps": 0, "pretrain_steps": 30000, "batch": 4, "crop": None, "flip": False},
+        "fine_tuning": {"tuning_steps": 30000},
+        "joint": {"joint_steps": 30000, "batches": "balanced", "style_beta": 0},
+        "self_training": {
+            "labelled_steps": 15000,
+            "teaching_steps": 15000,
+            "style_beta": 0,
+            "teaching.weight": 0.5,
+            "teaching.momentum": 0.99,
+            "teaching.threshold": 0.9,
+            "teaching.class_mix": True,
+            "teaching.hidden": 0,
+            "teaching.block": 32,
+            "teaching.colour": 0.2,
+        },
+        "adaptsegnet": {"target_labels": True, "pretrain_steps": 30000},
+        "pixda": {
+            "target_labels": True,
+            "pretrain_steps": 30000,
+            "alignment.discriminator": "pixel",
+            "alignment.rarity": True,
+            "alignment.difficulty": True,
+            "selection.enabled": True,
+            "selection.rule": "threshold",
+            "selection.top": 0.5,
+        },
+    }
+    for method, values in plain.items():
+        assert {key: read(build(method), key) for key in values} == values
+
+
+@pytest.mark.parametrize(
+    ("method", "shots", "labels", "unlabelled"),
+    [
+        ("source_only", False, True, False),
+        ("fine_tuning", True, True, False),
+        ("joint", True, True, False),
+        ("self_training", True, True, True),
+        ("adaptsegnet", True, True, True),
+        ("advent", True, True, True),
+        ("fsda", True, True, False),
+        ("fda", True, False, True),
+        ("naae", True, True, False),
+        ("pixda", True, True, True),
+    ],
+)
+def test_what_a_method_reads_of_the_target(method, shots, labels, unlabelled):
+    made = build(method)
+    assert (made.learns_from_shots, made.learns_from_unlabelled()) == (shots, unlabelled)
+    if hasattr(made, "target_labels"):
+        assert made.target_labels is labels
+        for asked in (True, False):
+            phases = replace(made, target_labels=asked).phases()
+            assert all(phase.target_labels is asked for phase in phases if hasattr(phase, "target_labels"))
+
+
+def test_pixda_without_target_labels_has_no_fine_tuning_and_without_a_discriminator_no_unlabelled_images():
+    made = build("pixda", target_labels=False)
+    assert [phase.name for phase in made.phases()] == ["pretrain", "adapt"]
+    assert not made.reads_target_labels()
+    assert build("pixda").reads_target_labels()
+    assert not replace(made, alignment=replace(made.alignment, discriminator="none")).learns_from_unlabelled()
+
+
+def test_a_horizon_of_null_is_the_steps_of_the_phases_that_share_an_optimiser():
+    pretrain, adapt, distil = build("pixda", "small").phases()
+    assert [phase.optimiser.horizon for phase in (pretrain, adapt, distil)] == [700, 500, 500]
+    without = build("pixda", "small", target_labels=False).phases()
+    assert [phase.optimiser.horizon for phase in without] == [700, 400]
+    assert [phase.optimiser.horizon for phase in build("self_training", "small").phases()] == [700, 250, 250]
+
+
+def test_the_control_goes_on_as_long_as_it_is_asked_to():
+    assert [phase.name for phase in build("source_only").phases()] == ["pretrain"]
+    longer = build("source_only", more_steps=7).phases()
+    assert [(phase.name, phase.steps, phase.on) for phase in longer[1:]] == [("go-on", 7, "source")]
+
+
+def test_joint_training_in_balanced_batches_or_on_both_as_one_set():
+    assert build("joint").phases()[1].on == "both"
+    assert build("joint", batches="concatenated").phases()[1].on == "concatenation"
+    assert build("joint", style_beta=0.01).phases()[1].style_beta == 0.01
+
+
+def test_self_training_without_unlabelled_images_is_refused():
+    build("self_training").check(unlabelled=True)
+    with pytest.raises(UserError, match="add --unlabelled"):
+        build("self_training").check(unlabelled=False)
+
+
+def test_a_setting_that_a_method_does_not_have_lists_those_it_has():
+    with pytest.raises(UserError, match=r"'joint' has no setting 'tuning_steps'; it has batch, crop, .*joint_steps"):
+        build("joint", tuning_steps=3)
+    assert build("joint", "small", joint_steps=3, batch=2).joint_steps == 3, "a change goes before the preset"
+
+
 def test_the_phases_of_pixda_are_those_of_the_paper():
     phases = build("pixda").phases()
     assert [phase.name for phase in phases] == ["pretrain", "adapt", "distil"]
@@ -161,6 +293,7 @@ def test_departures_name_what_differs_from_the_preset():
     changed = departures(build("pixda", "official"), "pixda", "paper")
     assert changed["discriminators.lr"] == 4e-4
     assert "discriminators.beta1" not in changed
+    assert departures(build("joint", joint_steps=5), "joint", "paper") == {"joint_steps": 5}
 
 
 @pytest.mark.parametrize(("method", "preset", "said"), [("pixd", "paper", "source_only"), ("pixda", "x", "official")])

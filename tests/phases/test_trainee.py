@@ -1,14 +1,17 @@
 """Trainee: the schedule, accumulated gradients, and a state that goes on exactly."""
 
+import math
+
 import pytest
 import torch
 from lightning_fabric import Fabric
 from torch import nn
-from torch.optim import SGD
+from torch.optim import SGD, AdamW
 
 from pixda.models.discriminators import PixelDiscriminator
-from pixda.phases.settings import SegmenterOptimiser
-from pixda.phases.trainee import Trainee, poly
+from pixda.phases.released_sgd import ReleasedSGD
+from pixda.phases.settings import DiscriminatorOptimiser, SegmenterOptimiser
+from pixda.phases.trainee import Trainee, discriminator_step, discriminator_trainee, poly, segmenter_trainee
 
 
 def make(momentum=0.9):
@@ -111,3 +114,139 @@ def test_a_step_after_a_pass_that_said_another_one_follows_is_a_mistake_of_the_p
     trainee.backward(trainee(torch.ones(1, 3), more=True).sum())
     with pytest.raises(ValueError, match="the last pass before a step"):
         trainee.step()
+
+
+def test_at_first_nothing_is_done_and_a_step_needs_no_pass():
+    trainee = make()
+    assert (trainee.steps, trainee.left_out) == (0, False)
+    before = trainee.module.weight.clone()
+    trainee.step()
+    assert torch.equal(trainee.module.weight, before), "no gradient, no change"
+    assert trainee.steps == 1
+
+
+def test_each_group_of_weights_decays_from_a_rate_of_its_own():
+    network = nn.Linear(1, 1)
+    groups = [{"params": [network.weight], "lr": 0.1}, {"params": [network.bias], "lr": 1.0}]
+    trainee = Trainee(Fabric(accelerator="cpu"), network, SGD(groups), SegmenterOptimiser(horizon=10, power=0.9))
+    moved = []
+    for _ in range(3):
+        before = [network.weight.item(), network.bias.item()]
+        rate = trainee.rate
+        trainee.backward(trainee(torch.ones(1, 1)).sum())
+        trainee.step()
+        moved.append([before[0] - network.weight.item(), before[1] - network.bias.item()])
+        assert rate == pytest.approx(moved[-1][0], rel=1e-4), "the first group's"
+    rates = [(1 - step / 10) ** 0.9 for step in range(3)]
+    assert moved == [pytest.approx([0.1 * rate, rate], rel=1e-4) for rate in rates]
+
+
+def test_frozen_sends_gradients_to_the_images_alone():
+    trainee = make()
+    images = torch.randn(2, 3, requires_grad=True)
+    trainee.frozen(images).sum().backward()
+    torch.testing.assert_close(images.grad, trainee.module.weight.detach().sum(0).expand(2, 3))
+    assert all(p.grad is None for p in trainee.module.parameters())
+
+
+def test_a_network_with_one_frozen_part_has_it_frozen_afterwards():
+    trainee = make()
+    trainee.module.bias.requires_grad_(False)
+    trainee.frozen(torch.ones(1, 3))
+    assert [p.requires_grad for p in trainee.module.parameters()] == [True, False]
+
+
+def normed():
+    """A network with statistics and a part without gradients."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
+    network[1].bias.requires_grad_(False)
+    trainee = Trainee(Fabric(accelerator="cpu"), network, SGD(network.parameters(), 0.1), SegmenterOptimiser())
+    trainee.leave_out_not_finite()
+    return trainee
+
+
+def learn(trainee, factor=1.0):
+    trainee.backward((factor * trainee(torch.randn(4, 3) + 2)).square().sum())
+    trainee.step()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_step_that_is_not_finite_is_left_out_with_its_statistics(bad):
+    trainee = normed()
+    learn(trainee)
+    assert not trainee.left_out
+    good = {name: value.clone() for name, value in trainee.module.state_dict().items()}
+    assert good["0.num_batches_tracked"] == 1, "a good step keeps its statistics"
+    for steps in (2, 3):
+        learn(trainee, bad)
+        assert trainee.left_out
+        assert trainee.steps == steps
+        assert all(torch.equal(value, good[name]) for name, value in trainee.module.state_dict().items())
+    learn(trainee)
+    assert not trainee.left_out
+    assert not torch.equal(trainee.module[1].weight, good["1.weight"])
+    assert trainee.module[0].num_batches_tracked == 2
+    assert trainee.is_finite()
+
+
+def test_one_number_that_is_not_finite_makes_a_network_so():
+    trainee = normed()
+    assert trainee.is_finite()
+    trainee.module[0].running_var[1] = float("inf")
+    assert not trainee.is_finite()
+
+
+def test_unasked_a_step_that_is_not_finite_is_taken():
+    trainee = make()
+    trainee.backward(trainee(torch.ones(1, 3)).sum() * float("nan"))
+    trainee.step()
+    assert not trainee.left_out
+    assert not trainee.is_finite()
+
+
+def test_a_schedule_without_a_horizon_is_a_mistake_of_the_method():
+    network = nn.Linear(3, 2)
+    with pytest.raises(ValueError, match="needs its horizon"):
+        Trainee(Fabric(accelerator="cpu"), network, SGD(network.parameters(), 0.1), SegmenterOptimiser(horizon=None))
+
+
+@pytest.mark.parametrize(
+    ("kind", "updates", "made"), [("sgd", "once", SGD), ("sgd", "as_released", ReleasedSGD), ("adamw", "once", AdamW)]
+)
+def test_the_optimiser_is_of_the_kind_that_was_asked_for(context, kind, updates, made):
+    settings = SegmenterOptimiser(kind=kind, updates=updates, lr=2e-3, momentum=0.7, weight_decay=0.01, horizon=10)
+    trainee = segmenter_trainee(context.fabric, context.segmenter, settings)
+    assert type(trainee._optimiser.optimizer) is made
+    for group in trainee._optimiser.param_groups:
+        assert group["weight_decay"] == 0.01
+        assert group.get("momentum", 0.7) == 0.7
+    assert trainee.rate == 2e-3
+
+
+def softplus(z):
+    return math.log(1 + math.exp(z))
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_discriminators_step_tells_its_loss_and_its_accuracy_and_descends(share):
+    """1/2 share mean softplus(z_source) + 1/2 mean softplus(-z_target); right are z < 0 and z > 0, domains alike."""
+    network = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        network.weight.fill_(1.0)
+    settings, schedule = DiscriminatorOptimiser(lr=1e-2), SegmenterOptimiser(horizon=10)
+    discriminator = discriminator_trainee(Fabric(accelerator="cpu"), network, settings, schedule)
+    maps = torch.tensor([[-2.0], [-0.5], [0.0], [0.4], [0.0], [0.5], [-3.0]])
+    of_source, of_target = discriminator(maps).tensor_split([4])
+    told = discriminator_step("judge", discriminator, of_source, of_target, share)
+    source = sum(softplus(z) for z in (-2.0, -0.5, 0.0, 0.4)) / 4
+    target = sum(softplus(-z) for z in (0.0, 0.5, -3.0)) / 3
+    assert set(told) == {"judge", "judge_accuracy"}
+    assert told["judge"].item() == pytest.approx(0.5 * share * source + 0.5 * target, rel=1e-6)
+    assert told["judge_accuracy"].item() == pytest.approx((share * 2 / 4 + 1 / 3) / 2, rel=1e-6)
+    assert not any(value.requires_grad for value in told.values())
+    assert discriminator.steps == 1
+    # Adam's first step is its rate, against the gradient: sum of sigmoid(z) z / 4 and of -sigmoid(-z) z / 3.
+    slope = share * sum(z / (1 + math.exp(-z)) for z in (-2.0, -0.5, 0.4)) / 4
+    slope -= sum(z / (1 + math.exp(z)) for z in (0.5, -3.0)) / 3
+    assert network.weight.item() == pytest.approx(1 - math.copysign(1e-2, slope), rel=1e-6)
