@@ -251,3 +251,5 @@ def test_training_says_what_is_odd_about_the_data(tmp_path, capsys):
     said = " ".join(capsys.readouterr().err.split())
     assert "1 image is all of one colour" in said
     assert "000.png" in said
+    assert main(words(root, tmp_path / "another", *options, method="fine_tuning")) == 0
+    assert "all of one colour" not in capsys.readouterr().err, "once is enough"

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class Report:
     """Raw id or colour ("7", "#804080") to pixels: all of the label scheme, 0 where never seen, then unknown ones."""
     digests: dict[str, str] = field(default_factory=dict)
     """Frame name to the hash of its picture."""
+    fresh: bool = field(default=False, compare=False)
+    """Whether the files were decoded for it now, so that its warnings are news."""
 
     @property
     def ignored_share(self) -> float:
@@ -94,6 +96,7 @@ def check(
             if kept is not None and not report.problems and not _write(kept, report):
                 said = f"what was found cannot be kept in {kept.parent} (--runs names another place)"
                 console(stderr=True).print(f"Remark: {said}; the next check looks at all files again.", soft_wrap=True)
+            report = replace(report, fresh=True)
         elif samples is not None:
             samples.fill(threads)
     return report

@@ -199,7 +199,7 @@ def check_data(
 
 
 def _print_warnings(dataset: SegmentationDataset, report: Report) -> None:
-    for warning in report.warnings:
+    for warning in report.warnings if report.fresh else ():
         console(stderr=True).print(f"{dataset.root}, split '{dataset.split}': {warning}", soft_wrap=True)
 
 
