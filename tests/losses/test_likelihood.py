@@ -69,6 +69,20 @@ def test_the_cross_entropy_of_maps_is_the_written_sum_and_its_derivative(batch):
     torch.testing.assert_close(*(torch.autograd.grad(one, scores)[0] for one in (value, written)))
 
 
+def test_a_map_is_gone_through_in_pieces_of_three_lines(batch):
+    scores, _ = batch
+    shapes = [tuple(scores[place].shape) for place in likelihood._places(scores)]
+    assert shapes == [(1, CLASSES, 3, 6), (1, CLASSES, 3, 6), (1, CLASSES, 1, 6)] * 2
+
+
+def test_a_line_that_is_more_than_a_piece_is_taken_as_it_is(batch, monkeypatch):
+    scores, labels = batch
+    whole = pixel_nll(scores, labels)
+    monkeypatch.setattr(likelihood, "_CACHE", 1)
+    assert len(list(likelihood._places(scores))) == 2 * 7
+    torch.testing.assert_close(pixel_nll(scores, labels), whole)
+
+
 def test_channels_last_and_float32_are_as_exact_as_their_numbers(batch):
     scores, labels = batch
     small = scores.detach().float().contiguous(memory_format=torch.channels_last).requires_grad_()

@@ -9,6 +9,8 @@ import torch
 from descent import assert_descends, log_probs_of
 from pixda.errors import UserError
 from pixda.losses.adversarial import difficulty, discriminator_loss, fool_loss, pixadv_loss, pseudo_labels, rarity
+from pixda.models.discriminators import SMALLEST, ImageDiscriminator, PixelDiscriminator
+from pixda.models.upsampling import upsample
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.settings import Alignment, DiscriminatorOptimiser, Selection
 from pixda.selection import Threshold
@@ -249,6 +251,52 @@ def test_a_top_that_is_neither_share_nor_number_is_refused(make, context, top):
     with pytest.raises(UserError, match=r"selection\.top"):
         phase.check(context.segmenter, (48, 32))
     make(selection=Selection(top=top)).check(context.segmenter, (48, 32))  # of no concern to the threshold
+
+
+@pytest.mark.parametrize("top", [0.01, 0.5, 1, 2, 100.0])
+def test_a_share_or_a_whole_number_is_a_top(make, context, top):
+    make(selection=Selection(rule="top", top=top)).check(context.segmenter, (48, 32))
+
+
+@pytest.mark.parametrize(("discriminator", "made"), [("pixel", PixelDiscriminator), ("image", ImageDiscriminator)])
+def test_the_discriminator_is_of_the_kind_that_was_asked_for(make, discriminator, made):
+    phase = make(Alignment(discriminator=discriminator))
+    assert type(phase.discriminator.module) is made
+    assert phase.opponent() is phase.discriminator.module
+    assert make(Alignment(discriminator="none")).opponent() is None
+
+
+@pytest.mark.parametrize("discriminator", ["pixel", "image", "none"])
+@pytest.mark.parametrize("selection", [True, False])
+def test_images_too_small_for_an_image_discriminator_are_refused_where_there_is_one(
+    make, context, discriminator, selection
+):
+    phase = make(Alignment(discriminator=discriminator), Selection(enabled=selection))
+    phase.check(context.segmenter, (SMALLEST, SMALLEST))
+    if selection or discriminator == "image":
+        with pytest.raises(UserError, match=r"--recipe\.alignment\.discriminators_at"):
+            phase.check(context.segmenter, (SMALLEST, SMALLEST - 1))
+    else:
+        phase.check(context.segmenter, (SMALLEST, SMALLEST - 1))
+
+
+@pytest.mark.parametrize("discriminator", ["pixel", "image", "none"])
+def test_without_target_labels_there_must_be_a_discriminator(make, context, discriminator):
+    make(Alignment(discriminator=discriminator)).check(context.segmenter, (48, 32))
+    phase = make(Alignment(discriminator=discriminator), target_labels=False)
+    if discriminator == "none":
+        with pytest.raises(UserError, match="nothing would be learned from the target"):
+            phase.check(context.segmenter, (48, 32))
+    else:
+        phase.check(context.segmenter, (48, 32))
+
+
+def test_the_maps_are_softmax_maps_at_the_images_size_or_the_logits(make):
+    logits = torch.randn(1, 4, 8, 12)
+    at_image = make(Alignment(discriminators_at="image")).maps(logits, torch.Size((32, 48)))
+    torch.testing.assert_close(at_image, upsample(logits, torch.Size((32, 48))).softmax(1))
+    at_logits = make(Alignment(discriminators_at="logits")).maps(logits, torch.Size((32, 48)))
+    torch.testing.assert_close(at_logits, logits.softmax(1))
 
 
 def test_what_is_kept_survives_in_the_state(make):
