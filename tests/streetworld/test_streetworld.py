@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from pixda.data.classes import ClassSet
 from streetworld import Label, WorldOptions
 from streetworld.basics import linear, stream
 from streetworld.camera import Camera
@@ -24,16 +23,11 @@ LABELS = {int(label) for label in Label}
 
 
 @pytest.fixture(scope="module")
-def classes():
-    return ClassSet.load("cityscapes-19")
-
-
-@pytest.fixture(scope="module")
 def many():
-    """Label ids counted in 60 frames of each domain, one row a frame."""
-    options = WorldOptions(width=120, height=90)
+    """Label ids counted in 40 frames of each domain, one row a frame."""
+    options = WorldOptions(width=96, height=72)
     return {
-        domain: np.stack([np.bincount(render(domain, i, options, i % 3)[1].ravel(), minlength=256) for i in range(60)])
+        domain: np.stack([np.bincount(render(domain, i, options, i % 3)[1].ravel(), minlength=256) for i in range(40)])
         for domain in ("rendered", "camera")
     }
 
