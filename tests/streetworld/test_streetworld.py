@@ -24,10 +24,10 @@ LABELS = {int(label) for label in Label}
 
 @pytest.fixture(scope="module")
 def many():
-    """Label ids counted in 40 frames of each domain, one row a frame."""
-    options = WorldOptions(width=96, height=72)
+    """Label ids counted in 60 frames of each domain, one row a frame."""
+    options = WorldOptions(width=120, height=90)
     return {
-        domain: np.stack([np.bincount(render(domain, i, options, i % 3)[1].ravel(), minlength=256) for i in range(40)])
+        domain: np.stack([np.bincount(render(domain, i, options, i % 3)[1].ravel(), minlength=256) for i in range(60)])
         for domain in ("rendered", "camera")
     }
 
