@@ -108,3 +108,26 @@ def killed_at(places: dict[str, int], record: Path, words: list[str]) -> None:
         [sys.executable, "-c", _KILLED, names, lines, str(record), *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+# Kills itself as the N-th call of a function begins.
+_KILLED_AT_CALL = """
+import os, signal, sys
+from pixda.__main__ import main
+left = int(sys.argv[2])
+def called(frame, event, argument):
+    global left
+    if frame.f_code.co_qualname == sys.argv[1]:
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.settrace(called)
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+def killed_at_step(step: str, number: int, words: list[str]) -> None:
+    """A run in a process that is killed as it begins its N-th step of a kind of phase, as in `Adversarial.step`."""
+    command = [sys.executable, "-c", _KILLED_AT_CALL, step, str(number), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr

@@ -118,7 +118,17 @@ LINES = {  # file -> a line that is there, and the same with what is added
 }
 
 
-@pytest.fixture(scope="module")
+# Several commands in one process, which imports PyTorch once.
+ALL = """
+import contextlib, json, sys
+from pixda.__main__ import main
+for command in json.load(sys.stdin):
+    with contextlib.suppress(SystemExit):  # how argparse ends after --help
+        assert main(command) == 0, command
+"""
+
+
+@pytest.fixture
 def extended(tmp_path_factory):
     """A copy of the package with all four added; the environment in which Python finds it first."""
     source = tmp_path_factory.mktemp("src")
@@ -147,19 +157,20 @@ def test_all_four_in_one_run_and_its_report(extended, tmp_path):
     ]
     given += ["--recipe.augmentation.negative=0.5", "--recipe.toy_steps=4"]
 
-    def run(*command: str) -> str:
-        ran = subprocess.run(
-            [sys.executable, "-m", "pixda", *command], env=extended, capture_output=True, text=True, cwd=tmp_path
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        return ran.stdout
-
-    assert "--recipe.toy_steps" in run("train", "--method", "toy", "--help", "all")
-    run(*given)
+    commands = [["train", "--method", "toy", "--help", "all"], given, ["report", str(out)]]
+    ran = subprocess.run(
+        [sys.executable, "-c", ALL],
+        input=json.dumps(commands),
+        env=extended,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "--recipe.toy_steps" in ran.stdout
     made = json.loads((out / "model.json").read_text())
     assert made["network"] == {"architecture": "toy_net", "width": 6}
     assert made["made"]["steps"] == {"pretrain": 20, "halved": 4}
-    run("report", str(out))
     report = (out / "report/report.html").read_text()
     assert "toy method" in report
     assert "half as much from every shot" in report

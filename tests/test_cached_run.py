@@ -17,6 +17,7 @@ def model(out):
 
 def test_a_cached_run_ends_in_the_bits_of_a_plain_one(root, tmp_path, capsys):
     more = ["--recipe.crop=[40,32]", "--size=[48,36]", *unlabelled(root)]
+    more += ["--recipe.pretrain_steps=4", "--recipe.adaptation_steps=6", "--recipe.distillation.steps=4"]
     cached = [*more, f"--machine.cache={tmp_path / 'cache'}"]
     assert main(words(root, tmp_path / "plain", *more)) == 0
     capsys.readouterr()

@@ -19,6 +19,14 @@ def root(tmp_path_factory):
     return two_domains(tmp_path_factory.mktemp("domains"))
 
 
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    short = ("--recipe.pretrain_steps=2", "--recipe.joint_steps=2")
+    assert main(words(root, out, *UNSCORED, *short, method="joint")) == 0
+    return out
+
+
 def test_training_uses_all_shots_and_leaves_a_model_without_a_score(root, tmp_path, capsys):
     assert main(words(root, tmp_path / "run", *UNSCORED, method="joint")) == 0
     assert "not scored: there are no labelled test frames" in " ".join(capsys.readouterr().out.split())
@@ -36,9 +44,8 @@ def test_the_check_looks_at_source_and_shots(root, tmp_path, capsys):
     assert "test" not in shown.lower().split()
 
 
-def test_the_report_of_such_a_run_is_made(root, tmp_path):
-    assert main(words(root, tmp_path / "run", *UNSCORED, method="joint")) == 0
-    assert main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "report")]) == 0
+def test_the_report_of_such_a_run_is_made(finished, tmp_path):
+    assert main(["report", str(finished), "--out", str(tmp_path / "report")]) == 0
 
 
 def test_all_shots_are_every_labelled_frame(root):
@@ -69,8 +76,7 @@ def test_evaluation_scores_the_test_split_by_itself_and_says_so(root, tmp_path, 
     assert "split 'train', 6 frames; the model learned from 2 of them" in " ".join(capsys.readouterr().out.split())
 
 
-def test_evaluation_asks_for_a_split_where_the_run_has_none(root, tmp_path, capsys):
-    assert main(words(root, tmp_path / "run", *UNSCORED, method="joint")) == 0
+def test_evaluation_asks_for_a_split_where_the_run_has_none(root, finished, capsys):
     data = ["--data.dataset=folder", f"--data.root={root / 'target'}", "--data.scheme=cityscapes"]
-    assert main(["evaluate", "--model", str(tmp_path / "run"), *data]) == 1
+    assert main(["evaluate", "--model", str(finished), *data]) == 1
     assert "--data.split" in capsys.readouterr().err

@@ -14,6 +14,7 @@ def cells():
     return [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
 
 
+@pytest.mark.slow  # a demo, a comparison and pictures, each of them tested elsewhere
 def test_the_cells_run_in_order(cells, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}

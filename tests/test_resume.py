@@ -6,21 +6,25 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from injuries import killed_at_step
 from pixda.__main__ import main
 from runs import start, two_domains, unlabelled, wait_for, words
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    root = two_domains(tmp_path_factory.mktemp("domains"))
+def root(tmp_path_factory):
+    return two_domains(tmp_path_factory.mktemp("domains"))
+
+
+@pytest.fixture(scope="module")
+def unbroken(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "unbroken"
     assert main(words(root, out)) == 0
-    return root, out
+    return out
 
 
 @pytest.mark.parametrize("phase", ["pretrain", "adapt", "distil"])
-def test_killed_in_a_phase_and_resumed_the_weights_are_bit_equal(unbroken, tmp_path, phase):
-    root, whole = unbroken
+def test_killed_in_a_phase_and_resumed_the_weights_are_bit_equal(root, unbroken, tmp_path, phase):
     out = tmp_path / "broken"
     process = start(root, out)
     wait_for(process, out / f"logs/{phase}.csv", 4)
@@ -28,97 +32,75 @@ def test_killed_in_a_phase_and_resumed_the_weights_are_bit_equal(unbroken, tmp_p
     process.wait()
     assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
     assert main(words(root, out, "--resume=true")) == 0
-    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert (out / "model.safetensors").read_bytes() == (unbroken / "model.safetensors").read_bytes()
     for log in ("pretrain", "adapt", "distil"):
         steps = [row["step"] for row in csv.DictReader((out / f"logs/{log}.csv").open())]
         assert len(steps) == len(set(steps)), "a row of the log is there twice"
 
 
-@pytest.mark.parametrize(("method", "phase"), [("adaptsegnet", "align"), ("fsda", "pair")])
-def test_killed_with_two_heads_and_resumed_the_weights_are_bit_equal(unbroken, tmp_path, method, phase):
-    """The auxiliary head, the discriminators and FSDA's previous batch are in no model, and must come back."""
-    root, _ = unbroken
-    whole, out = tmp_path / "whole", tmp_path / "broken"
-    assert main(words(root, whole, method=method)) == 0
-    trained = torch.load(whole / "checkpoint.pt", weights_only=True)["trainees"]["segmenter"]["network"]
-    kept = load_file(whole / "model.safetensors")
-    assert all(torch.equal(value, trained[f"segmenter.{name}"]) for name, value in kept.items())
-    assert any(name.startswith("auxiliary.") for name in trained)
-    process = start(root, out, method=method)
-    wait_for(process, out / f"logs/{phase}.csv", 4)
-    process.kill()
-    process.wait()
-    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
-    assert main(words(root, out, "--resume=true", method=method)) == 0
-    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-
-
-@pytest.mark.parametrize("phase", [pytest.param("joint", marks=pytest.mark.slow), "self-train"])
-def test_killed_in_self_training_and_resumed_the_teacher_comes_back(unbroken, tmp_path, phase):
-    root, _ = unbroken
-    more = ["--recipe.labelled_steps=40", "--recipe.teaching_steps=60", *unlabelled(root)]
-    whole, out = tmp_path / "whole", tmp_path / "broken"
-    assert main(words(root, whole, *more, method="self_training")) == 0
-    process = start(root, out, *more, method="self_training")
-    wait_for(process, out / f"logs/{phase}.csv", 4)
-    process.kill()
-    process.wait()
-    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
-    assert main(words(root, out, "--resume=true", *more, method="self_training")) == 0
-    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+# Each with the smallest run that has two checkpoints or more in every phase.
+SHORT = ("--recipe.pretrain_steps=4", "--checkpoint_every=1")
+MORE = {
+    "adaptsegnet": (),
+    "fsda": (),
+    "self_training": (),
+    "fda": ("--recipe.steps=12", "--recipe.rounds=2"),
+    "naae": ("--network.architecture=fcn8s", "--network.options={width: 0.03125}", "--recipe.steps=4"),
+}
 
 
 @pytest.fixture(scope="module")
-def unbroken_rounds(tmp_path_factory):
-    root = two_domains(tmp_path_factory.mktemp("domains"))
-    more = ["--recipe.steps=120", "--recipe.rounds=2", *unlabelled(root)]
-    out = tmp_path_factory.mktemp("runs") / "unbroken"
-    assert main(words(root, out, *more, method="fda")) == 0
-    return root, out, more
+def whole(root, tmp_path_factory):
+    """Trains a method's unbroken run when it is first asked for; gives its options and its folder."""
+    runs = {}
+
+    def of(method):
+        if method not in runs:
+            more = [*SHORT, *MORE[method], *(unlabelled(root) if method in ("self_training", "fda") else ())]
+            runs[method] = more, tmp_path_factory.mktemp("runs") / method
+            assert main(words(root, runs[method][1], *more, method=method)) == 0
+        return runs[method]
+
+    return of
 
 
 @pytest.mark.parametrize(
-    "phase",
+    ("method", "step", "number"),
     [
-        pytest.param("transfer", marks=pytest.mark.slow),
-        "self-train-1",
-        pytest.param("self-train-2", marks=pytest.mark.slow),
+        pytest.param("adaptsegnet", "ImageAdversarial.step", 5, id="an-auxiliary-head-and-discriminators"),
+        pytest.param("fsda", "Pairing.step", 5, id="the-previous-batch"),
+        pytest.param("self_training", "Supervised.step", 7, id="before-the-teacher", marks=pytest.mark.slow),
+        pytest.param("self_training", "MeanTeacher.step", 4, id="the-teacher"),
+        # Two rounds after the first, of four steps each.
+        pytest.param("fda", "Fourier.step", 3, id="several-networks", marks=pytest.mark.slow),
+        pytest.param("fda", "Fourier.step", 7, id="pseudo-labels-and-the-networks-beginnings"),
+        pytest.param("fda", "Fourier.step", 11, id="the-second-round", marks=pytest.mark.slow),
+        pytest.param("naae", "Weighting.step", 3, id="five-networks-with-dropout"),
     ],
 )
-def test_several_networks_in_rounds_are_resumed_with_their_beginnings_and_their_pseudo_labels(
-    unbroken_rounds, tmp_path, phase
-):
-    root, whole, more = unbroken_rounds
+def test_killed_in_a_step_what_is_in_no_model_comes_back_bit_equal(root, whole, tmp_path, method, step, number):
+    more, unbroken = whole(method)
     out = tmp_path / "broken"
-    process = start(root, out, *more, method="fda")
-    wait_for(process, out / f"logs/{phase}.csv", 8)  # a row is written before its checkpoint: that of step 4 is there
-    process.kill()
-    process.wait()
-    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
-    assert main(words(root, out, "--resume=true", *more, method="fda")) == 0
-    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    killed_at_step(step, number, words(root, out, "--resume=true", *more, method=method))
+    assert not (out / "model.safetensors").exists()
+    assert torch.load(out / "checkpoint.pt", weights_only=True)["position"]["step"] > 0, "in the middle of a phase"
+    assert main(words(root, out, "--resume=true", *more, method=method)) == 0
+    assert (out / "model.safetensors").read_bytes() == (unbroken / "model.safetensors").read_bytes()
 
 
-def test_killed_in_the_naae_style_phase_with_dropout_the_weights_are_bit_equal(unbroken, tmp_path):
-    """Five networks go on, and so does the dropout of FCN8s."""
-    root, _ = unbroken
-    more = ("--network.architecture=fcn8s", "--network.options={width: 0.03125}", "--recipe.pretrain_steps=4")
-    whole, out = tmp_path / "whole", tmp_path / "broken"
-    assert main(words(root, whole, *more, method="naae")) == 0
-    process = start(root, out, *more, method="naae")
-    wait_for(process, out / "logs/weigh.csv", 4)
-    process.kill()
-    process.wait()
-    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
-    assert main(words(root, out, *more, "--resume=true", method="naae")) == 0
-    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+@pytest.mark.parametrize("method", ["adaptsegnet", "fsda"])
+def test_the_model_is_the_trained_network_without_its_second_head(whole, method):
+    _, out = whole(method)
+    trained = torch.load(out / "checkpoint.pt", weights_only=True)["trainees"]["segmenter"]["network"]
+    kept = load_file(out / "model.safetensors")
+    assert all(torch.equal(value, trained[f"segmenter.{name}"]) for name, value in kept.items())
+    assert any(name.startswith("auxiliary.") for name in trained)
 
 
-def test_a_damaged_checkpoint_is_named(unbroken, tmp_path, capsys):
-    root, whole = unbroken
+def test_a_damaged_checkpoint_is_named(root, unbroken, tmp_path, capsys):
     out = tmp_path / "damaged"
     out.mkdir()
-    data = (whole / "checkpoint.pt").read_bytes()
+    data = (unbroken / "checkpoint.pt").read_bytes()
     (out / "checkpoint.pt").write_bytes(data[: len(data) // 2])
     assert main(words(root, out, "--resume=true")) == 1
     message = capsys.readouterr().err

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 import hf_models
+from injuries import killed_at_step
 from pixda.__main__ import main
 from pixda.models.saved import load_model
-from runs import start, two_domains, wait_for, words
+from runs import two_domains, words
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +47,12 @@ def test_a_run_through_all_phases_leaves_a_model_that_needs_no_folder_and_no_hub
 def test_killed_in_adaptation_and_resumed_the_weights_are_bit_equal(root, tmp_path):
     """SegFormer drops paths and features at random: the random state must come back too."""
     typed = network(hf_models.save(tmp_path / "model", hf_models.SEGFORMER))
+    typed += ["--recipe.pretrain_steps=4", "--recipe.adaptation_steps=4", "--recipe.distillation.steps=2"]
+    typed += ["--checkpoint_every=1"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert main(words(root, whole, *typed)) == 0
-    process = start(root, broken, *typed)
-    wait_for(process, broken / "logs/adapt.csv", 4)
-    process.kill()
-    process.wait()
-    assert not (broken / "model.safetensors").exists(), "the run was over before it could be killed"
+    killed_at_step("Adversarial.step", 3, words(root, broken, *typed, "--resume=true"))
+    assert not (broken / "model.safetensors").exists()
     assert main(words(root, broken, *typed, "--resume=true")) == 0
     assert (broken / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 

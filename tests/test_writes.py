@@ -50,7 +50,9 @@ def test_the_confinement_holds(tmp_path: Path) -> None:
     out.mkdir()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    done = confined_commands(out, home, [words(data, elsewhere / "run", method="source_only")])
+    shots = ["shots", "--data.dataset=folder", f"--data.root={data / 'target'}", "--data.scheme=cityscapes"]
+    shots += ["--data.split=train", "--per_city=1", "--out", str(elsewhere / "list.json")]
+    done = confined_commands(out, home, [shots])
     assert done.returncode != 0
     assert "ermission denied" in done.stderr
     assert not list(elsewhere.iterdir())

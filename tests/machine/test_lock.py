@@ -39,11 +39,12 @@ def test_a_folder_is_free_again_when_its_holder_is_killed(tmp_path):
 
 def test_a_second_run_in_the_same_folder_is_refused_and_the_first_goes_on(tmp_path, capsys):
     root, out = two_domains(tmp_path), tmp_path / "run"
-    process = start(root, out)
+    more = "--recipe.more_steps=0"
+    process = start(root, out, more, method="source_only")
     wait_for(process, out / "logs/pretrain.csv", 2)
     process.send_signal(19)  # SIGSTOP: it shall not be over before the second has tried
     try:
-        assert main(words(root, out, "--resume=true")) == 1
+        assert main(words(root, out, "--resume=true", more, method="source_only")) == 1
         assert "Another process is at work" in capsys.readouterr().err
     finally:
         process.send_signal(18)  # SIGCONT

@@ -7,9 +7,8 @@ from torch import nn
 from pixda.models.layers import BatchNorm, convolution, convolved
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 12), (7, 9), (2, 3), (15, 20)])
-@pytest.mark.parametrize("kernel", [3, 5])
-@pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.parametrize(("height", "width"), [(7, 9), (2, 3), (15, 20)])
+@pytest.mark.parametrize(("kernel", "dilation"), [(3, 1), (3, 2), (3, 3), (5, 2)])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_values_and_gradients_are_those_of_the_plain_form(height, width, kernel, dilation, layout):
     torch.manual_seed(0)

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from pixda.data.classes import ClassSet
 from streetworld import Label, WorldOptions
 from streetworld.basics import linear, stream
 from streetworld.camera import Camera
@@ -21,11 +20,6 @@ from streetworld.sheet import palette
 
 SMALL = WorldOptions(width=160, height=120)
 LABELS = {int(label) for label in Label}
-
-
-@pytest.fixture(scope="module")
-def classes():
-    return ClassSet.load("cityscapes-19")
 
 
 @pytest.fixture(scope="module")
