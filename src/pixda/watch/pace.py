@@ -51,7 +51,7 @@ class Pace:
     @property
     def rate(self) -> str:
         """Speed over the last half minute: ``3.1 steps/s``, ``12 s a step``; empty before the second step."""
-        if len(self._recent) < 2:
+        if not self._recent or self._recent[0][0] == self._recent[-1][0]:
             return ""
         (first, since), (last, now) = self._recent[0], self._recent[-1]
         seconds = max((now - since) / (last - first), 1e-6)
