@@ -57,7 +57,7 @@ TESTS = {
     "losses/information.py": ["tests/losses/test_information.py"],
     "losses/pairing.py": ["tests/losses/test_pairing.py"],
     "losses/weighting.py": ["tests/losses/test_weighting.py"],
-    "phases/phase.py": ["tests/phases/test_phase.py", "tests/phases/test_supervised.py"],
+    "phases/phase.py": ["tests/phases/test_phase.py", "tests/phases/test_distillation.py"],
     "phases/settings.py": PRESETS,
     "phases/released_sgd.py": ["tests/phases/test_released_sgd.py"],
     "phases/fourier.py": ["tests/phases/test_fourier.py"],

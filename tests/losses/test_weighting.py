@@ -152,6 +152,14 @@ def test_weighting_loss_is_binary_cross_entropy_on_valid_pixels(outputs, level):
     assert found.item() == pytest.approx(0.5 * sum(halves), rel=1e-12)
 
 
+@pytest.mark.parametrize("shares", [(0.3, 0.9), (0.0, 1.0), (2.0, 0.0)])
+def test_a_process_weighs_each_domains_mean_by_its_share(shares):
+    source, target = (torch.full((1, 1, 2, 2), z, dtype=torch.float64) for z in (0.4, -1.5))
+    labels = torch.zeros(1, 2, 2, dtype=torch.long)
+    expected = 0.5 * shares[0] * math.log(1 + math.exp(0.4)) + 0.5 * shares[1] * math.log(1 + math.exp(1.5))
+    assert weighting_loss(source, labels, target, labels, shares).item() == pytest.approx(expected, rel=1e-12)
+
+
 def test_a_network_at_chance_scores_log_two():
     zeros, labels = torch.zeros(1, 1, 2, 2), torch.zeros(1, 4, 4, dtype=torch.long)
     assert weighting_loss(zeros, labels, zeros, labels).item() == pytest.approx(math.log(2))
