@@ -243,8 +243,8 @@ def test_training_says_what_is_odd_about_the_data(tmp_path, capsys):
     Image.new("RGB", (64, 48), (9, 9, 9)).save(root / "source/images/000.png")
     options = ["--recipe.pretrain_steps=1", "--recipe.tuning_steps=1"]
     assert main(words(root, tmp_path / "run", *options, method="fine_tuning")) == 0
-    said = " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().out.split())
     assert "1 image is all of one colour" in said
     assert "000.png" in said
     assert main(words(root, tmp_path / "another", *options, method="fine_tuning")) == 0
-    assert "all of one colour" not in capsys.readouterr().err, "once is enough"
+    assert "all of one colour" not in capsys.readouterr().out, "once is enough"

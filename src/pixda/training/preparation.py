@@ -200,7 +200,7 @@ def check_data(
 
 def _print_warnings(dataset: SegmentationDataset, report: Report) -> None:
     for warning in report.warnings if report.fresh else ():
-        console(stderr=True).print(f"{dataset.root}, split '{dataset.split}': {warning}", soft_wrap=True)
+        console().print(f"{dataset.root}, split '{dataset.split}': {warning}", soft_wrap=True)
 
 
 def read_cached(domains: Domains, cache: Path) -> None:
