@@ -40,7 +40,7 @@ FDA = [*PRESETS, "tests/methods/test_fda.py"]
 TESTS = {
     "losses/adversarial.py": ["tests/losses/test_adversarial.py"],
     "losses/segmentation.py": ["tests/losses/test_segmentation.py"],
-    "losses/likelihood.py": ["tests/losses/test_likelihood.py"],
+    "losses/likelihood.py": ["tests/losses/test_likelihood.py", "tests/losses/test_segmentation.py"],
     "losses/distillation.py": ["tests/losses/test_distillation.py"],
     "phases/adversarial.py": ADVERSARIAL,
     "phases/source_selector.py": ADVERSARIAL,

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from pixda.losses.likelihood import pixel_nll
 from pixda.losses.segmentation import class_weights, cross_entropy, focal, focal_from_nll, mean_over_valid
 
 CLASSES = 6
@@ -107,6 +108,21 @@ def test_an_ignored_pixel_does_not_count_whatever_it_holds():
     assert mean_over_valid(values, labels).item() == 3
     assert mean_over_valid(values[..., :2], labels[..., :2]).item() == 2
     assert mean_over_valid(values, torch.full_like(labels, 255)).item() == 0
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 1e-2])
+def test_from_the_likelihood_it_is_the_same_loss_and_gradient(batch, epsilon):
+    logits, labels = batch
+    alpha = torch.linspace(0.2, 0.9, CLASSES, dtype=torch.float64)
+    found = []
+    for loss in (
+        focal(logits, labels, 2.0, alpha, epsilon),
+        focal_from_nll(pixel_nll(logits, labels), labels, 2.0, alpha, epsilon),
+    ):
+        (gradient,) = torch.autograd.grad(3 * loss, logits)
+        found.append((loss.item(), gradient))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-12)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-9, atol=1e-12)
 
 
 def test_cross_entropy_is_focal_without_focus(batch):
