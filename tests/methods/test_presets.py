@@ -300,3 +300,8 @@ def test_departures_name_what_differs_from_the_preset():
 def test_unknown_names_list_the_choices(method, preset, said):
     with pytest.raises(UserError, match=said):
         build(method, preset)
+
+
+@pytest.mark.parametrize("method", ["joint", "fine_tuning", "self_training", "fsda", "naae"])
+def test_what_learns_from_the_shots_reads_their_labels(method):
+    assert build(method).reads_target_labels()
