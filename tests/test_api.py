@@ -141,6 +141,6 @@ def test_the_package_itself_does_not_wait_for_torch():
 def test_the_ten_lines_at_the_head_of_the_module_are_python():
     import pixda.api
 
-    lines = (pixda.api.__doc__ or "").split("::\n", 1)[1]
+    lines = (pixda.api.__doc__ or "").split("\n\n", 1)[1]
     compile("\n".join(line.removeprefix("    ") for line in lines.splitlines()), "api", "exec")
     assert Path(pixda.api.__file__).name == "api.py"

@@ -199,8 +199,10 @@ def check_data(
 
 
 def _print_warnings(dataset: SegmentationDataset, report: Report) -> None:
+    screen = console()
     for warning in report.warnings if report.fresh else ():
-        console().print(f"{dataset.root}, split '{dataset.split}': {warning}", soft_wrap=True)
+        # A line each in a pipe, which other programs read; wrapped on a terminal.
+        screen.print(f"{dataset.root}, split '{dataset.split}': {warning}", soft_wrap=not screen.is_terminal)
 
 
 def read_cached(domains: Domains, cache: Path) -> None:
