@@ -21,7 +21,7 @@ FLOORS = [
     {"planning"},
     {"predict", "comparison"},
     {"report"},
-    {"export", "suggestion", "serve"},
+    {"export", "suggestion", "serve", "averaging"},
     {"api"},
     {"demo"},
     {"commands"},

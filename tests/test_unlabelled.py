@@ -6,6 +6,7 @@ import json
 import pytest
 
 from pixda.__main__ import main
+from pixda.comparison.grid import Grid, Row, plan
 from runs import start, two_domains, unlabelled, wait_for, words
 
 
@@ -91,3 +92,13 @@ def test_a_broken_image_is_found_before_training(tmp_path, capsys):
     assert main(words(root, tmp_path / "run", *unlabelled(root))) == 1
     assert "more/images/3.png" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_comparison_gives_unlabelled_frames_to_the_rows_that_learn_from_them():
+    data = {"dataset": "folder", "root": "there", "scheme": "cityscapes"}
+    experiment = {"source": data, "target": data, "unlabelled": {"dataset": "folder", "root": "more"}}
+    grid = Grid("both", experiment, {"joint": Row("joint"), "self-training": Row("self_training")}, seeds=[0])
+    joint, taught = plan(grid)
+    assert joint.run.training.experiment.unlabelled is None, "it would refuse them"
+    assert taught.run.training.experiment.unlabelled is not None
+    assert joint.first == taught.first, "both begin with one first stage"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from pixda.commands.average import average
 from pixda.commands.check import check
 from pixda.commands.compare import compare
 from pixda.commands.configs import configs
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "compare": compare,
     "report": report,
     "evaluate": evaluate,
+    "average": average,
     "suggest": suggest,
     "predict": predict,
     "serve": serve,

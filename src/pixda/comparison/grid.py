@@ -35,7 +35,8 @@ class Grid:
     title: str
     """Heading of the tables."""
     experiment: dict[str, Any]
-    """What a training config says beside method and recipe: source, target, classes, size, network, machine."""
+    """What a training config says beside method and recipe: source, target, classes, size, network, machine. Rows whose
+    method learns nothing from ``unlabelled`` frames run without them."""
     rows: dict[str, Row]
     """Label of the row -> method and settings, in the order of the table."""
     shots: list[Shots] = field(default_factory=lambda: [1])
@@ -116,9 +117,13 @@ def _read_row(grid: Grid, changes: Mapping[str, Any], row: Row) -> tuple[RunOpti
     common = {name: value for name, value in grid.recipe.items() if name in known}
     recipe = merged(common, row.recipe)
     values = {**merged(grid.experiment, changes), "method": row.method, "preset": preset, "recipe": recipe}
+    run = _read(json.dumps(plain(values)))
+    from_labels = {name: value for name, value in values.items() if name != "unlabelled"}
+    if not run.training.recipe.learns_from_unlabelled():
+        run = _read(json.dumps(plain(from_labels)))
     pretraining = {name: recipe[name] for name in _PRETRAINING if name in recipe}
-    first = {**values, "method": "source_only", "recipe": {**pretraining, "more_steps": 0}}
-    return _read(json.dumps(plain(values))), _read(json.dumps(plain(first)))
+    first = {**from_labels, "method": "source_only", "recipe": {**pretraining, "more_steps": 0}}
+    return run, _read(json.dumps(plain(first)))
 
 
 @cache
