@@ -39,7 +39,7 @@ def test_or_plain_cross_entropy(context, sgd, pair):
 
 
 def test_alone_all_labelled_pixels_count_as_they_are(context, sgd, focal, pair):
-    assert float(made(context, sgd, focal).share(pair.source.masks)) == 1
+    assert float(made(context, sgd, focal).rank_share(pair.source.masks)) == 1
 
 
 def test_a_phase_begins_with_an_optimiser_of_its_own_and_a_network_that_learns(context, sgd, focal):

@@ -102,12 +102,12 @@ class Phase(ABC):
         if self.continues and carried is not None:
             self.segmenter = carried
         else:
-            self.segmenter = self.segmenter_trainee(context)
+            self.segmenter = self.new_segmenter(context)
         context.segmenter.train()
         classes = len(context.segmenter.classes.names)
         self._alpha = class_weights(classes, self.loss.alpha, self.loss.alpha_exceptions, context.fabric.device)
 
-    def segmenter_trainee(self, context: Context) -> Trainee[Any]:
+    def new_segmenter(self, context: Context) -> Trainee[Any]:
         """The segmenter with a new optimiser."""
         return segmenter_trainee(context.fabric, context.segmenter, self.optimiser)
 
@@ -143,7 +143,7 @@ class Phase(ABC):
             loss = focal(scores, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
         else:
             loss = cross_entropy(scores, labels)
-        return loss * self.share(labels)
+        return loss * self.rank_share(labels)
 
     def segmentation_from_nll(self, nll: Tensor, labels: Tensor) -> Tensor:
         """The same from each pixel's ``-log p_i[y_i]``, for phases that need it beside the loss."""
@@ -151,9 +151,9 @@ class Phase(ABC):
             loss = focal_from_nll(nll, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
         else:
             loss = mean_over_valid(nll, labels)
-        return loss * self.share(labels)
+        return loss * self.rank_share(labels)
 
-    def share(self, labels: Tensor) -> Tensor | float:
+    def rank_share(self, labels: Tensor) -> Tensor | float:
         """The weight of this rank's mean over its labelled pixels; 1 with a single process."""
         return distributed.share(self.context.fabric, labels)
 

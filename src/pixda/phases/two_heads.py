@@ -37,7 +37,7 @@ class TwoHeaded(Phase):
         middle_of(segmenter)
         check_map_size(segmenter, size, self.heads.discriminators_at, "--recipe.heads.discriminators_at")
 
-    def segmenter_trainee(self, context: Context) -> Trainee[Any]:
+    def new_segmenter(self, context: Context) -> Trainee[Any]:
         """The segmenter and a new auxiliary head."""
         return two_heads_trainee(context.fabric, context.segmenter, self.optimiser)
 

@@ -80,7 +80,7 @@ class Weighting(Phase):
         scores = upsample(logits, source.masks.shape[-2:])
         source_map = self._map(logits, scores).detach()
         weights = self._weights(source_map, source.masks)
-        shares = self.share(source.masks), self.share(target.masks)
+        shares = self.rank_share(source.masks), self.rank_share(target.masks)
         on_source = weighted_cross_entropy(scores, source.masks, weights) * shares[0]
         self.segmenter.backward(on_source)
 
@@ -122,7 +122,7 @@ class Weighting(Phase):
     def _weights(self, source_map: Tensor, labels: Tensor) -> Tensor:
         """``w`` at every pixel of the source, ``B x H x W``, without a graph."""
         logits_of_levels = [net.frozen(source_map) for net in self.nets.values()]
-        share = self.share(labels) if self.weighting.normalise else 1.0
+        share = self.rank_share(labels) if self.weighting.normalise else 1.0
         return realism(
             logits_of_levels,
             labels,
