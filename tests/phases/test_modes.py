@@ -10,13 +10,14 @@ from lightning_fabric import Fabric
 from PIL import Image
 
 from descent import assert_descends
+from making import make
 from moody import Moody
 from pixda.data.folder import Folder
 from pixda.evaluation import evaluate, predict
 from pixda.models.upsampling import upsample
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.distillation import Distillation
-from pixda.phases.settings import Alignment, DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+from pixda.phases.settings import DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 from pixda.phases.settings import DistillationSettings as Settings
 from pixda.phases.trainee import discriminator_trainee, segmenter_trainee
 
@@ -41,13 +42,11 @@ def moved(module, seed):
 @pytest.mark.parametrize("over_classes", ["sum", "mean"])
 @pytest.mark.parametrize("weight", [0.0, 0.5, 2.0])
 def test_a_step_of_distillation_is_the_written_one_with_a_teacher_that_is_not_the_student(
-    moody, pair, focal, weight, over_classes
+    moody, pair, weight, over_classes
 ):
     """``L_seg + lambda_kd L_kd``, eq. 9 pixel by pixel, the teacher in eval mode, the student in train mode."""
-    sgd = SegmenterOptimiser(lr=1e-2, horizon=100)
     settings = Settings(steps=5, weight=weight, temperature=0.7, over_classes=over_classes)
-    phase = Distillation(name="distil", steps=5, batch=2, optimiser=sgd, loss=focal, distillation=settings)
-    phase.prepare(moody, None)
+    phase = make(Distillation, moody, distillation=settings)
     moved(phase.segmenter.module, 3)
     student = phase.segmenter.module
     assert student.training
@@ -71,19 +70,8 @@ def test_a_step_of_distillation_is_the_written_one_with_a_teacher_that_is_not_th
     assert float(losses["target"]) > 0
 
 
-def test_selection_judges_in_eval_mode_and_training_goes_on(moody, pair, sgd, focal):
-    phase = Adversarial(
-        name="adapt",
-        steps=10,
-        batch=2,
-        optimiser=sgd,
-        loss=focal,
-        discriminator_optimiser=DiscriminatorOptimiser(),
-        alignment=Alignment(),
-        selection=Selection(delta=-1.0),
-        style_beta=0.0,
-    )
-    phase.prepare(moody, None)
+def test_selection_judges_in_eval_mode_and_training_goes_on(moody, pair):
+    phase = make(Adversarial, moody, selection=Selection(delta=-1.0), style_beta=0.0)
     modes = []
     phase.segmenter.module.backbone[1].register_forward_hook(lambda norm, *_: modes.append(norm.training))
     before = copy.deepcopy(phase.segmenter.module.backbone[1].running_mean)
@@ -148,9 +136,6 @@ def test_alpha_and_gamma_of_the_settings_reach_the_loss(moody, pair):
     logits, labels = torch.randn(2, 4, 32, 48), pair.target.masks
     values = []
     for loss in (SegmentationLoss(), SegmentationLoss(gamma=1.0), SegmentationLoss(alpha_exceptions={2: 0.9})):
-        phase = Distillation(
-            name="distil", steps=5, batch=2, optimiser=SegmenterOptimiser(), loss=loss, distillation=Settings(steps=5)
-        )
-        phase.prepare(moody, None)
+        phase = make(Distillation, moody, loss=loss)
         values.append(float(phase.segmentation(logits, labels)))
     assert len(set(values)) == 3
