@@ -4,7 +4,8 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from descent import assert_all_descend, assert_descends, log_probs_of
+import making
+from descent import assert_all_descend, assert_descends, log_probs_of, same, weights_of
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
@@ -20,32 +21,13 @@ BANDS = (0.05, 0.2)
 
 
 @pytest.fixture
-def make(context, sgd, focal):
-    def build(bands=BANDS, target_labels=False, after=None, weight=0.7, at=context):
-        phase = Fourier(
-            name="transfer",
-            steps=20,
-            batch=2,
-            optimiser=sgd,
-            loss=focal,
-            bands=bands,
-            entropy_weight=weight,
-            eta=2.0,
-            target_labels=target_labels,
-            after=after,
-        )
+def make(context):
+    def build(at=context, after=None, **changes):
+        phase = making.make(Fourier, after=after, **changes)
         phase.prepare(at, None if after is None else after.segmenter)
         return phase
 
     return build
-
-
-def weights_of(module):
-    return {name: value.clone() for name, value in module.state_dict().items()}
-
-
-def same(weights, module):
-    return all(torch.equal(value, module.state_dict()[name]) for name, value in weights.items())
 
 
 @pytest.mark.parametrize("labels", [False, True])

@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 import torch
 
+import making
 from descent import assert_descends, log_probs_of
 from pixda.mixing import class_mix, hide_blocks
 from pixda.phases.self_training import GREY, MeanTeacher
@@ -15,13 +16,10 @@ CLASSES = 4
 
 
 @pytest.fixture
-def make(context, sgd, focal):
+def make(context):
     def build(at=context, **settings):
         at.domains.seed = 0
-        phase = MeanTeacher(
-            name="self-train", steps=20, batch=2, optimiser=sgd, loss=focal, teaching=Teaching(**settings)
-        )
-        phase.prepare(at, None)
+        phase = making.make(MeanTeacher, at, teaching=Teaching(**settings))
         with torch.no_grad():  # a teacher that is not its student
             for parameter in phase.teacher.parameters():
                 parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(5)) * 0.3)
