@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from injuries import killed_at_step
+from injuries import killed_at_step, killed_when_logged
 from pixda.__main__ import main
-from runs import start, two_domains, unlabelled, wait_for, words
+from runs import two_domains, unlabelled, words
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,7 @@ def unbroken(root, tmp_path_factory):
 @pytest.mark.parametrize("phase", ["pretrain", "adapt", "distil"])
 def test_killed_in_a_phase_and_resumed_the_weights_are_bit_equal(root, unbroken, tmp_path, phase):
     out = tmp_path / "broken"
-    process = start(root, out)
-    wait_for(process, out / f"logs/{phase}.csv", 4)
-    process.kill()
-    process.wait()
+    killed_when_logged(out / f"logs/{phase}.csv", 4, words(root, out, "--resume=true"))
     assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
     assert main(words(root, out, "--resume=true")) == 0
     assert (out / "model.safetensors").read_bytes() == (unbroken / "model.safetensors").read_bytes()

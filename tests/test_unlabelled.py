@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from injuries import killed_when_logged
 from pixda.__main__ import main
-from runs import start, two_domains, unlabelled, wait_for, words
+from runs import two_domains, unlabelled, words
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +54,7 @@ def test_without_target_labels_the_methods_with_two_heads_are_unsupervised(root,
 
 def test_killed_in_adaptation_and_resumed_the_weights_are_bit_equal(root, finished, tmp_path):
     out = tmp_path / "broken"
-    process = start(root, out, *unlabelled(root))
-    wait_for(process, out / "logs/adapt.csv", 4)
-    process.kill()
-    process.wait()
+    killed_when_logged(out / "logs/adapt.csv", 4, words(root, out, "--resume=true", *unlabelled(root)))
     assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
     assert main(words(root, out, "--resume=true", *unlabelled(root))) == 0
     assert (out / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
