@@ -222,7 +222,8 @@ def test_pixda_without_target_labels_has_no_fine_tuning_and_without_a_discrimina
     assert [phase.name for phase in made.phases()] == ["pretrain", "adapt"]
     assert not made.reads_target_labels()
     assert build("pixda").reads_target_labels()
-    assert not replace(made, alignment=replace(made.alignment, discriminator="none")).learns_from_unlabelled()
+    for discriminator, learns in (("pixel", True), ("image", True), ("none", False)):
+        assert replace(made, alignment=Alignment(discriminator=discriminator)).learns_from_unlabelled() is learns
 
 
 def test_a_horizon_of_null_is_the_steps_of_the_phases_that_share_an_optimiser():

@@ -274,13 +274,6 @@ def test_the_maps_are_softmax_maps_at_the_images_size_or_the_logits(make):
     torch.testing.assert_close(at_logits, logits.softmax(1))
 
 
-def test_what_is_kept_survives_in_the_state(make):
-    phase, other = make(), make()
-    phase.selector.kept, phase.selector.selected_for = ["s1"], 3
-    other.load_state_dict(phase.state_dict())
-    assert (other.selector.kept, other.selector.selected_for) == (["s1"], 3)
-
-
 @pytest.mark.parametrize("discriminator", ["pixel", "image"])
 @pytest.mark.parametrize("at", ["image", "logits"])
 def test_discriminators_see_maps_at_the_size_that_was_asked_for(make, pair, discriminator, at, context):

@@ -17,9 +17,8 @@ from pixda.evaluation import evaluate, predict
 from pixda.models.upsampling import upsample
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.distillation import Distillation
-from pixda.phases.settings import DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 from pixda.phases.settings import DistillationSettings as Settings
-from pixda.phases.trainee import discriminator_trainee, segmenter_trainee
+from pixda.phases.settings import Selection
 
 
 @pytest.fixture
@@ -113,29 +112,3 @@ def folder(root: Path):
     for number in range(3):
         Image.fromarray(rng.integers(0, 255, (32, 48, 3), np.uint8)).save(root / f"images/{number}.png")
         Image.fromarray(rng.integers(0, 4, (32, 48), np.uint8)).save(root / f"masks/{number}.png")
-
-
-def test_optimisers_are_as_the_settings_say(context):
-    adam = discriminator_trainee(
-        context.fabric,
-        torch.nn.Conv2d(3, 1, 1),
-        DiscriminatorOptimiser(lr=3e-4, beta1=0.7, beta2=0.8),
-        SegmenterOptimiser(),
-    )._optimiser
-    assert {(group["lr"], group["betas"]) for group in adam.param_groups} == {(3e-4, (0.7, 0.8))}
-    for kind in ("sgd", "adamw"):
-        settings = SegmenterOptimiser(kind=kind, lr=2e-3, head_lr_factor=4, momentum=0.6, weight_decay=0.03)
-        groups = segmenter_trainee(context.fabric, context.segmenter, settings)._optimiser.param_groups
-        assert [group["lr"] for group in groups] == [2e-3, 8e-3]
-        assert {group["weight_decay"] for group in groups} == {0.03}
-        if kind == "sgd":
-            assert {group["momentum"] for group in groups} == {0.6}
-
-
-def test_alpha_and_gamma_of_the_settings_reach_the_loss(moody, pair):
-    logits, labels = torch.randn(2, 4, 32, 48), pair.target.masks
-    values = []
-    for loss in (SegmentationLoss(), SegmentationLoss(gamma=1.0), SegmentationLoss(alpha_exceptions={2: 0.9})):
-        phase = make(Distillation, moody, loss=loss)
-        values.append(float(phase.segmentation(logits, labels)))
-    assert len(set(values)) == 3

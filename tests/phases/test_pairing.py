@@ -102,12 +102,15 @@ def test_the_discriminators_learn_of_both_heads_and_nothing_from_the_segmenters_
         "pair_discriminator": torch.autograd.grad(of_pairs, list(d1.parameters())),
         "domain_discriminator": torch.autograd.grad(of_domains, list(d2.parameters())),
     }
-    found = {}
+    found, losses = {}, {}
 
     def step():
-        found["domain_discriminator"] = gradients_of(phase.domain_discriminator, lambda: phase.step(pairs[1]))
+        learn = lambda: losses.update(phase.step(pairs[1]))  # noqa: E731
+        found["domain_discriminator"] = gradients_of(phase.domain_discriminator, learn)
 
     found["pair_discriminator"] = gradients_of(phase.pair_discriminator, step)
+    for name, total in (("pair_discriminator", of_pairs), ("domain_discriminator", of_domains)):
+        torch.testing.assert_close(losses[name] + losses[f"auxiliary_{name}"], total.detach())
     for name, gradients in found.items():
         torch.testing.assert_close(list(gradients.values()), list(slopes[name]), rtol=1e-3, atol=1e-6)
 
