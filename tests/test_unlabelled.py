@@ -7,12 +7,7 @@ import pytest
 
 from injuries import killed_when_logged
 from pixda.__main__ import main
-from runs import two_domains, unlabelled, words
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return two_domains(tmp_path_factory.mktemp("domains"))
+from runs import refused, two_domains, unlabelled, words
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +71,9 @@ def test_a_run_cannot_go_on_without_them(root, finished, capsys):
     ],
 )
 def test_a_method_that_learns_nothing_from_them_is_refused(root, tmp_path, capsys, method, more):
-    assert main(words(root, tmp_path / "run", *more, *unlabelled(root), method=method)) == 1
-    message = capsys.readouterr().err
-    assert "pixda with a discriminator" in message
-    assert len(message.strip().splitlines()) == 1
+    assert "pixda with a discriminator" in refused(
+        words(root, tmp_path / "run", *more, *unlabelled(root), method=method), capsys
+    )
     assert not (tmp_path / "run").exists()
 
 
