@@ -23,10 +23,10 @@ from benchmarks.parts.step import InName, Streams
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Batch, Domains, StepBatch
 from pixda.machine.devices import hold_memory
+from pixda.methods import build
 from pixda.models import build_segmenter
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.phase import Context
-from pixda.phases.settings import Alignment, DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 from pixda.watch.peak import of_process
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "growth.png"
@@ -50,17 +50,8 @@ def step(side: int, batch: int, classes: int) -> Callable[[], object]:
     masks = torch.randint(0, classes, (2, batch, side, side))
     labels = [[f"{domain}{number}" for number in range(batch)] for domain in "st"]
     pair = StepBatch(*(Batch(*one) for one in zip(images, masks, labels, strict=True)))
-    phase = Adversarial(
-        name="adapt",
-        steps=10,
-        batch=batch,
-        optimiser=SegmenterOptimiser(),
-        loss=SegmentationLoss(),
-        discriminator_optimiser=DiscriminatorOptimiser(),
-        alignment=Alignment(),
-        selection=Selection(),
-        style_beta=0.01,
-    )
+    phase = build("pixda", batch=batch).phases()[1]
+    assert isinstance(phase, Adversarial)
     segmenter = build_segmenter("mobile_deeplab", own)
     context = Context(Fabric(accelerator="cpu", devices=1), Streams(labels[0]), segmenter, None)  # type: ignore[arg-type]
     phase.prepare(context, None)

@@ -37,3 +37,13 @@ def gradients_of(trainee, step):
 def log_probs_of(logits, labels):
     """Log-probabilities ``B x C x H x W`` at the labels' size."""
     return upsample(logits, labels.shape[-2:]).log_softmax(1)
+
+
+def weights_of(module):
+    """A copy of all that a network holds."""
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def same(before, module):
+    """Whether it holds just that still."""
+    return all(torch.equal(value, module.state_dict()[name]) for name, value in before.items())

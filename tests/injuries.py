@@ -1,16 +1,20 @@
 """Faults that are really there, at a moment of one's choice: what the tests of reliability share."""
 
 import csv
+import multiprocessing
 import os
 import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess as Process
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -78,56 +82,74 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-# Kills itself without a warning (SIGKILL) at the N-th line that it runs in one of the named functions.
-_KILLED = """
-import os, signal, sys
-import pixda.training.experiment
-from pixda.__main__ import main
-limits = dict(zip(sys.argv[1].split(","), map(int, sys.argv[2].split(","))))
-def line(frame, event, argument):
-    if event == "line":
-        name = frame.f_code.co_qualname
-        limits[name] -= 1
-        if limits[name] == 0:
-            with open(sys.argv[3], "a") as file:
-                file.write(name + "\\n")
-            os.kill(os.getpid(), signal.SIGKILL)
-    return line
-sys.settrace(lambda frame, event, argument: line if frame.f_code.co_qualname in limits else None)
-sys.exit(main(sys.argv[4:]))
-"""
+# The runs that are killed are forked from a process that has imported PyTorch once, which takes longer than they do.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["pixda.training.experiment"])
+
+
+@contextmanager
+def _killed(words: list[str], trace: Callable[..., None] | None = None, *given: object) -> Iterator[Process]:
+    """A run in a process that kills itself, as `trace` says, or is killed: nothing else may have ended it."""
+    with tempfile.NamedTemporaryFile() as told:
+        process = _FORKS.Process(target=_run, args=(words, told.name, trace, given))
+        process.start()
+        yield process
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, Path(told.name).read_text()
+
+
+def _run(words: list[str], told: str, trace: Callable[..., None] | None, given: tuple[object, ...]) -> None:
+    file = os.open(told, os.O_WRONLY)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    if trace is not None:
+        trace(*given)
+    sys.exit(main(words))
+
+
+def killed_when_logged(log: Path, step: int, words: list[str]) -> None:
+    """A run that is killed from outside once it has logged a step."""
+    with _killed(words) as process:
+        while process.is_alive() and max(steps_logged(log), default=-1) < step:
+            time.sleep(0.001)
+        process.kill()
 
 
 def killed_at(places: dict[str, int], record: Path, words: list[str]) -> None:
-    """A run in a process that is killed at the N-th line run in a function, of several whichever comes first.
+    """A run that is killed at the N-th line run in a function, of several whichever comes first.
 
     The function is written into `record`.
     """
-    names, lines = ",".join(places), ",".join(map(str, places.values()))
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, names, lines, str(record), *words], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
-
-
-# Kills itself as the N-th call of a function begins.
-_KILLED_AT_CALL = """
-import os, signal, sys
-from pixda.__main__ import main
-left = int(sys.argv[2])
-def called(frame, event, argument):
-    global left
-    if frame.f_code.co_qualname == sys.argv[1]:
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.settrace(called)
-sys.exit(main(sys.argv[3:]))
-"""
+    with _killed(words, _trace_lines, dict(places), record):
+        pass
 
 
 def killed_at_step(step: str, number: int, words: list[str]) -> None:
-    """A run in a process that is killed as it begins its N-th step of a kind of phase, as in `Adversarial.step`."""
-    command = [sys.executable, "-c", _KILLED_AT_CALL, step, str(number), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+    """A run that is killed as it begins its N-th step of a kind of phase, as in `Adversarial.step`."""
+    with _killed(words, _trace_calls, step, number):
+        pass
+
+
+def _trace_lines(left: dict[str, int], record: Path) -> None:
+    def line(frame: FrameType, event: str, argument: object) -> object:
+        if event == "line":
+            name = frame.f_code.co_qualname
+            left[name] -= 1
+            if left[name] == 0:
+                with record.open("a") as file:
+                    file.write(f"{name}\n")
+                os.kill(os.getpid(), signal.SIGKILL)
+        return line
+
+    sys.settrace(lambda frame, event, argument: line if frame.f_code.co_qualname in left else None)
+
+
+def _trace_calls(name: str, left: int) -> None:
+    def called(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal left
+        if frame.f_code.co_qualname == name:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.settrace(called)

@@ -9,6 +9,7 @@ import torch
 import torch.multiprocessing as multiprocessing
 from torch import nn
 
+from making import CE, make
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
@@ -24,16 +25,7 @@ from pixda.phases.fourier import Fourier
 from pixda.phases.image_adversarial import ImageAdversarial
 from pixda.phases.pairing import Pairing
 from pixda.phases.phase import Context
-from pixda.phases.settings import (
-    Alignment,
-    DiscriminatorOptimiser,
-    DistillationSettings,
-    Heads,
-    SegmentationLoss,
-    SegmenterOptimiser,
-    Selection,
-    WeightingSettings,
-)
+from pixda.phases.settings import Alignment, WeightingSettings
 from pixda.phases.supervised import Supervised
 from pixda.phases.weighting import Weighting
 from pixda.training.stopping import Stop
@@ -82,74 +74,19 @@ class Mute:
         return lambda *_: None
 
 
-SGD = SegmenterOptimiser(lr=1e-2, horizon=100)
-CE = SegmentationLoss(kind="cross_entropy")
-DISCRIMINATORS = DiscriminatorOptimiser(lr=1e-3)
-ON_IMAGES = Heads(weight=0.9, auxiliary_weight=0.6, discriminators_at="image")
-
-
 def phases():
     """A phase of every kind, with the terms of all of its options."""
-    return {
-        "joint": Supervised(
-            name="joint", on="both", steps=10, batch=BATCH, optimiser=SGD, loss=SegmentationLoss(), style_beta=0.01
-        ),
-        "adapt": Adversarial(
-            name="adapt",
-            steps=10,
-            batch=BATCH,
-            optimiser=SGD,
-            loss=CE,
-            discriminator_optimiser=DISCRIMINATORS,
-            alignment=Alignment(difficulty_in_graph=True, weight=1.0),
-            selection=Selection(),
-            style_beta=0.01,
-        ),
-        "distil": Distillation(
-            name="distil", steps=5, batch=BATCH, optimiser=SGD, loss=CE, distillation=DistillationSettings(steps=10)
-        ),
-        "align": ImageAdversarial(
-            name="align",
-            steps=10,
-            batch=BATCH,
-            optimiser=SGD,
-            loss=CE,
-            discriminator_optimiser=DISCRIMINATORS,
-            heads=ON_IMAGES,
-            maps="self_information",
-            target_labels=True,
-        ),
-        "pair": Pairing(
-            name="pair",
-            steps=10,
-            batch=BATCH,
-            optimiser=SGD,
-            loss=CE,
-            discriminator_optimiser=DISCRIMINATORS,
-            heads=ON_IMAGES,
-            confidence=0.4,
-        ),
-        "weigh": Weighting(
-            name="weigh",
-            loss=SegmentationLoss(kind="cross_entropy"),
-            steps=10,
-            batch=BATCH,
-            optimiser=SGD,
-            weighting=WeightingSettings(normalise=True, adversarial=0.7, discriminators_at="image"),
-            discriminator_optimiser=DISCRIMINATORS,
-        ),
-        "transfer": Fourier(
-            name="transfer",
-            steps=10,
-            batch=BATCH,
-            optimiser=SGD,
-            loss=CE,
-            bands=(0.03, 0.1),
-            entropy_weight=0.5,
-            eta=2.0,
-            target_labels=True,
-        ),
+    given = {
+        Supervised: {"style_beta": 0.01},
+        Adversarial: {"loss": CE, "alignment": Alignment(difficulty_in_graph=True, weight=1.0)},
+        Distillation: {"loss": CE},
+        ImageAdversarial: {"maps": "self_information"},
+        Pairing: {},
+        Weighting: {"weighting": WeightingSettings(normalise=True, adversarial=0.7, discriminators_at="image")},
+        Fourier: {"loss": CE, "bands": (0.03, 0.1), "entropy_weight": 0.5, "target_labels": True},
     }
+    made = [make(kind, batch=BATCH, **changes) for kind, changes in given.items()]
+    return {phase.name: phase for phase in made}
 
 
 def open_domains(root, rank, world):

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from pixda.__main__ import main
@@ -154,3 +155,13 @@ def quick_run(root: Path) -> Path:
     given = words(two_domains(root), root / "run", "--recipe.more_steps=0", method="source_only")
     assert main(given) == 0
     return root / "run"
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line with which a command refuses what it was given."""
+    capsys.readouterr()
+    assert main(words) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("pixda: ")
+    assert len(message.strip().splitlines()) == 1, message
+    return message

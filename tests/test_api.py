@@ -27,7 +27,7 @@ from pixda.api import (
     train,
 )
 from pixda.terminal import console
-from runs import quick_run, two_domains
+from runs import two_domains
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ def test_what_cannot_be_shown_is_said():
     assert not np.asarray(show(np.full((8, 8), 255, np.uint8))).any()
 
 
-def test_arrays_and_files_give_class_indices(tmp_path):
-    model = load(quick_run(tmp_path))
+def test_arrays_and_files_give_class_indices(trained, tmp_path):
+    model = load(trained)
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
     Image.fromarray(image).save(tmp_path / "photo.png")
     predicted = model.predict(image)

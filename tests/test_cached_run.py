@@ -1,14 +1,7 @@
 """`pixda train` with a cache of decoded samples: the same model, by whatever way the samples come."""
 
-import pytest
-
 from pixda.__main__ import main
-from runs import start, two_domains, unlabelled, words
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return two_domains(tmp_path_factory.mktemp("domains"))
+from runs import start, unlabelled, words
 
 
 def model(out):

@@ -1,5 +1,7 @@
 """Every shipped config is parsed against the live options, and says how it is run."""
 
+from functools import cache
+
 import pytest
 import yaml
 
@@ -18,6 +20,7 @@ def name(path):
     return f"{path.parent.name}/{path.name}"
 
 
+@cache
 def read(path, *more):
     words = ["--config", str(path), *more]
     method, preset = method_and_preset(words)

@@ -22,11 +22,6 @@ ignore: {{game: "#000000"}}
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return two_domains(tmp_path_factory.mktemp("domains"))
-
-
-@pytest.fixture(scope="module")
 def painted(tmp_path_factory):
     """The two domains, with a source whose masks are painted and whose cars are void."""
     root = two_domains(tmp_path_factory.mktemp("painted"), source=12)

@@ -8,7 +8,7 @@ import torch
 
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
-from pixda.metrics import ConfusionMatrix, Scores, Spread, percent
+from pixda.metrics import ConfusionMatrix, Scores, Spread, _count_on_any_device, _count_on_cpu, percent
 
 
 @pytest.fixture(scope="module")
@@ -84,18 +84,19 @@ def test_scores_of_before_the_confusion_matrix_was_kept_still_load(cityscapes, t
     assert "confusion" not in json.loads(path.read_text())
 
 
-def test_many_images_at_once_and_views_of_them_are_counted_pixel_by_pixel(cityscapes):
+# The one is for a processor, the other for a GPU, and runs here as well.
+@pytest.mark.parametrize("count", [_count_on_cpu, _count_on_any_device])
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int64])
+def test_many_images_at_once_and_views_of_them_are_counted_pixel_by_pixel(count, kind):
     generator = torch.Generator().manual_seed(1)
     labels = torch.randint(0, 20, (3, 30, 40), generator=generator).masked_fill_(torch.rand(3, 30, 40) < 0.1, 255)
     labels[labels == 19] = 255
     predicted = torch.randint(0, 19, (3, 30, 40), generator=generator)
-    matrix = ConfusionMatrix(cityscapes)
-    matrix.update(predicted.permute(2, 0, 1), labels.permute(2, 0, 1))
     expected = torch.zeros(19, 19, dtype=torch.int64)
     for p, y in zip(predicted.flatten().tolist(), labels.flatten().tolist(), strict=True):
         if y != 255:
             expected[y, p] += 1
-    assert torch.equal(matrix.counts, expected)
+    assert torch.equal(count(labels.to(kind).permute(2, 0, 1), predicted.to(kind).permute(2, 0, 1), 19), expected)
 
 
 def test_shares_and_accuracy_are_those_of_labelled_pixels(cityscapes):

@@ -9,14 +9,9 @@ from pixda.data.classes import ClassSet
 from pixda.data.config import Target
 from pixda.data.open import open_shots
 from pixda.models.saved import load_model
-from runs import two_domains, words
+from runs import words
 
 UNSCORED = ("--target.test_split=null", "--target.shots=all")
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return two_domains(tmp_path_factory.mktemp("domains"))
 
 
 @pytest.fixture(scope="module")

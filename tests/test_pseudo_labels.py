@@ -67,13 +67,6 @@ def test_small_cases_by_hand(confidences, kept):
     assert masks.dtype == torch.uint8
 
 
-def test_the_order_of_the_pixels_does_not_matter():
-    generator = torch.Generator().manual_seed(0)
-    labels, sure = torch.randint(3, (50,), generator=generator), torch.randint(STEPS, (50,), generator=generator)
-    order = torch.randperm(50, generator=generator)
-    assert torch.equal(count(labels, sure, 3), count(labels[order], sure[order], 3))
-
-
 def test_confidence_never_leaves_the_table():
     certain = torch.zeros(1, 2, 1, 1).index_fill_(1, torch.tensor([0]), 200.0).log_softmax(1) + 1e-6
     assert likeliest(certain)[1].item() == STEPS

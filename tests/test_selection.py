@@ -19,13 +19,6 @@ def test_thresholds_double_or_grow_by_the_first():
     assert [threshold(0.4, "add", k) for k in (1, 2, 3)] == pytest.approx([0.4, 0.8, 1.2])
 
 
-def test_a_discriminator_at_chance_passes_all_at_the_first_threshold_and_none_at_the_second():
-    chance = score(torch.zeros(3, 1, 4, 4))
-    scores = dict(zip("abc", chance.tolist(), strict=True))
-    assert select(1, Threshold(0.4), scores).kept == ["a", "b", "c"]
-    assert select(2, Threshold(0.8), scores).kept == []
-
-
 def test_what_looks_like_the_target_stays():
     result = select(1, Threshold(0.4), {"x": 0.1, "y": 2.0, "z": 0.5})
     assert result.kept == ["y", "z"]
@@ -69,11 +62,6 @@ def test_ties_go_to_the_first_names_and_the_order_given_stays():
     assert Top(2).keep(scores) == ["c", "a"]
     assert Top(3).keep(scores) == ["b", "c", "a"]
     assert Top(9).keep(scores) == ["d", "b", "c", "a"]
-
-
-def test_renaming_apart_the_top_does_not_depend_on_the_order_of_judging():
-    scores = {f"{number}": float(number * 7 % 5) for number in range(20)}
-    assert set(Top(0.4).keep(scores)) == set(Top(0.4).keep(dict(reversed(scores.items()))))
 
 
 @pytest.mark.parametrize(

@@ -59,19 +59,6 @@ def test_float32_at_full_size_stays_within_a_thousandth_of_a_grey_level():
     assert (stylise(source.float(), target.float()) - exact).abs().max() < 1e-3
 
 
-def test_the_mean_colour_becomes_the_targets_and_a_twin_changes_nothing():
-    torch.manual_seed(0)
-    source, target = torch.rand(2, 2, 3, 60, 80) * 255
-    result = stylise(source, target)
-    torch.testing.assert_close(result.mean((2, 3)), target.mean((2, 3)), atol=1e-2, rtol=0)
-    torch.testing.assert_close(stylise(source, source), source, atol=1e-2, rtol=0)
-
-
-def test_a_black_source_is_finite():
-    black = torch.zeros(1, 3, 64, 64)
-    assert stylise(black, torch.rand(1, 3, 64, 64) * 255, 0.1).isfinite().all()
-
-
 def test_the_window_of_the_papers_size():
     assert [window(512, 1024, beta) for beta in (0.01, 0.05, 0.09)] == [5, 25, 46]
     assert [window(height, 9, 0.9) for height in (1, 2, 3, 4, 5, 6, 7, 8)] == [0, 0, 1, 1, 2, 2, 3, 3], (

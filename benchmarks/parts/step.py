@@ -12,10 +12,10 @@ from benchmarks.setting import CLASSES, Setting
 from pixda.data.domains import StepBatch
 from pixda.data.frames import Frame, Frames
 from pixda.data.sources import Sources
+from pixda.methods import build
 from pixda.models.discriminators import ImageDiscriminator, PixelDiscriminator
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.phase import Context
-from pixda.phases.settings import Alignment, DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 
 
 class InName:
@@ -49,17 +49,8 @@ def product_step(
 ) -> Adversarial:
     """The phase of the product, ready for :meth:`step`."""
     batch = setting.step_batch
-    phase = Adversarial(
-        name="adapt",
-        steps=100,
-        batch=batch,
-        optimiser=SegmenterOptimiser(),
-        loss=SegmentationLoss(),
-        discriminator_optimiser=DiscriminatorOptimiser(),
-        alignment=Alignment(),
-        selection=Selection(),
-        style_beta=0.01,
-    )
+    phase = build("pixda", batch=batch).phases()[1]
+    assert isinstance(phase, Adversarial)
     streams = Streams(pair.labelled_source().names)
     network = segmenter(setting).train()
     if setting.device.type == "cuda" and keep_norms:

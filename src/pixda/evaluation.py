@@ -43,9 +43,7 @@ def predict(segmenter: Segmenter, image: Tensor, size: tuple[int, int] | None, f
 
 
 def likeliest(logits: Tensor, size: tuple[int, ...]) -> Tensor:
-    """The class of the highest logit at each pixel, as ``upsample(logits, size)[0].argmax(0)`` says.
-
-    On a processor it goes a few lines at a time: a map of all classes at 2048 x 1024 would take 160 MB.
+    """The class of the highest logit at each pixel.
 
     Args:
         logits: float ``1 x C x h x w``.
@@ -54,9 +52,18 @@ def likeliest(logits: Tensor, size: tuple[int, ...]) -> Tensor:
     Returns:
         uint8 ``H x W``.
     """
+    of = _likeliest_on_cpu if logits.device.type == "cpu" else _likeliest_on_any_device
+    return of(logits, size)
+
+
+def _likeliest_on_any_device(logits: Tensor, size: tuple[int, ...]) -> Tensor:
+    """All pixels at once; for GPUs."""
+    return upsample(logits, size)[0].argmax(0).to(torch.uint8)
+
+
+def _likeliest_on_cpu(logits: Tensor, size: tuple[int, ...]) -> Tensor:
+    """The same a few lines at a time: a map of all classes at 2048 x 1024 would take 160 MB."""
     height, width = size
-    if logits.device.type != "cpu":
-        return upsample(logits, size)[0].argmax(0).to(torch.uint8)
     lines = upsample(logits, (logits.shape[-2], width))[0]  # C x h x W: first along the few lines there are
     places = torch.arange(height, dtype=torch.float32) * ((lines.shape[1] - 1) / max(height - 1, 1))
     above = places.long().clamp_max(lines.shape[1] - 1)

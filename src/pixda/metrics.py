@@ -39,13 +39,8 @@ class ConfusionMatrix:
             predicted: class indices 0..C-1, any integer type, ``... x H x W``.
             labels: the same shape, 0..C-1 or 255; ignored pixels are not counted.
         """
-        count = len(self.classes.names)
-        if labels.device.type == "cpu":
-            self.counts += _histogram(labels.to(torch.uint8), predicted.to(torch.uint8), count)
-            return
-        valid = labels != IGNORE
-        cells = labels[valid].to(torch.int32) * count + predicted[valid].to(torch.int32)
-        self.counts += torch.bincount(cells, minlength=count * count).view(count, count)
+        count = _count_on_cpu if labels.device.type == "cpu" else _count_on_any_device
+        self.counts += count(labels, predicted, len(self.classes.names))
 
     def scores(self) -> "Scores":
         """IoU of every class, and the means over the class set's protocols."""
@@ -175,18 +170,26 @@ def _share(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _histogram(labels: Tensor, predicted: Tensor, count: int) -> Tensor:
-    """Pixels by (label, prediction), both uint8; int64 ``count x count``. Labels from ``count`` on are left out."""
-    pieces = list(zip(*(torch.split(one.flatten(), 2**20) for one in (labels, predicted)), strict=True))
+def _count_on_any_device(labels: Tensor, predicted: Tensor, classes: int) -> Tensor:
+    """Labelled pixels by (label, prediction), int64 ``C x C``; for GPUs."""
+    valid = labels != IGNORE
+    cells = labels[valid].to(torch.int32) * classes + predicted[valid].to(torch.int32)
+    return torch.bincount(cells, minlength=classes * classes).view(classes, classes)
+
+
+def _count_on_cpu(labels: Tensor, predicted: Tensor, classes: int) -> Tensor:
+    """The same as ``_count_on_any_device``, many times as fast on a processor."""
+    flat = (one.to(torch.uint8).flatten() for one in (labels, predicted))
+    pieces = list(zip(*(torch.split(one, 2**20) for one in flat), strict=True))
 
     # OpenCV counts bytes many times as fast as a sum over 64-bit cells, in float32 (exact below 2^24 pixels) and on one
     # thread, beside which it lets others work.
     def counted(piece: tuple[Tensor, ...]) -> Tensor:
         planes = [one.numpy()[None] for one in piece]
-        return torch.from_numpy(cv2.calcHist(planes, [0, 1], None, [count, count], [0, count, 0, count])).long()
+        return torch.from_numpy(cv2.calcHist(planes, [0, 1], None, [classes] * 2, [0, classes] * 2)).long()
 
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        return sum(threads.map(counted, pieces), torch.zeros(count, count, dtype=torch.int64))
+        return sum(threads.map(counted, pieces), torch.zeros(classes, classes, dtype=torch.int64))
 
 
 def _mean(values: Tensor) -> float | None:

@@ -5,27 +5,18 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
 import torch
 
 from injuries import limited, small_disk, stopped
 from pixda.__main__ import main
 from pixda.models.segmenter import Tiny
-from runs import two_domains, words
+from runs import words
 
 SHORT = "--recipe.more_steps=0"
 
 
 def step(out):
     return torch.load(out / "checkpoint.pt", weights_only=True)["position"]["step"]
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    root = two_domains(tmp_path_factory.mktemp("domains"))
-    out = tmp_path_factory.mktemp("runs") / "unbroken"
-    assert main(words(root, out, SHORT, method="source_only")) == 0
-    return root, out
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint_and_says_so(unbroken, tmp_path, capsys):

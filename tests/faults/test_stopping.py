@@ -7,21 +7,11 @@ import subprocess
 import sys
 import time
 
-import pytest
-
 from injuries import stopped
 from pixda.__main__ import main
 from runs import start, two_domains, wait_for, words
 
 SHORT = "--recipe.more_steps=0"
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    root = two_domains(tmp_path_factory.mktemp("domains"))
-    out = tmp_path_factory.mktemp("runs") / "unbroken"
-    assert main(words(root, out, SHORT, method="source_only")) == 0
-    return root, out
 
 
 def test_the_printed_command_can_be_pasted_into_a_shell_and_goes_on(unbroken, tmp_path):

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from pixda.data.classes import ClassSet
+from pixda.evaluation import likeliest
 from pixda.losses.adversarial import pixadv_loss, rarity
 from pixda.losses.distillation import distillation_loss
 from pixda.losses.segmentation import cross_entropy, focal
+from pixda.metrics import ConfusionMatrix
 from pixda.models import ImageDiscriminator, PixelDiscriminator, build_segmenter
 from pixda.models.upsampling import upsample
 from pixda.selection import score
@@ -98,3 +100,28 @@ def test_a_discriminators_gradient_through_upsampled_maps(device):
         copy.deepcopy(discriminator).to(place, kind)(maps).sigmoid().mean().backward()
         slopes.append(logits.grad)
     assert off(slopes[1], slopes[0]) < 1e-3
+
+
+def test_pixels_are_counted_as_on_a_processor(device):
+    """The confusion matrix to the last pixel, of images with ignored ones and of both kinds of integers."""
+    generator = torch.Generator().manual_seed(0)
+    labels, predicted = (torch.randint(0, COUNT, (3, 90, 120), generator=generator) for _ in range(2))
+    labels[:, :7] = 255
+    here, there = ConfusionMatrix(CLASSES), ConfusionMatrix(CLASSES, device)
+    for kind in (torch.uint8, torch.int64):
+        here.update(predicted.to(kind), labels.to(kind))
+        there.update(predicted.to(device, kind), labels.to(device, kind))
+    assert here.counts.sum() == 2 * 3 * 83 * 120
+    assert torch.equal(there.counts.cpu(), here.counts)
+
+
+@pytest.mark.parametrize("size", [(37, 50), (64, 129), (5, 4), (1, 3)])
+def test_the_likeliest_class_is_that_of_a_processor(device, size):
+    """Where they differ, the two classes are as high in float64 as float32 can tell."""
+    logits = torch.randn(1, COUNT, 9, 17, generator=torch.Generator().manual_seed(0))
+    here, there = likeliest(logits, size), likeliest(logits.to(device), size).cpu()
+    assert (there.shape, there.dtype) == (here.shape, torch.uint8)
+    raised = torch.nn.functional.interpolate(logits.double(), size, mode="bilinear", align_corners=True)[0]
+    own, other = (raised.gather(0, one.long()[None])[0] for one in (here, there))
+    assert float((own - other).abs().max()) < 1e-5
+    assert float((here != there).float().mean()) < 1e-2

@@ -12,14 +12,9 @@ import torch
 
 from pixda.__main__ import main
 from pixda.methods import METHODS
-from runs import two_domains, unlabelled, words
+from runs import unlabelled, words
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return two_domains(tmp_path_factory.mktemp("domains"))
 
 
 def on(device, given, *more):

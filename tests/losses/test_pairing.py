@@ -70,15 +70,3 @@ def test_the_discriminators_objective_is_the_written_sum():
     assert pairing_discriminator_loss(s_s, torch.cat([old_s_t, s_old_t]), t_t).item() == pytest.approx(
         expected, rel=1e-12
     )
-
-
-def test_to_swap_the_domains_is_to_change_all_signs():
-    source, target, mixed = torch.randn(3, 2, 3, 2, 4)
-    torch.testing.assert_close(
-        pairing_discriminator_loss(source, mixed, target), pairing_discriminator_loss(-target, -mixed, -source)
-    )
-
-
-def test_a_discriminator_that_answers_nothing_scores_one():
-    nothing = torch.zeros(2, 3, 2, 2)
-    assert pairing_discriminator_loss(nothing, nothing, nothing).item() == 1

@@ -13,7 +13,6 @@ from pixda.data.frames import Frame, Frames
 from pixda.data.sources import Sources
 from pixda.models import build_segmenter
 from pixda.phases.phase import Context
-from pixda.phases.settings import SegmentationLoss, SegmenterOptimiser
 
 CLASSES = 4
 
@@ -112,13 +111,3 @@ def context(pair, classes):
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
     return Context(fabric, Streams(pair), build_segmenter("tiny", classes), Book())
-
-
-@pytest.fixture
-def sgd():
-    return SegmenterOptimiser(lr=1e-2, horizon=100)
-
-
-@pytest.fixture
-def focal():
-    return SegmentationLoss()

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import nn
 
+from making import make
 from pixda.data.domains import StepBatch
 from pixda.methods.presets import PRESETS
 from pixda.models.deeplab import DeepLabV2, DilatedSum
 from pixda.models.resnet import ResNet
 from pixda.phases.adversarial import Adversarial
-from pixda.phases.settings import Selection
 from pixda.style import stylise
 
 
@@ -108,19 +108,9 @@ def phase(context, classes):
     context.segmenter = DeepLabV2(backbone, DilatedSum(backbone.channels, 4), classes, "caffe").double()
     # A short horizon, so that the decay shows.
     optimiser = official["segmenter"].__class__(lr=1e-3, updates="as_released", horizon=100)
-    phase = Adversarial(
-        name="adapt",
-        steps=100,
-        batch=2,
-        optimiser=optimiser,
-        loss=official["loss"],
-        discriminator_optimiser=official["discriminators"],
-        alignment=official["alignment"],
-        selection=Selection(),
-        style_beta=0.01,
-    )
-    phase.prepare(context, None)
-    return phase
+    settings = {"loss": official["loss"], "alignment": official["alignment"]}
+    discriminators = official["discriminators"]
+    return make(Adversarial, context, optimiser=optimiser, discriminator_optimiser=discriminators, **settings)
 
 
 @pytest.mark.parametrize("steps", [6, pytest.param(20, marks=pytest.mark.slow)])

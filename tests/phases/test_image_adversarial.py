@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from descent import assert_descends, gradients_of
+import making
+from descent import assert_descends, gradients_of, same, weights_of
 from pixda.errors import UserError
 from pixda.losses.adversarial import discriminator_loss, fool_loss
 from pixda.losses.information import self_information
@@ -15,32 +16,13 @@ from pixda.models import build_segmenter
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample
 from pixda.phases.image_adversarial import ImageAdversarial
-from pixda.phases.settings import DiscriminatorOptimiser, Heads, SegmentationLoss
+from pixda.phases.settings import Heads
 from pixda.phases.supervised import Supervised
-
-CE = SegmentationLoss(kind="cross_entropy")
-# Large enough, and all different, that no term can be missed or taken for another.
-HEADS = Heads(auxiliary_segmentation=0.3, weight=0.9, auxiliary_weight=0.6)
 
 
 @pytest.fixture
-def make(context, sgd):
-    def build(maps="softmax", target_labels=True, heads=HEADS):
-        phase = ImageAdversarial(
-            name="align",
-            steps=10,
-            batch=2,
-            optimiser=sgd,
-            loss=CE,
-            discriminator_optimiser=DiscriminatorOptimiser(lr=1e-3),
-            heads=heads,
-            maps=maps,
-            target_labels=target_labels,
-        )
-        phase.prepare(context, None)
-        return phase
-
-    return build
+def make(context):
+    return lambda **changes: making.make(ImageAdversarial, context, **changes)
 
 
 def heads_of(phase, batch):
@@ -56,7 +38,7 @@ def seen(maps, log_probs):
 @pytest.mark.parametrize("target_labels", [True, False])
 @pytest.mark.parametrize("more", [False, True])
 def test_the_step_descends_the_written_objective(make, trio, pair, maps, target_labels, more):
-    phase, given = make(maps, target_labels), trio if more else pair
+    phase, given = make(maps=maps, target_labels=target_labels), trio if more else pair
     discriminators = [phase.discriminator.module, phase.auxiliary_discriminator.module]
 
     def objective():
@@ -79,7 +61,7 @@ def test_the_step_descends_the_written_objective(make, trio, pair, maps, target_
 @pytest.mark.parametrize("maps", ["softmax", "self_information"])
 @pytest.mark.parametrize("number", [0, 1])
 def test_each_discriminator_learns_of_its_own_head_alone_and_nothing_from_the_segmenters_step(make, trio, maps, number):
-    phase = make(maps)
+    phase = make(maps=maps)
     name = ("discriminator", "auxiliary_discriminator")[number]
     trainee = phase.trainees()[name]
     with torch.no_grad():
@@ -92,16 +74,12 @@ def test_each_discriminator_learns_of_its_own_head_alone_and_nothing_from_the_se
     losses = {}
     found = gradients_of(trainee, lambda: losses.update(phase.step(trio)))
     torch.testing.assert_close(losses[name], expected.detach())
-    for gradient, slope in zip(found.values(), slopes, strict=True):
-        torch.testing.assert_close(gradient, slope, rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(list(found.values()), list(slopes), rtol=1e-3, atol=1e-7)
 
 
 def test_everything_learns_the_auxiliary_head_too(make, pair):
     phase = make()
-    before = {
-        name: {key: value.clone() for key, value in trainee.module.state_dict().items()}
-        for name, trainee in phase.trainees().items()
-    }
+    before = {name: weights_of(trainee.module) for name, trainee in phase.trainees().items()}
     phase.step(pair)
     for name, trainee in phase.trainees().items():
         still = [key for key, value in trainee.module.state_dict().items() if torch.equal(value, before[name][key])]
@@ -109,16 +87,14 @@ def test_everything_learns_the_auxiliary_head_too(make, pair):
     assert any(key.startswith("auxiliary.") for key in before["segmenter"])
 
 
-def test_without_the_second_head_and_the_discriminators_it_is_joint_training(make, context, pair, sgd):
+def test_without_the_second_head_and_the_discriminators_it_is_joint_training(make, context, pair):
     """All weights but the main head's loss from labels zero: to the last bit what Supervised does."""
-    start = {name: value.clone() for name, value in context.segmenter.state_dict().items()}
+    start = weights_of(context.segmenter)
     make(heads=Heads(0.0, 0.0, 0.0)).step(pair)
-    mine = {name: value.clone() for name, value in context.segmenter.state_dict().items()}
+    mine = weights_of(context.segmenter)
     context.segmenter.load_state_dict(start)
-    joint = Supervised(name="joint", on="both", steps=10, batch=2, optimiser=sgd, loss=CE)
-    joint.prepare(context, None)
-    joint.step(pair)
-    assert all(torch.equal(value, mine[name]) for name, value in context.segmenter.state_dict().items())
+    making.make(Supervised, context, loss=making.CE).step(pair)
+    assert same(mine, context.segmenter)
 
 
 def test_what_is_kept_is_the_segmenter_without_the_auxiliary_head(make, context, pair, classes):
@@ -135,35 +111,23 @@ def test_a_reloaded_phase_goes_on_to_the_last_bit(make, context, pair):
     state = {name: trainee.state_dict() for name, trainee in straight.trainees().items()}
     state = copy.deepcopy(state)  # as a file would: what goes on must not move it
     straight.step(pair)
-    wanted = {name: value.clone() for name, value in context.segmenter.state_dict().items()}
+    wanted = weights_of(context.segmenter)
     again = make()
     for name, trainee in again.trainees().items():
         trainee.load_state_dict(state[name])
     again.step(pair)
-    assert all(torch.equal(value, wanted[name]) for name, value in context.segmenter.state_dict().items())
+    assert same(wanted, context.segmenter)
 
 
 @pytest.mark.parametrize(("at", "size"), [("image", (128, 160)), ("logits", (32, 40))])
-def test_discriminators_of_both_heads_see_one_size(context, trio, sgd, classes, at, size):
+def test_discriminators_of_both_heads_see_one_size(context, trio, classes, at, size):
     """The auxiliary logits of mobile_deeplab, at stride 16, are too small for an image discriminator by themselves."""
     context.segmenter = build_segmenter("mobile_deeplab", classes, width=12)
     large = [
         one._replace(images=torch.rand(2, 3, 128, 160) * 255, masks=torch.zeros(2, 128, 160).long()) for one in trio
     ]
-    heads = Heads(discriminators_at=at)
-    phase = ImageAdversarial(
-        name="align",
-        steps=10,
-        batch=2,
-        optimiser=sgd,
-        loss=CE,
-        discriminator_optimiser=DiscriminatorOptimiser(),
-        heads=heads,
-        maps="softmax",
-        target_labels=True,
-    )
+    phase = making.make(ImageAdversarial, context, heads=Heads(discriminators_at=at))
     phase.check(context.segmenter, (160, 128))
-    phase.prepare(context, None)
     sizes = []
     for discriminator in (phase.discriminator, phase.auxiliary_discriminator):
         discriminator.module.register_forward_pre_hook(lambda module, inputs: sizes.append(tuple(inputs[0].shape[-2:])))
@@ -172,18 +136,8 @@ def test_discriminators_of_both_heads_see_one_size(context, trio, sgd, classes, 
     assert set(sizes) == {size}
 
 
-def test_what_does_not_suit_is_refused_before_training(sgd, classes):
-    phase = ImageAdversarial(
-        name="align",
-        steps=10,
-        batch=2,
-        optimiser=sgd,
-        loss=CE,
-        discriminator_optimiser=DiscriminatorOptimiser(),
-        heads=Heads(discriminators_at="logits"),
-        maps="softmax",
-        target_labels=True,
-    )
+def test_what_does_not_suit_is_refused_before_training(classes):
+    phase = making.make(ImageAdversarial, heads=Heads(discriminators_at="logits"))
     with pytest.raises(UserError, match=r"would get 12 x 8.*--recipe.heads.discriminators_at image"):
         phase.check(build_segmenter("tiny", classes), (48, 32))
     plain = Segmenter(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), classes, "symmetric")

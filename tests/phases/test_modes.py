@@ -10,15 +10,15 @@ from lightning_fabric import Fabric
 from PIL import Image
 
 from descent import assert_descends
+from making import make
 from moody import Moody
 from pixda.data.folder import Folder
 from pixda.evaluation import evaluate, predict
 from pixda.models.upsampling import upsample
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.distillation import Distillation
-from pixda.phases.settings import Alignment, DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
 from pixda.phases.settings import DistillationSettings as Settings
-from pixda.phases.trainee import discriminator_trainee, segmenter_trainee
+from pixda.phases.settings import Selection
 
 
 @pytest.fixture
@@ -41,13 +41,11 @@ def moved(module, seed):
 @pytest.mark.parametrize("over_classes", ["sum", "mean"])
 @pytest.mark.parametrize("weight", [0.0, 0.5, 2.0])
 def test_a_step_of_distillation_is_the_written_one_with_a_teacher_that_is_not_the_student(
-    moody, pair, focal, weight, over_classes
+    moody, pair, weight, over_classes
 ):
     """``L_seg + lambda_kd L_kd``, eq. 9 pixel by pixel, the teacher in eval mode, the student in train mode."""
-    sgd = SegmenterOptimiser(lr=1e-2, horizon=100)
     settings = Settings(steps=5, weight=weight, temperature=0.7, over_classes=over_classes)
-    phase = Distillation(name="distil", steps=5, batch=2, optimiser=sgd, loss=focal, distillation=settings)
-    phase.prepare(moody, None)
+    phase = make(Distillation, moody, distillation=settings)
     moved(phase.segmenter.module, 3)
     student = phase.segmenter.module
     assert student.training
@@ -71,19 +69,8 @@ def test_a_step_of_distillation_is_the_written_one_with_a_teacher_that_is_not_th
     assert float(losses["target"]) > 0
 
 
-def test_selection_judges_in_eval_mode_and_training_goes_on(moody, pair, sgd, focal):
-    phase = Adversarial(
-        name="adapt",
-        steps=10,
-        batch=2,
-        optimiser=sgd,
-        loss=focal,
-        discriminator_optimiser=DiscriminatorOptimiser(),
-        alignment=Alignment(),
-        selection=Selection(delta=-1.0),
-        style_beta=0.0,
-    )
-    phase.prepare(moody, None)
+def test_selection_judges_in_eval_mode_and_training_goes_on(moody, pair):
+    phase = make(Adversarial, moody, selection=Selection(delta=-1.0), style_beta=0.0)
     modes = []
     phase.segmenter.module.backbone[1].register_forward_hook(lambda norm, *_: modes.append(norm.training))
     before = copy.deepcopy(phase.segmenter.module.backbone[1].running_mean)
@@ -125,32 +112,3 @@ def folder(root: Path):
     for number in range(3):
         Image.fromarray(rng.integers(0, 255, (32, 48, 3), np.uint8)).save(root / f"images/{number}.png")
         Image.fromarray(rng.integers(0, 4, (32, 48), np.uint8)).save(root / f"masks/{number}.png")
-
-
-def test_optimisers_are_as_the_settings_say(context):
-    adam = discriminator_trainee(
-        context.fabric,
-        torch.nn.Conv2d(3, 1, 1),
-        DiscriminatorOptimiser(lr=3e-4, beta1=0.7, beta2=0.8),
-        SegmenterOptimiser(),
-    )._optimiser
-    assert {(group["lr"], group["betas"]) for group in adam.param_groups} == {(3e-4, (0.7, 0.8))}
-    for kind in ("sgd", "adamw"):
-        settings = SegmenterOptimiser(kind=kind, lr=2e-3, head_lr_factor=4, momentum=0.6, weight_decay=0.03)
-        groups = segmenter_trainee(context.fabric, context.segmenter, settings)._optimiser.param_groups
-        assert [group["lr"] for group in groups] == [2e-3, 8e-3]
-        assert {group["weight_decay"] for group in groups} == {0.03}
-        if kind == "sgd":
-            assert {group["momentum"] for group in groups} == {0.6}
-
-
-def test_alpha_and_gamma_of_the_settings_reach_the_loss(moody, pair):
-    logits, labels = torch.randn(2, 4, 32, 48), pair.target.masks
-    values = []
-    for loss in (SegmentationLoss(), SegmentationLoss(gamma=1.0), SegmentationLoss(alpha_exceptions={2: 0.9})):
-        phase = Distillation(
-            name="distil", steps=5, batch=2, optimiser=SegmenterOptimiser(), loss=loss, distillation=Settings(steps=5)
-        )
-        phase.prepare(moody, None)
-        values.append(float(phase.segmentation(logits, labels)))
-    assert len(set(values)) == 3

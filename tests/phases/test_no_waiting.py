@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from making import make
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.self_training import MeanTeacher
-from pixda.phases.settings import Alignment, DiscriminatorOptimiser, Selection, Teaching
+from pixda.phases.settings import Alignment, Selection, Teaching
 from pixda.phases.supervised import Supervised
 
 READING = {
@@ -26,49 +27,25 @@ class NothingRead(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("discriminators_at", ["image", "logits"])
-def test_a_step_of_adaptation_reads_nothing_back(context, trio, sgd, focal, discriminators_at, monkeypatch):
-    # The judge needs maps of 32 pixels or more, which the logits of so small an image are not.
-    rules = Selection(enabled=discriminators_at == "image")
-    phase = Adversarial(
-        name="adapt",
-        steps=10,
-        batch=2,
-        optimiser=sgd,
-        loss=focal,
-        discriminator_optimiser=DiscriminatorOptimiser(),
-        alignment=Alignment(discriminators_at=discriminators_at),
-        selection=rules,
-        style_beta=0.01,
-    )
-    _step_unread(phase, context, trio, monkeypatch)
-
-
-def test_a_supervised_step_reads_nothing_back(context, pair, sgd, focal, monkeypatch):
-    _step_unread(
-        Supervised(name="joint", on="both", steps=10, batch=2, optimiser=sgd, loss=focal, style_beta=0.01),
-        context,
-        pair,
-        monkeypatch,
-    )
-
-
-def test_a_step_of_self_training_reads_nothing_back(context, trio, sgd, focal, monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        # The judge needs maps of 32 pixels or more, which the logits of so small an image are not.
+        (Adversarial, {"alignment": Alignment(discriminators_at="logits"), "selection": Selection(enabled=False)}),
+        (Adversarial, {"alignment": Alignment(discriminators_at="image")}),
+        (Supervised, {"style_beta": 0.01}),
+        # How strongly colours change is drawn on the host and read there.
+        (MeanTeacher, {"teaching": Teaching(hidden=0.5, colour=0.0)}),
+    ],
+)
+def test_a_step_reads_nothing_back(context, trio, kind, settings, monkeypatch):
     context.domains.seed = 0
-    # How strongly colours change is drawn on the host and read there.
-    phase = MeanTeacher(
-        name="self-train", steps=10, batch=2, optimiser=sgd, loss=focal, teaching=Teaching(hidden=0.5, colour=0.0)
-    )
-    _step_unread(phase, context, trio, monkeypatch)
-
-
-def _step_unread(phase, context, pair, monkeypatch):
-    phase.prepare(context, None)
+    phase = make(kind, context, **settings)
     for trainee in phase.trainees().values():
         # Adam keeps its count of steps on the host, and reads it there.
         monkeypatch.setattr(trainee._optimiser, "step", lambda *_: None)
     with NothingRead():
-        losses = phase.step(pair)
+        losses = phase.step(trio)
     assert all(value.isfinite() for value in losses.values())
 
 

@@ -3,18 +3,13 @@
 import pytest
 import torch
 
+from making import make
 from pixda.errors import UserError
 from pixda.losses.segmentation import cross_entropy, focal
 from pixda.models.discriminators import SMALLEST
 from pixda.phases.phase import check_map_size
 from pixda.phases.settings import SegmentationLoss
 from pixda.phases.supervised import Supervised
-
-
-def made(context, sgd, loss):
-    phase = Supervised(name="phase", on="source", steps=5, batch=2, optimiser=sgd, loss=loss)
-    phase.prepare(context, None)
-    return phase
 
 
 @pytest.mark.parametrize(
@@ -25,28 +20,28 @@ def made(context, sgd, loss):
         SegmentationLoss(log_epsilon=0.05),
     ],
 )
-def test_the_loss_from_labels_is_the_focal_one_with_these_settings(context, sgd, pair, loss):
+def test_the_loss_from_labels_is_the_focal_one_with_these_settings(context, pair, loss):
     scores, labels = torch.randn(2, 4, 32, 48), pair.source.masks
     alpha = torch.tensor([loss.alpha_exceptions.get(c, loss.alpha) for c in range(4)])
     expected = focal(scores, labels, loss.gamma, alpha, loss.log_epsilon)
-    torch.testing.assert_close(made(context, sgd, loss).segmentation(scores, labels), expected)
+    torch.testing.assert_close(make(Supervised, context, loss=loss).segmentation(scores, labels), expected)
 
 
-def test_or_plain_cross_entropy(context, sgd, pair):
+def test_or_plain_cross_entropy(context, pair):
     scores, labels = torch.randn(2, 4, 32, 48), pair.source.masks
-    found = made(context, sgd, SegmentationLoss(kind="cross_entropy")).segmentation(scores, labels)
+    found = make(Supervised, context, loss=SegmentationLoss(kind="cross_entropy")).segmentation(scores, labels)
     torch.testing.assert_close(found, cross_entropy(scores, labels))
 
 
-def test_alone_all_labelled_pixels_count_as_they_are(context, sgd, focal, pair):
-    assert float(made(context, sgd, focal).rank_share(pair.source.masks)) == 1
+def test_alone_all_labelled_pixels_count_as_they_are(context, pair):
+    assert float(make(Supervised, context).rank_share(pair.source.masks)) == 1
 
 
-def test_a_phase_begins_with_an_optimiser_of_its_own_and_a_network_that_learns(context, sgd, focal):
+def test_a_phase_begins_with_an_optimiser_of_its_own_and_a_network_that_learns(context):
     context.segmenter.eval()
-    before = made(context, sgd, focal)
+    before = make(Supervised, context)
     assert context.segmenter.training
-    phase = Supervised(name="phase", on="source", steps=5, batch=2, optimiser=sgd, loss=focal)
+    phase = make(Supervised)
     phase.prepare(context, before.segmenter)
     assert phase.segmenter is not before.segmenter
     assert phase.segmenter.module is before.segmenter.module

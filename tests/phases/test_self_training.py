@@ -2,11 +2,16 @@
 
 import copy
 import dataclasses
+import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from descent import assert_descends, log_probs_of
+import making
+from descent import assert_descends, log_probs_of, same, weights_of
+from moody import Moody
+from pixda.data.augmentation import jitter_colours
 from pixda.mixing import class_mix, hide_blocks
 from pixda.phases.self_training import GREY, MeanTeacher
 from pixda.phases.settings import Teaching
@@ -15,13 +20,10 @@ CLASSES = 4
 
 
 @pytest.fixture
-def make(context, sgd, focal):
+def make(context):
     def build(at=context, **settings):
         at.domains.seed = 0
-        phase = MeanTeacher(
-            name="self-train", steps=20, batch=2, optimiser=sgd, loss=focal, teaching=Teaching(**settings)
-        )
-        phase.prepare(at, None)
+        phase = making.make(MeanTeacher, at, teaching=Teaching(**settings))
         with torch.no_grad():  # a teacher that is not its student
             for parameter in phase.teacher.parameters():
                 parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(5)) * 0.3)
@@ -108,10 +110,44 @@ def test_colours_change_what_the_network_sees_and_not_what_the_teacher_sees(make
     plain, changed = make(colour=0.0), make(colour=0.5)
     taught = trio.unlabelled._replace(masks=plain._teach(trio.unlabelled.images))
     assert torch.equal(taught.masks, changed._teach(trio.unlabelled.images))
-    images = [p._mixed(trio.source, trio.target, taught, p._generators(2)).images for p in (plain, changed)]
-    assert not torch.equal(*images)
-    assert float(images[1].min()) >= 0
-    assert float(images[1].max()) <= 255
+    generators = plain._generators(2)
+    images = plain._mixed(trio.source, trio.target, taught, generators).images
+    # What is drawn for colours comes after what is drawn for the mixture.
+    wanted = [jitter_colours(one[None] / 255, 0.5, g) for one, g in zip(images, generators, strict=True)]
+    found = changed._mixed(trio.source, trio.target, taught, changed._generators(2)).images
+    torch.testing.assert_close(found, torch.cat(wanted).clamp(0, 1) * 255)
+    assert 2 < float((found - images).abs().mean()) < 100, "changed, and to be recognised"
+
+
+def test_what_is_drawn_depends_on_seed_step_and_place_in_the_whole_batch(make):
+    phase = make()
+    phase.context.fabric = SimpleNamespace(global_rank=1, world_size=3)
+    assert phase._numbers(3).tolist() == [1, 4, 7]
+    drawn = set()
+    for seed, step, rank in itertools.product((0, 1), (0, 1), (0, 1)):
+        phase.context.domains.seed, phase.segmenter.steps = seed, step
+        phase.context.fabric = SimpleNamespace(global_rank=rank, world_size=2)
+        drawn |= {torch.rand(1, generator=generator).item() for generator in phase._generators(2)}
+    assert len(drawn) == 2 * 2 * 4
+    phase.context.fabric = SimpleNamespace(global_rank=0, world_size=1)
+    assert {torch.rand(1, generator=generator).item() for generator in phase._generators(4)} <= drawn
+
+
+def test_the_teacher_takes_statistics_as_they_are_and_nothing_of_a_step_that_is_left_out(make, trio, context, classes):
+    context.segmenter = Moody(classes)
+    phase = make(momentum=0.9)
+    phase.step(trio)
+    assert phase.teacher.backbone[1].running_mean.abs().sum() > 0
+    of_network = dict(context.segmenter.named_buffers())
+    assert all(torch.equal(value, of_network[name]) for name, value in phase.teacher.named_buffers())
+    before = weights_of(phase.teacher)
+    phase.segmenter.left_out = True
+    phase._follow()
+    assert same(before, phase.teacher)
+
+
+def test_hidden_blocks_are_grey():
+    assert GREY.tolist() == [127, 127, 127]
 
 
 def test_a_resumed_phase_goes_on_with_its_teacher(make, trio, context):

@@ -4,7 +4,8 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from descent import log_probs_of
+import making
+from descent import gradients_of, log_probs_of, same, weights_of
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
@@ -12,7 +13,7 @@ from pixda.losses.adversarial import discriminator_loss
 from pixda.models import build_segmenter
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.phase import Context
-from pixda.phases.settings import Alignment, DiscriminatorOptimiser, SegmentationLoss, SegmenterOptimiser, Selection
+from pixda.phases.settings import Selection
 from pixda.selection import Threshold, Top
 from pixda.style import stylise
 from runs import junk, two_domains
@@ -42,23 +43,7 @@ def both(root, context):
 
 @pytest.fixture
 def make(both):
-    def build(selection=None, discriminators_lr=1e-3):
-        optimiser = SegmenterOptimiser(lr=1e-2, horizon=100)
-        phase = Adversarial(
-            name="adapt",
-            steps=10,
-            batch=4,
-            optimiser=optimiser,
-            loss=SegmentationLoss(),
-            discriminator_optimiser=DiscriminatorOptimiser(lr=discriminators_lr),
-            alignment=Alignment(),
-            selection=selection or Selection(),
-            style_beta=0.01,
-        )
-        phase.prepare(both, None)
-        return phase
-
-    return build
+    return lambda **selection: making.make(Adversarial, both, batch=4, selection=Selection(**selection))
 
 
 def says_source(judge, certainty):
@@ -86,24 +71,22 @@ def test_a_judge_learns_from_its_own_source_against_the_target(make, both, name,
     phase = make()
     pair = next(phase.batches(0, 0))
     assert [one.split("/")[0] for one in pair.source.names] == ["folder-1", "folder-1", "folder-2", "folder-2"]
-    discriminator = phase.trainees()[name].module
+    trainee = phase.trainees()[name]
+    discriminator = trainee.module
     with torch.no_grad():
         styled = stylise(pair.source.images, pair.target.images, 0.01)
         source = log_probs_of(both.segmenter(styled), pair.source.masks).exp()[rows]
         target = log_probs_of(both.segmenter(pair.target.images), pair.target.masks).exp()
     expected = discriminator_loss(discriminator(source), discriminator(target))
     slopes = torch.autograd.grad(expected, list(discriminator.parameters()))
-    seen = {}
-    for parameter in discriminator.parameters():
-        parameter.register_post_accumulate_grad_hook(lambda one: seen.update({id(one): one.grad.clone()}))
-    losses = phase.step(pair)
+    losses = {}
+    gradients = gradients_of(trainee, lambda: losses.update(phase.step(pair)))
     torch.testing.assert_close(losses[name], expected.detach())
-    for parameter, slope in zip(discriminator.parameters(), slopes, strict=True):
-        torch.testing.assert_close(seen[id(parameter)], slope, rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(list(gradients.values()), list(slopes), rtol=1e-3, atol=1e-6)
 
 
 def test_each_source_is_judged_by_its_own_discriminator_and_drops_out_by_itself(make, both):
-    phase = make(Selection(delta=0.5))
+    phase = make(delta=0.5)
     says_source(phase.trainees()["selection_discriminator_folder-1"], 0.0)  # s = 0.693
     says_source(phase.trainees()["selection_discriminator_folder-2"], 4.0)  # s = 0.018
     first = list(phase.batches(1, 0))
@@ -114,17 +97,12 @@ def test_each_source_is_judged_by_its_own_discriminator_and_drops_out_by_itself(
     assert all(name.startswith("folder-2/") for name in two.scores)
     assert both.reporter.gone == ["folder-2"]
     assert len(first) == 2, "the first source fills the batches alone: 10 images in fours"
-    silent = {
-        name: value.clone()
-        for name, value in phase.trainees()["selection_discriminator_folder-2"].module.state_dict().items()
-    }
+    judge = phase.trainees()["selection_discriminator_folder-2"].module
+    silent = weights_of(judge)
     losses = phase.step(first[0])
     assert "selection_discriminator_folder-1" in losses
     assert "selection_discriminator_folder-2" not in losses
-    assert all(
-        torch.equal(v, silent[n])
-        for n, v in phase.trainees()["selection_discriminator_folder-2"].module.state_dict().items()
-    )
+    assert same(silent, judge)
     says_source(phase.trainees()["selection_discriminator_folder-1"], 4.0)
     assert list(phase.batches(2, 0)) == [], "adaptation ends when no source is left"
     assert both.reporter.gone == ["folder-2", "folder-1"]
@@ -133,14 +111,14 @@ def test_each_source_is_judged_by_its_own_discriminator_and_drops_out_by_itself(
 
 def test_too_few_images_for_a_share_are_as_good_as_none(make, both):
     """One kept image of the second source cannot fill its share of two: it is not drawn, nor judged again."""
-    phase = make(Selection(rule="top", top=1))
+    phase = make(rule="top", top=1)
     list(phase.batches(1, 0))
     assert both.reporter.gone == ["folder-1", "folder-2"]
     assert phase.selector.kept == []
 
 
 def test_the_top_of_each_source_stays(make, both):
-    phase = make(Selection(rule="top", top=0.5))
+    phase = make(rule="top", top=0.5)
     list(phase.batches(1, 0))
     assert [(one.rule, len(one.kept), len(one.scores)) for one in both.reporter.results] == [
         (Top(0.5), 5, 10),
@@ -152,7 +130,7 @@ def test_the_top_of_each_source_stays(make, both):
 
 
 def test_what_each_source_kept_survives_in_the_state(make):
-    phase, other = make(Selection(rule="top", top=0.5)), make(Selection(rule="top", top=0.5))
+    phase, other = make(rule="top", top=0.5), make(rule="top", top=0.5)
     list(phase.batches(1, 0))
     other.load_state_dict(phase.state_dict())
     assert other.selector.kept == phase.selector.kept

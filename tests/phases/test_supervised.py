@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from descent import assert_descends, log_probs_of
+from making import make
 from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
@@ -19,10 +20,8 @@ from runs import two_domains
     ("on", "beta"),
     [("source", 0.0), ("target", 0.0), ("both", 0.0), ("both", 0.05), ("concatenation", 0.0), ("concatenation", 0.05)],
 )
-def test_the_step_descends_the_sum_over_the_domains_present(context, pair, sgd, focal, on, beta):
-    style = {"style_beta": beta} if beta else {}
-    phase = Supervised(name="phase", on=on, steps=5, batch=2, optimiser=sgd, loss=focal, **style)
-    phase.prepare(context, None)
+def test_the_step_descends_the_sum_over_the_domains_present(context, pair, on, beta):
+    phase = make(Supervised, context, on=on, **({"style_beta": beta} if beta else {}))
     source, target = pair.source, pair.target
     if beta:
         source = source._replace(images=stylise(source.images, target.images, beta))
@@ -36,9 +35,8 @@ def test_the_step_descends_the_sum_over_the_domains_present(context, pair, sgd, 
     assert set(losses) == {"both": {"source", "target"}, "concatenation": {"source"}}.get(on, {on})
 
 
-def test_training_on_one_batch_lowers_its_loss(context, pair, sgd, focal):
-    phase = Supervised(name="phase", on="both", steps=50, batch=2, optimiser=sgd, loss=focal)
-    phase.prepare(context, None)
+def test_training_on_one_batch_lowers_its_loss(context, pair):
+    phase = make(Supervised, context, steps=50)
     losses = [float(sum(phase.step(pair).values())) for _ in range(20)]
     assert losses[-1] < losses[0]
 
@@ -62,28 +60,23 @@ def sets_of(batch, domains):
 
 
 @pytest.mark.parametrize(("on", "batches", "each"), [("source", 2, (4, 0)), ("target", 7, (0, 4)), ("both", 2, (4, 4))])
-def test_an_epoch_is_a_pass_over_the_source_and_of_the_target_alone_all_steps(
-    context, domains, sgd, focal, on, batches, each
-):
-    phase = Supervised(name="phase", on=on, steps=7, batch=4, optimiser=sgd, loss=focal)
-    phase.prepare(dataclasses.replace(context, domains=domains), None)
+def test_an_epoch_is_a_pass_over_the_source_and_of_the_target_alone_all_steps(context, domains, on, batches, each):
+    phase = make(Supervised, dataclasses.replace(context, domains=domains), on=on, steps=7, batch=4)
     drawn = list(phase.batches(0, 0))
     assert [sets_of(batch, domains) for batch in drawn] == [each] * batches
     assert len(list(phase.batches(0, 1))) == batches - 1, "after a stop, the rest"
 
 
-def test_of_both_as_one_set_a_batch_holds_whatever_is_drawn(context, domains, sgd, focal):
-    phase = Supervised(name="phase", on="concatenation", steps=7, batch=4, optimiser=sgd, loss=focal)
-    phase.prepare(dataclasses.replace(context, domains=domains), None)
+def test_of_both_as_one_set_a_batch_holds_whatever_is_drawn(context, domains):
+    phase = make(Supervised, dataclasses.replace(context, domains=domains), on="concatenation", steps=7, batch=4)
     drawn = [name for batch in phase.batches(0, 0) for name in batch.source.names]
     both = {*domains.source_names, *(frame.name for frame in domains.target.frames)}
     assert len(drawn) == len(set(drawn)) == len(both) // 4 * 4
     assert set(drawn) <= both
 
 
-def test_several_processes_exchange_their_gradients_once_a_step(context, pair, sgd, focal, monkeypatch):
-    phase = Supervised(name="phase", on="both", steps=5, batch=2, optimiser=sgd, loss=focal)
-    phase.prepare(context, None)
+def test_several_processes_exchange_their_gradients_once_a_step(context, pair, monkeypatch):
+    phase = make(Supervised, context)
     call, follows = Trainee.__call__, []
 
     def noted(self, images, more=False):

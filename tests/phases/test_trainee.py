@@ -215,13 +215,21 @@ def test_a_schedule_without_a_horizon_is_a_mistake_of_the_method():
     ("kind", "updates", "made"), [("sgd", "once", SGD), ("sgd", "as_released", ReleasedSGD), ("adamw", "once", AdamW)]
 )
 def test_the_optimiser_is_of_the_kind_that_was_asked_for(context, kind, updates, made):
-    settings = SegmenterOptimiser(kind=kind, updates=updates, lr=2e-3, momentum=0.7, weight_decay=0.01, horizon=10)
+    rates = {"lr": 2e-3, "head_lr_factor": 4, "momentum": 0.7, "weight_decay": 0.01}
+    settings = SegmenterOptimiser(kind=kind, updates=updates, horizon=10, **rates)
     trainee = segmenter_trainee(context.fabric, context.segmenter, settings)
     assert type(trainee._optimiser.optimizer) is made
     for group in trainee._optimiser.param_groups:
         assert group["weight_decay"] == 0.01
         assert group.get("momentum", 0.7) == 0.7
+    assert [group["lr"] for group in trainee._optimiser.param_groups] == [2e-3, 8e-3]
     assert trainee.rate == 2e-3
+
+
+def test_discriminators_learn_with_adam_as_the_settings_say():
+    settings = DiscriminatorOptimiser(lr=3e-4, beta1=0.7, beta2=0.8)
+    made = discriminator_trainee(Fabric(accelerator="cpu"), nn.Conv2d(3, 1, 1), settings, SegmenterOptimiser())
+    assert {(group["lr"], group["betas"]) for group in made._optimiser.param_groups} == {(3e-4, (0.7, 0.8))}
 
 
 def softplus(z):
