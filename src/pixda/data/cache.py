@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,11 +20,10 @@ import cv2
 import numpy as np
 import PIL
 from filelock import FileLock, Timeout
-from rich.progress import track
 from torch import Tensor
 
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.parallel import in_order
+from pixda.data.parallel import in_threads
 from pixda.data.stored import Stored
 from pixda.errors import UserError
 from pixda.terminal import console
@@ -106,12 +105,13 @@ class Cache:
     def fill(self, threads: int | None = None) -> None:
         """Decode what is missing, with a progress bar. Raises UserError naming a file that cannot be read."""
         dataset, missing = self.dataset, self.missing
-        screen = console()
-        decoded = in_order(lambda index: dataset.decoded(dataset.frames[index]), missing, threads)
         title = f"Caching {dataset.title} {dataset.split}"
-        with closing(decoded) as samples:
-            shown = track(samples, title, len(missing), console=screen, transient=True, disable=not screen.is_terminal)
-            for index, (image, mask) in zip(missing, shown, strict=True):
+
+        def decoded(index: int) -> tuple[Tensor, Tensor]:
+            return dataset.decoded(dataset.frames[index])
+
+        with in_threads(decoded, missing, title, threads=threads) as samples:
+            for index, (image, mask) in zip(missing, samples, strict=True):
                 self.add(index, image, mask)
 
     # ---- the two files

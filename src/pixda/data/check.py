@@ -5,20 +5,19 @@ import json
 import os
 import re
 from collections import Counter
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import track
 
 from pixda.data.cache import Cache
 from pixda.data.classes import IGNORE
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.findings import Palettes, UnknownLabels, about, copies
-from pixda.data.look import look_at
-from pixda.data.parallel import in_order
+from pixda.data.look import Look, look_at
+from pixda.data.parallel import in_threads
 from pixda.errors import UserError
 from pixda.reading import read_json
 from pixda.terminal import console
@@ -116,12 +115,12 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
     digests: dict[str, str] = {}
     wanted = set() if samples is None else set(samples.missing)
     title = f"Checking{' and caching' if wanted else ''} {dataset.title} {dataset.split}"
-    screen = console()
-    quiet = not (progress and screen.is_terminal)
-    looking = in_order(lambda at: look_at(dataset, dataset.frames[at], at in wanted), range(len(dataset)), threads)
-    with closing(looking) as looks:
-        shown = track(looks, title, len(dataset), console=screen, transient=True, disable=quiet)
-        for index, look in enumerate(shown):
+
+    def looked(index: int) -> Look:
+        return look_at(dataset, dataset.frames[index], index in wanted)
+
+    with in_threads(looked, range(len(dataset)), title, progress, threads) as looks:
+        for index, look in enumerate(looks):
             if samples is not None and look.sample is not None:
                 samples.add(index, *look.sample)
             problems += look.problems

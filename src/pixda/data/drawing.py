@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from pixda.data.augmentation import recoloured, scaled_crop
+from pixda.data.augmentation import flip, random_crop, recoloured, scaled_crop
 from pixda.data.config import Augmentation
 from pixda.data.dataset import Sample, SegmentationDataset
-from pixda.data.transforms import flip, random_crop
 from pixda.errors import UserError
 
 
