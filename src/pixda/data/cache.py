@@ -1,9 +1,9 @@
 """The cache of decoded samples: written once, in parallel, and read by every run with the same data and size.
 
-A folder for each (data, size, labels, decoders) holds two files that only grow: the samples, and of each a mark of 32
-bytes, which frame it is and what its files were like (size, time of change). A sample counts once its mark is written,
-and that is after its pixels are on the disk: whenever the filling is killed, what counts is whole, and the next run
-goes on from there. A file that changed later is another frame to the cache, which gets a new sample.
+A folder for each (data, size, labels, decoders) holds two files that only grow: the samples, and a mark of 32 bytes
+for each, which says which frame it is and what its files were like (size, time of change). A mark is written only after
+its sample is on the disk, and samples without a mark do not count: a filling that was killed leaves whole samples, and
+the next run goes on from there. A file that changed later has another mark, and gets a new sample.
 """
 
 import errno
@@ -28,9 +28,9 @@ from pixda.data.stored import Stored
 from pixda.errors import UserError
 from pixda.terminal import console
 
-_FORM = 2  # raise it when samples of the same files would be others
+_FORM = 2  # raise it when the same files give other samples than before
 _MARK = 16  # bytes of a hash
-_AT_A_TIME = 2**27  # bytes between two moments at which the samples so far are made to count
+_AT_A_TIME = 2**27  # bytes of samples between two commits
 _SPARE = 2**28  # bytes that are left free on the disk
 
 

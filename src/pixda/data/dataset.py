@@ -37,7 +37,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
     """Images with masks of class indices. A subclass says where the files lie and how they are labelled.
 
     `size` is (width, height) of every sample; None leaves each as it is stored. An image without a mask, a mask
-    without an image, or a file that cannot be used is an error; with `strict=False` it is left out and told in
+    without an image, or a file that cannot be used is an error; with `strict=False` it is left out and reported in
     `problems`.
     """
 

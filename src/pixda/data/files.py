@@ -52,7 +52,7 @@ def shown_size(path: Path) -> tuple[int, int] | None:
     try:
         with opened(path) as header:
             width, height = header.size
-            upright = header.format == "TIFF"  # its header is read as it is shown
+            upright = header.format == "TIFF"  # Pillow gives the size of a TIFF as it is shown
     except Exception:  # whatever is wrong is told when the picture is decoded
         return None
     return (height, width) if not upright and _orientation(path) in (5, 6, 7, 8) else (width, height)
