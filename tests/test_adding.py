@@ -61,7 +61,6 @@ class Halved(Phase):
 ''',
     "data/toy.py": '''
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.frames import Frame
 
 
 class Toy(SegmentationDataset):
@@ -74,7 +73,7 @@ class Toy(SegmentationDataset):
     def find(self):
         """Return all frames."""
         images, masks = (self.search.files(self.root / kind, (".png",)) for kind in ("images", "masks"))
-        return [Frame(name, "all", image, mask) for name, image, mask in self.paired(images, masks)]
+        return self.paired(images, masks)
 ''',
     "models/toy.py": '''
 from torch import nn
@@ -98,7 +97,7 @@ LINES = {  # file -> a line that is there, and the same with what is added
     ],
     "data/open.py": [
         ("DATASETS: dict[str, _Opener] = {", '{before}\n    "toy": _plain(Toy),'),
-        ("from pixda.data.synthia import Synthia", "{before}\nfrom pixda.data.toy import Toy"),
+        ("from pixda.errors import UserError", "from pixda.data.toy import Toy\n{before}"),
     ],
     "models/__init__.py": [
         ("ARCHITECTURES: dict[str, Callable[..., Segmenter]] = {", '{before}\n    "toy_net": ToyNet,'),

@@ -15,7 +15,7 @@ from benchmarks.plain import data as plain
 from benchmarks.setting import Setting
 from pixda.data.cache import Cache
 from pixda.data.check import check as check_files
-from pixda.data.gta5 import GTA5
+from pixda.data.public_datasets import GTA5
 
 
 def _frame(setting: Setting) -> tuple[Path, Path, Path]:

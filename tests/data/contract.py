@@ -85,10 +85,6 @@ class DatasetContract:
             assert torch.equal(one.mask, two.mask)
             assert one[2:] == two[2:]
 
-    def test_travels_to_a_spawned_worker(self, root: Path) -> None:
-        dataset = self.open(root)
-        assert torch.equal(pickle.loads(pickle.dumps(dataset))[1].mask, dataset[1].mask)
-
     def test_subset_keeps_order_and_repeats(self, root: Path) -> None:
         dataset = self.open(root)
         first, second = self.frames[0][0], self.frames[1][0]

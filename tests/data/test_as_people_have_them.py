@@ -15,9 +15,7 @@ from PIL import Image
 
 from pixda.__main__ import main
 from pixda.data.check import check
-from pixda.data.cityscapes import Cityscapes
 from pixda.data.classes import ClassSet
-from pixda.data.coverage import classes_in
 from pixda.data.doctor import diagnose
 from pixda.data.files import read_ids, read_image, shown_size
 from pixda.data.folder import Folder
@@ -397,12 +395,6 @@ def test_a_partner_that_goes_after_a_check_is_found_by_the_next(tmp_path, classe
     assert "alone.png" in problem
 
 
-def test_a_broken_file_is_called_broken(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(b"no picture")
-    with pytest.raises(UserError, match="cannot identify image file"):
-        read_image(tmp_path / "a.jpg")
-
-
 # ---- labels of another kind
 
 
@@ -428,17 +420,6 @@ def test_a_voc_export_without_pictures_is_no_pair_of_folders(tmp_path, classes):
         Image.fromarray(ids()).save(tmp_path / name / "a.png")
     with pytest.raises(UserError, match=r"SegmentationClass.*pixda import .*labelmap.txt"):
         recognise(tmp_path, classes)
-
-
-def test_cityscapes_without_label_ids_says_which_files_are_there(tmp_path):
-    images, labels = (tmp_path / kind / "train/ulm" for kind in ("leftImg8bit", "gtFine"))
-    images.mkdir(parents=True)
-    labels.mkdir(parents=True)
-    Image.fromarray(photo()).save(images / "ulm_0_0_leftImg8bit.png")
-    (labels / "ulm_0_0_gtFine_polygons.json").write_text("{}")
-    Image.fromarray(ids()).save(labels / "ulm_0_0_gtFine_labelTrainIds.png")
-    with pytest.raises(UserError, match=r"labelTrainIds.png, polygons.json and no labelIds.png"):
-        Cityscapes(tmp_path, "train", ClassSet.load("cityscapes-19"))
 
 
 # ---- lists, configs, predictions
@@ -491,27 +472,6 @@ def test_a_sheet_has_the_letters_of_every_name():
 
 
 # ---- stopping
-
-
-class Stopped(Folder):
-    """Ctrl-C while the first mask is read; every other one takes its time."""
-
-    read = 0
-
-    def read_mask(self, path):
-        self.read += 1
-        if self.read == 1:
-            raise KeyboardInterrupt
-        time.sleep(0.01)
-        return super().read_mask(path)
-
-
-def test_an_interrupt_does_not_wait_for_all_masks_to_be_read(tmp_path, classes):
-    pair(tmp_path, "a")
-    long = Stopped(tmp_path, "all", classes, scheme="ids").subset(["a"] * 400)
-    with pytest.raises(KeyboardInterrupt):
-        classes_in(long, progress=False)
-    assert long.read < 100
 
 
 def interrupted(folder, moment, times, settings, first="", within=60):

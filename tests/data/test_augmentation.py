@@ -6,10 +6,11 @@ import torch
 from torch.utils.data import Dataset
 
 from pixda.__main__ import main
-from pixda.data.augmentation import IGNORED, check_augmentation, recoloured, scaled_crop
+from pixda.data.augmentation import IGNORED, check_augmentation, flip, random_crop, recoloured, scaled_crop
 from pixda.data.config import Augmentation
 from pixda.data.dataset import Sample
 from pixda.data.drawing import Draw, Drawn
+from pixda.errors import UserError
 from runs import two_domains, words
 
 ALL = Augmentation(scale=(0.5, 2.0), colour=0.4, blur=0.5, noise=8.0)
@@ -40,10 +41,6 @@ def test_the_seed_decides_everything():
     assert not torch.equal(first.image, other.image)
     assert (first.image.shape, first.mask.shape) == ((3, 32, 40), (32, 40))
     assert (first.image.dtype, first.mask.dtype) == (torch.uint8, torch.uint8)
-
-
-def test_a_whole_draw_is_left_as_it_is():
-    assert torch.equal(Drawn(One(), (40, 32), True, ALL)[Draw(0, -1)].image, sample().image)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -109,3 +106,40 @@ def test_a_run_takes_them_and_workers_change_no_bit(tmp_path):
     models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "workers")]
     assert models[0] == models[1]
     assert main(words(root, tmp_path / "wrong", "--recipe.augmentation.colour=7", method="joint")) == 1
+
+
+@pytest.fixture
+def numbered() -> Sample:
+    """Every pixel knows its place: channel 0 is the column, channel 1 the row, the mask their sum."""
+    rows, columns = torch.meshgrid(torch.arange(20), torch.arange(30), indexing="ij")
+    image = torch.stack([columns, rows, torch.zeros_like(rows)]).to(torch.uint8)
+    return Sample(image, (rows + columns).to(torch.uint8), "a", "rome")
+
+
+def test_crop_cuts_image_and_mask_alike(numbered: Sample) -> None:
+    places = set()
+    random = seeded(0)
+    for _ in range(300):
+        crop = random_crop(numbered, (28, 19), random)
+        assert crop.image.shape == (3, 19, 28)
+        assert torch.equal(crop.mask, crop.image[0] + crop.image[1])
+        places.add((int(crop.image[0, 0, 0]), int(crop.image[1, 0, 0])))
+    assert places == {(left, top) for left in range(3) for top in range(2)}
+    assert (crop.name, crop.city) == ("a", "rome")
+
+
+@pytest.mark.parametrize("size", [(31, 20), (30, 21)])
+def test_crop_larger_than_the_frame(numbered: Sample, size: tuple[int, int]) -> None:
+    with pytest.raises(UserError, match="does not fit into frame 'a' of 30 x 20"):
+        random_crop(numbered, size, seeded(0))
+
+
+def test_flip_turns_image_and_mask_together_in_half_of_all_cases(numbered: Sample) -> None:
+    random = seeded(0)
+    turned = 0
+    for _ in range(400):
+        result = flip(numbered, random)
+        assert torch.equal(result.mask, result.image[0] + result.image[1])
+        assert torch.equal(result.image[1], numbered.image[1])
+        turned += int(result.image[0, 0, 0] == 29)
+    assert 150 < turned < 250

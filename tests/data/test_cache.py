@@ -13,10 +13,10 @@ import torch
 import trees
 
 from pixda.data.cache import Cache
-from pixda.data.camvid import CamVid
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
 from pixda.data.files import packed_mask
+from pixda.data.public_datasets import CamVid
 from pixda.errors import UserError
 
 NAMES = [f"0001TP_{number:06d}" for number in range(40)]
@@ -28,7 +28,7 @@ FILL = f"""
 import resource, signal, sys, time
 from pathlib import Path
 from pixda.data import cache
-from pixda.data.camvid import CamVid
+from pixda.data.public_datasets import CamVid
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 

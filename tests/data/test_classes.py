@@ -82,6 +82,7 @@ TABLES = [
     ),
     ("camvid-11", "carla", {1: 1, 11: 1, 2: 7, 4: 9, 5: 2, 6: 3, 7: 3, 8: 4, 9: 5, 10: 8, 12: 6}, 13),
 ]  # fmt: skip
+TO_CLASS = {(name, scheme): table for name, scheme, table, _ in TABLES}
 
 
 @pytest.mark.parametrize(("name", "scheme", "to_class", "count"), TABLES, ids=[f"{t[0]} {t[1]}" for t in TABLES])

@@ -27,14 +27,6 @@ def test_frames_come_back_as_they_were_given() -> None:
         frames[2]
 
 
-def test_all_of_gta5_takes_a_megabyte_a_worker() -> None:
-    root = Path("/data/gta5")
-    names = [f"{number:05d}" for number in range(22061)]
-    given = [Frame(name, "all", root / f"images/{name}.png", root / f"labels/{name}.png") for name in names]
-    frames = Frames(root, given)
-    assert frames.nbytes < 1_000_000
-
-
 def test_masks_are_resized_by_choice_not_by_mixture(tmp_path: Path, camvid11: ClassSet) -> None:
     ids = np.zeros((8, 8), np.uint8)
     ids[:, 4:] = 10

@@ -10,12 +10,11 @@ import pytest
 import trees
 from PIL import Image
 
-from pixda.data.camvid import CamVid
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
 from pixda.data.doctor import diagnose
 from pixda.data.layouts import recognise
-from pixda.data.synthia import Synthia
+from pixda.data.public_datasets import CamVid, Synthia
 from pixda.errors import UserError
 
 TRAIN = [f"0001TP_{number:06d}" for number in range(4)]

@@ -57,20 +57,20 @@ def test_shots_are_repeated_evenly(datasets):
     assert set(Counter(drawn).values()) == {12}
 
 
-def test_the_order_depends_on_seed_phase_and_epoch_alone(datasets):
-    one, two = streams(datasets), streams(datasets)
-    order = names(one.source_only(one.source_names, 5, "p", 0, 0), "source")
-    list(one.source_only(one.source_names, 5, "p", 1, 0))
-    assert names(one.source_only(one.source_names, 5, "p", 0, 0), "source") == order
-    assert names(two.source_only(two.source_names, 5, "p", 0, 0), "source") == order
-    assert names(one.source_only(one.source_names, 5, "p", 1, 0), "source") != order
-    assert names(one.source_only(one.source_names, 5, "q", 0, 0), "source") != order
+@pytest.mark.parametrize("side", ["source", "unlabelled"])
+def test_the_order_depends_on_seed_phase_and_epoch_alone(datasets, unlabelled, side):
+    def order(phase="p", epoch=0, seed=0):
+        domains = Domains(*datasets, seed, torch.device("cpu"), unlabelled=unlabelled)
+        return names(domains.source_and_target(domains.source_names, 2, phase, epoch, 0), side)
+
+    assert order() == order()
+    assert all(other != order() for other in (order(epoch=1), order(phase="q"), order(seed=1)))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_epoch_is_the_rest_of_the_unbroken_one_to_the_last_crop(datasets, workers):
-    whole = streams(datasets, crop=(32, 16), flip=True)
-    late = streams(datasets, crop=(32, 16), flip=True, workers=workers)
+def test_a_resumed_epoch_is_the_rest_of_the_unbroken_one_to_the_last_crop(datasets, unlabelled, workers):
+    whole = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled)
+    late = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled, workers=workers)
     unbroken = list(whole.source_and_target(whole.source_names, 2, "p", 3, 0))[2:]
     resumed = list(late.source_and_target(late.source_names, 2, "p", 3, 2))
     assert len(unbroken) == len(resumed) == 3
@@ -78,6 +78,7 @@ def test_a_resumed_epoch_is_the_rest_of_the_unbroken_one_to_the_last_crop(datase
         assert one.source.names == two.source.names
         assert torch.equal(one.source.images, two.source.images)
         assert torch.equal(one.target.masks, two.target.masks)
+        assert torch.equal(one.unlabelled.images, two.unlabelled.images)
 
 
 @pytest.mark.parametrize("world", [2, 4])
@@ -123,15 +124,11 @@ def test_whole_images_are_divided_over_the_processes(datasets, unlabelled):
     assert dict(seen) == beside, "the same style for every image, whoever scores it"
 
 
-def test_without_unlabelled_images_a_pair_has_none(datasets):
-    domains = streams(datasets)
-    assert [pair.unlabelled for pair in domains.source_and_target(domains.source_names, 4, "p", 0, 0)] == [None, None]
-
-
 def test_unlabelled_images_come_third_and_leave_the_other_streams_as_they_were(datasets, unlabelled):
     without, domains = streams(datasets), streams(datasets, unlabelled=unlabelled)
     before = list(without.source_and_target(without.source_names, 2, "p", 0, 0))
     pairs = list(domains.source_and_target(domains.source_names, 2, "p", 0, 0))
+    assert {pair.unlabelled for pair in before} == {None}
     for side in ("source", "target"):
         assert names(pairs, side) == names(before, side)
     assert sorted(Counter(names(pairs, "unlabelled")).values()) == [1] * 4 + [2] * 3, "10 draws from 7 images"
@@ -139,27 +136,6 @@ def test_unlabelled_images_come_third_and_leave_the_other_streams_as_they_were(d
     assert {len(pair.unlabelled.names) for pair in pairs} == {2}
     assert all((pair.unlabelled.masks == 255).all() for pair in pairs)
     assert all(pair.unlabelled.images.max() > 1 for pair in pairs)
-
-
-def test_the_order_of_unlabelled_images_depends_on_seed_phase_and_epoch_alone(datasets, unlabelled):
-    def order(phase="p", epoch=0, seed=0):
-        domains = Domains(*datasets, seed, torch.device("cpu"), unlabelled=unlabelled)
-        return names(domains.source_and_target(domains.source_names, 2, phase, epoch, 0), "unlabelled")
-
-    assert order() == order()
-    others = [order(epoch=1), order(phase="q"), order(seed=1)]
-    assert all(other != order() for other in others)
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_resumed_epoch_has_the_unlabelled_crops_of_the_unbroken_one(datasets, unlabelled, workers):
-    whole = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled)
-    late = streams(datasets, crop=(32, 16), flip=True, unlabelled=unlabelled, workers=workers)
-    unbroken = list(whole.source_and_target(whole.source_names, 2, "p", 3, 0))[2:]
-    resumed = list(late.source_and_target(late.source_names, 2, "p", 3, 2))
-    for one, two in zip(unbroken, resumed, strict=True):
-        assert one.unlabelled.names == two.unlabelled.names
-        assert torch.equal(one.unlabelled.images, two.unlabelled.images)
 
 
 def test_unlabelled_images_are_not_kept_in_memory(datasets, unlabelled):
@@ -193,14 +169,6 @@ def test_concatenated_sets_are_passed_over_as_one_with_a_shot_beside_each_image(
     late = list(domains.concatenated(2, "p", 0, 3))
     assert [pair.source.names for pair in late] == [pair.source.names for pair in pairs[3:]]
     assert names(domains.concatenated(2, "p", 1, 0), "source") != seen
-
-
-def test_selection_sees_every_image_once_whole_and_in_order(datasets):
-    domains = streams(datasets, crop=(32, 16))
-    batches = list(domains.whole_pairs(domains.source_names, 4, "p", 1))
-    assert [name for source, _ in batches for name in source.names] == domains.source_names
-    assert {tuple(source.images.shape[-2:]) for source, _ in batches} == {(36, 72)}
-    assert all(len(source.names) == len(target.names) for source, target in batches)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

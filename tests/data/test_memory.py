@@ -18,7 +18,7 @@ from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
 from pixda.data.drawing import Drawn
 from pixda.data.frames import Frame
-from pixda.data.gta5 import GTA5
+from pixda.data.public_datasets import GTA5
 
 
 class Many(SegmentationDataset):

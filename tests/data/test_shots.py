@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixda.data.coverage import cover
 from pixda.data.frames import Frame
 from pixda.data.shots import (
+    cover,
     draw,
     draw_total,
     gta5_training_names,
@@ -73,11 +73,6 @@ def test_drawn_lists_depend_on_the_seed_alone() -> None:
     assert len({tuple(draw(FRAMES, 2, seed)) for seed in range(10)}) > 5
     without_milan = [frame for frame in FRAMES if frame.city != "milan"]
     assert set(draw(without_milan, 2, seed=0)) < set(draw(FRAMES, 2, seed=0))
-
-
-def test_every_frame_is_drawn_sooner_or_later() -> None:
-    drawn = {name for seed in range(200) for name in draw(FRAMES, 1, seed)}
-    assert drawn == {frame.name for frame in FRAMES}
 
 
 def test_drawn_lists_stay_what_they_are() -> None:

@@ -8,8 +8,8 @@ from trees import CITYSCAPES_IDS, folder, synthia
 
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
+from pixda.data.public_datasets import Synthia
 from pixda.data.sources import Sources
-from pixda.data.synthia import Synthia
 from pixda.errors import UserError
 
 
@@ -116,18 +116,6 @@ def test_the_first_of_several_draws_as_it_does_alone(streams):
     one = [name for batch in drawn(alone, alone.source_names, 2) for name in batch]
     two = [name for batch in drawn(both, both.source_names, 4) for name in batch if name.startswith("folder-1/")]
     assert [f"folder-1/{name}" for name in one] == two
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_resumed_epoch_is_the_rest_of_the_unbroken_one(streams, workers):
-    whole = streams("large", "small", crop=(32, 16), flip=True)
-    late = streams("large", "small", crop=(32, 16), flip=True, workers=workers)
-    unbroken = list(whole.source_and_target(whole.source_names, 2, "p", 3, 0))[4:]
-    resumed = list(late.source_and_target(late.source_names, 2, "p", 3, 4))
-    assert len(unbroken) == len(resumed) > 0
-    for one, two in zip(unbroken, resumed, strict=True):
-        assert one.source.names == two.source.names
-        assert torch.equal(one.source.images, two.source.images)
 
 
 def test_processes_share_each_source_without_overlap(streams):

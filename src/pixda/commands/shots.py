@@ -57,9 +57,8 @@ def _chosen(given: Namespace) -> tuple[list[str], str]:
     import numpy as np
 
     from pixda.data.classes import ClassSet
-    from pixda.data.coverage import classes_in, cover
     from pixda.data.open import open_dataset
-    from pixda.data.shots import draw, draw_total
+    from pixda.data.shots import classes_in, cover, draw, draw_total
 
     dataset = open_dataset(given.data, ClassSet.load(given.classes))
     all_names = [frame.name for frame in dataset.frames]

@@ -1,9 +1,9 @@
 """The cache of decoded samples: written once, in parallel, and read by every run with the same data and size.
 
-A folder for each (data, size, labels, decoders) holds two files that only grow: the samples, and of each a mark of 32
-bytes, which frame it is and what its files were like (size, time of change). A sample counts once its mark is written,
-and that is after its pixels are on the disk: whenever the filling is killed, what counts is whole, and the next run
-goes on from there. A file that changed later is another frame to the cache, which gets a new sample.
+A folder for each (data, size, labels, decoders) holds two files that only grow: the samples, and a mark of 32 bytes
+for each, which says which frame it is and what its files were like (size, time of change). A mark is written only after
+its sample is on the disk, and samples without a mark do not count: a filling that was killed leaves whole samples, and
+the next run goes on from there. A file that changed later has another mark, and gets a new sample.
 """
 
 import errno
@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,18 +20,17 @@ import cv2
 import numpy as np
 import PIL
 from filelock import FileLock, Timeout
-from rich.progress import track
 from torch import Tensor
 
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.parallel import in_order
+from pixda.data.parallel import in_threads
 from pixda.data.stored import Stored
 from pixda.errors import UserError
 from pixda.terminal import console
 
-_FORM = 2  # raise it when samples of the same files would be others
+_FORM = 2  # raise it when the same files give other samples than before
 _MARK = 16  # bytes of a hash
-_AT_A_TIME = 2**27  # bytes between two moments at which the samples so far are made to count
+_AT_A_TIME = 2**27  # bytes of samples between two commits
 _SPARE = 2**28  # bytes that are left free on the disk
 
 
@@ -106,12 +105,13 @@ class Cache:
     def fill(self, threads: int | None = None) -> None:
         """Decode what is missing, with a progress bar. Raises UserError naming a file that cannot be read."""
         dataset, missing = self.dataset, self.missing
-        screen = console()
-        decoded = in_order(lambda index: dataset.decoded(dataset.frames[index]), missing, threads)
         title = f"Caching {dataset.title} {dataset.split}"
-        with closing(decoded) as samples:
-            shown = track(samples, title, len(missing), console=screen, transient=True, disable=not screen.is_terminal)
-            for index, (image, mask) in zip(missing, shown, strict=True):
+
+        def decoded(index: int) -> tuple[Tensor, Tensor]:
+            return dataset.decoded(dataset.frames[index])
+
+        with in_threads(decoded, missing, title, threads=threads) as samples:
+            for index, (image, mask) in zip(missing, samples, strict=True):
                 self.add(index, image, mask)
 
     # ---- the two files

@@ -5,20 +5,19 @@ import json
 import os
 import re
 from collections import Counter
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import track
 
 from pixda.data.cache import Cache
 from pixda.data.classes import IGNORE
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.findings import Palettes, UnknownLabels, about, copies
-from pixda.data.look import look_at
-from pixda.data.parallel import in_order
+from pixda.data.look import Look, look_at
+from pixda.data.parallel import in_threads
 from pixda.errors import UserError
 from pixda.reading import read_json
 from pixda.terminal import console
@@ -54,7 +53,7 @@ class Report:
     digests: dict[str, str] = field(default_factory=dict)
     """Frame name to the hash of its picture."""
     fresh: bool = field(default=False, compare=False)
-    """Whether the files were decoded for it now, so that its warnings are news."""
+    """Whether the files were decoded just now; the warnings of a kept report have been shown before."""
 
     @property
     def ignored_share(self) -> float:
@@ -85,14 +84,14 @@ def check(
 
     With `cache`, a folder, a report without problems is kept there and returned at once as long as no file
     (name, size, time of change) and no label id has changed. `threads`: by default one for each processor.
-    `samples` gets the samples that it misses, of frames that are in order: no file is decoded twice for them.
+    `samples`, a cache, is given the samples that it lacks, so that no file is decoded twice.
     """
     kept = cache / f"check-{_key(dataset)}.json" if cache is not None else None
     with samples.filling() if samples is not None and samples.missing else nullcontext():
         report = _read(kept) if kept is not None else None
         if report is None:
             report = _checked(dataset, progress, threads, samples)
-            # Bad news is not kept: its cause may go (a right to read, a full disk) without a file being changed.
+            # Problems are not kept: they may go without a change of any file (a right to read, a full disk).
             if kept is not None and not report.problems and not _write(kept, report):
                 said = f"what was found cannot be kept in {kept.parent} (--runs names another place)"
                 console(stderr=True).print(f"Remark: {said}; the next check looks at all files again.", soft_wrap=True)
@@ -116,12 +115,12 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
     digests: dict[str, str] = {}
     wanted = set() if samples is None else set(samples.missing)
     title = f"Checking{' and caching' if wanted else ''} {dataset.title} {dataset.split}"
-    screen = console()
-    quiet = not (progress and screen.is_terminal)
-    looking = in_order(lambda at: look_at(dataset, dataset.frames[at], at in wanted), range(len(dataset)), threads)
-    with closing(looking) as looks:
-        shown = track(looks, title, len(dataset), console=screen, transient=True, disable=quiet)
-        for index, look in enumerate(shown):
+
+    def looked(index: int) -> Look:
+        return look_at(dataset, dataset.frames[index], index in wanted)
+
+    with in_threads(looked, range(len(dataset)), title, progress, threads) as looks:
+        for index, look in enumerate(looks):
             if samples is not None and look.sample is not None:
                 samples.add(index, *look.sample)
             problems += look.problems

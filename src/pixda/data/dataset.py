@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -37,7 +37,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
     """Images with masks of class indices. A subclass says where the files lie and how they are labelled.
 
     `size` is (width, height) of every sample; None leaves each as it is stored. An image without a mask, a mask
-    without an image, or a file that cannot be used is an error; with `strict=False` it is left out and told in
+    without an image, or a file that cannot be used is an error; with `strict=False` it is left out and reported in
     `problems`.
     """
 
@@ -191,8 +191,11 @@ class SegmentationDataset(Dataset[Sample], ABC):
             "or to 'ignore' in its YAML file, or choose the scheme that the masks were written in"
         )
 
-    def paired(self, images: Mapping[str, Path], masks: Mapping[str, Path]) -> Iterator[tuple[str, Path, Path]]:
-        """Yield (key, image, mask) of equal keys. Where either has no partner: see `strict`."""
+    def paired(self, images: Mapping[str, Path], masks: Mapping[str, Path]) -> list[Frame]:
+        """Return a frame for each name that has both an image and a mask, with its folders as its city.
+
+        A file without its partner is an error in a strict dataset; otherwise it is added to `unpaired`.
+        """
         for have, want, what, other in (
             (images, masks, "image", "mask"),
             (masks, images, "mask", "image"),
@@ -206,8 +209,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
                 )
                 if self.strict:
                     raise UserError(" ".join([self.unpaired[0], *self.search.remarks]))
-        for key in images.keys() & masks.keys():
-            yield key, images[key], masks[key]
+        return [Frame(name, city_of(name), images[name], masks[name]) for name in images.keys() & masks.keys()]
 
     def layout_error(self) -> UserError:
         """Return the error for a root in which the layout was not found."""
@@ -221,6 +223,11 @@ class SegmentationDataset(Dataset[Sample], ABC):
 
     def _example(self) -> str:
         return self.layout.format(split=self.split)
+
+
+def city_of(name: str) -> str:
+    """Return the folders in a frame's name ("rome" of "rome/a"), or "all" where there are none."""
+    return name.rpartition("/")[0] or "all"
 
 
 def unequal_sizes(frame: Frame, image: Image.Image, raw: np.ndarray) -> UserError:

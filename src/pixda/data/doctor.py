@@ -77,7 +77,7 @@ def diagnose(
     if sources and reports.keys() >= {*sources, "shots"} and any(reports["shots"].pixels):  # shots may be unlabelled
         findings += _classes([examined[name] for name in sources], reports["shots"])
     if "test" in reports and reports["test"].absent:
-        text = f"{_list(reports['test'].absent)}: no pixel to score on, so no IoU and no part in any mean."
+        text = f"{', '.join(reports['test'].absent)}: no pixel to score on, so no IoU and no part in any mean."
         findings.append(Finding("warning", "test", text))
     return Diagnosis(examined, sorted(findings, key=lambda finding: finding.level))
 
@@ -100,19 +100,16 @@ def _classes(sources: Sequence[Examined], shots: Report) -> list[Finding]:
     real_only = [name for name in absent if name not in shots.absent]
     source_only = [name for name in shots.absent if name not in absent]
     unlabelled = set.intersection(*(set(one.dataset.classes.missing_in(one.dataset.scheme)) for one in sources))
-    found = []
+    texts = []
     if nowhere:
-        text = f"{_list(nowhere)}: in neither, so never learned; add frames that show them (pixda shots --cover true)."
-        found.append(Finding("warning", "source, shots", text))
+        texts.append(
+            f"{', '.join(nowhere)}: in neither, so never learned; add frames that show them (pixda shots --cover true)."
+        )
     if real_only:
         why = "its label scheme has none of them" if unlabelled.issuperset(real_only) else "no pixel there"
-        text = f"{_list(real_only)}: not in the source ({why}), learned from the shots alone; expect less of them."
-        found.append(Finding("warning", "source, shots", text))
+        texts.append(
+            f"{', '.join(real_only)}: not in the source ({why}), learned from the shots alone; expect less of them."
+        )
     if source_only:
-        text = f"{_list(source_only)}: not in the shots; training on the shots alone would forget them."
-        found.append(Finding("warning", "source, shots", text))
-    return found
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(names)
+        texts.append(f"{', '.join(source_only)}: not in the shots; training on the shots alone would forget them.")
+    return [Finding("warning", "source, shots", text) for text in texts]

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from pixda.data.augmentation import recoloured, scaled_crop
+from pixda.data.augmentation import flip, random_crop, recoloured, scaled_crop
 from pixda.data.config import Augmentation
 from pixda.data.dataset import Sample, SegmentationDataset
-from pixda.data.transforms import flip, random_crop
 from pixda.errors import UserError
 
 
@@ -41,7 +40,7 @@ class Draws(Sampler[list[Draw]]):
 
     @classmethod
     def beside(cls, parts: Sequence["Draws"]) -> "Draws":
-        """Batches that hold those of all parts, part after part; each part has as many full ones."""
+        """Join the first batches of all parts, the second ones, and so on; all parts have as many full batches."""
         steps = len(parts[0]) if parts else 0
         places = [part.places.reshape(steps, part.batch) for part in parts] or [np.zeros((0, 1), np.int64)]
         seeds = [part.seeds.reshape(steps, part.batch) for part in parts] or [np.zeros((0, 1), np.int64)]

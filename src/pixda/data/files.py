@@ -13,13 +13,22 @@ from PIL import ExifTags, Image, ImageOps
 from pixda.errors import UserError
 from pixda.reading import one_line
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
-
+# Pillow's name of each format that is read, and the endings of its files. Pillow knows some fifty formats more, of
+# which one runs another program to draw the file.
+_FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif"),
+}
+IMAGE_SUFFIXES = tuple(suffix for suffixes in _FORMATS.values() for suffix in suffixes)
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
-"""The kinds that keep every number as it was written."""
+"""Endings of the formats that keep every number as it was written."""
 
-# Of the fifty formats that Pillow knows, one runs another program to draw the file.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "HEIF")
+_CHANNELS = {"1": "grey", "L": "grey", "I": "grey", "P": "palette", "LA": "grey and alpha"}
 _MOST_PIXELS = 1 << 27  # 16384 x 8192; a file of a few kilobytes can unpack to any number
 
 
@@ -43,7 +52,7 @@ def shown_size(path: Path) -> tuple[int, int] | None:
     try:
         with opened(path) as header:
             width, height = header.size
-            upright = header.format == "TIFF"  # its header is read as it is shown
+            upright = header.format == "TIFF"  # Pillow gives the size of a TIFF as it is shown
     except Exception:  # whatever is wrong is told when the picture is decoded
         return None
     return (height, width) if not upright and _orientation(path) in (5, 6, 7, 8) else (width, height)
@@ -80,7 +89,7 @@ def read_ids(path: Path) -> np.ndarray:
         return ids.astype(np.uint8)
     if mask.mode == "L":
         with opened(path) as header:
-            step = {2: 85, 4: 17}.get(bits(header), 1)  # Pillow spreads the numbers of few bits over 0..255
+            step = {2: 85, 4: 17}.get(_bits(header), 1)  # Pillow spreads the numbers of few bits over 0..255
         return np.asarray(mask) // step if step > 1 else np.asarray(mask)
     if mask.mode != "P":
         raise UserError(
@@ -91,12 +100,19 @@ def read_ids(path: Path) -> np.ndarray:
     return np.asarray(mask)
 
 
-def bits(header: Image.Image) -> int:
+def _bits(header: Image.Image) -> int:
     """Bits of one channel in the file of a picture that was opened and is not decoded yet."""
     tiles = getattr(header, "tile", None)
     how = tiles[0][3] if tiles else header.mode  # such as "L;4" or ("RGB;16B", 0, 1)
     found = re.search(r";(\d+)", str(how[0] if isinstance(how, tuple) else how))
     return int(found[1]) if found else 1 if header.mode == "1" else 8
+
+
+def kind_of(path: Path) -> str:
+    """Return bit depth, channels and format of a picture file, such as "16-bit RGB PNG", from its header."""
+    with opened(path) as header:
+        channels = _CHANNELS.get(header.mode.partition(";")[0], header.mode)
+        return f"{_bits(header)}-bit {channels} {header.format}"
 
 
 def read_colours(path: Path) -> np.ndarray:
@@ -157,7 +173,7 @@ def unpacked_mask(png: bytes) -> np.ndarray:
 
 def _decoded(path: Path, what: str, mode: str | None = None) -> Image.Image:
     """The picture in a file, in 8 bits of a mode where one is given and the file has no more."""
-    if path.suffix.lower() in (".heic", ".heif") and "HEIF" not in known_formats():
+    if path.suffix.lower() in _FORMATS["HEIF"] and "HEIF" not in known_formats():
         raise UserError(f"{path} is a HEIF picture: pip install 'pixda[heif]' reads them, or convert it to JPEG.")
     try:
         with opened(path) as file:

@@ -81,7 +81,7 @@ class Palettes:
         return []
 
     def remarks(self) -> list[str]:
-        """A sentence where only the colour of an index differs: what a program shows an index in is no label."""
+        """A sentence where only the colours of an index differ: its label is the same in any colour."""
         differing = self._disagreeing()
         if not differing or self.problems():
             return []

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pixda.data.classes import ClassSet
-from pixda.data.dataset import SegmentationDataset
+from pixda.data.dataset import SegmentationDataset, city_of
 from pixda.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES
 from pixda.data.frames import Frame
 
@@ -48,7 +48,7 @@ class Folder(SegmentationDataset):
         inside = "" if self.split == "all" else self.split
         images = self.search.files_by_city(self.root / "images" / inside, IMAGE_SUFFIXES)
         if not self.labelled:
-            return [Frame(name, _city(name), image, None) for name, image in images.items()]
+            return [Frame(name, city_of(name), image, None) for name, image in images.items()]
         kind = "masks" if (self.root / "masks").is_dir() else "labels"
         masks: dict[str, Path] = {}
         for name, path in self.search.files_by_city(self.root / kind / inside, MASK_SUFFIXES).items():
@@ -57,7 +57,7 @@ class Folder(SegmentationDataset):
                 self.search.found_twice(masks[image], path)
             else:
                 masks[image] = path
-        return [Frame(name, _city(name), image, mask) for name, image, mask in self.paired(images, masks)]
+        return self.paired(images, masks)
 
 
 def _image_of(name: str, images: Mapping[str, Path]) -> str:
@@ -66,7 +66,3 @@ def _image_of(name: str, images: Mapping[str, Path]) -> str:
         return name
     stems = (name.removesuffix(ending) for ending in MASK_ENDINGS if name.endswith(ending))
     return next((stem for stem in stems if stem in images), name)
-
-
-def _city(name: str) -> str:
-    return name.rpartition("/")[0] or "all"

@@ -59,11 +59,6 @@ class Frames(Sequence[Frame]):
         for image, mask in zip(self._columns[2].tolist(), self._columns[3].tolist(), strict=True):
             yield b"%b\n%b" % (image, mask), b"%b\n%b" % (_state(root, image), _state(root, mask))
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of all frames, in bytes."""
-        return sum(column.nbytes for column in self._columns)
-
     def take(self, indices: Sequence[int]) -> "Frames":
         """Return the frames at `indices`, in that order; repeats are kept."""
         taken = copy.copy(self)

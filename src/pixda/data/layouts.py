@@ -8,12 +8,11 @@ from typing import NamedTuple
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
 from pixda.data.exports import Found, exports_in
-from pixda.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES, read_palette
+from pixda.data.files import IMAGE_SUFFIXES, MASK_SUFFIXES, kind_of, read_palette
 from pixda.data.findings import Palettes
-from pixda.data.idda import scenarios_in
 from pixda.data.labels import Labels
-from pixda.data.look import kind_of
 from pixda.data.open import DATASETS
+from pixda.data.public_datasets import idda_scenarios
 from pixda.data.search import Search
 from pixda.errors import UserError
 
@@ -63,7 +62,7 @@ def _known(root: Path, classes: ClassSet) -> list[Recognised]:
         return [Recognised(Data("urbansyn", root), "rgb/ beside ss/ is UrbanSyn")]
     if (root / "img" / "rgb").is_dir() and (root / "img" / "class").is_dir():
         return [Recognised(Data("synscapes", root), "img/rgb/ beside img/class/ is Synscapes")]
-    if scenarios := scenarios_in(root):
+    if scenarios := idda_scenarios(root):
         why = f"RGB/ beside Semantic/ in folders such as {scenarios[0].name}/ is IDDA, a folder a scenario"
         return [Recognised(Data("idda", root, "all"), why)]
     if (root / "RGB").is_dir() and (root / "Semantic").is_dir():
@@ -107,11 +106,18 @@ def _is_camvid(mask: Path) -> bool:
 
 
 def _own_folder(root: Path, kind: str, split: str, masks: list[Path], classes: ClassSet) -> Recognised:
-    some = _readable(masks[:: max(1, len(masks) // _SAMPLED)][:_SAMPLED])
-    kinds = sorted({kind_of(path) for path in some})
+    some: list[Path] = []
+    trouble: UserError | None = None
     palettes = Palettes()
-    for path in some:
-        palettes.add(str(path), read_palette(path))
+    for path in masks[:: max(1, len(masks) // _SAMPLED)][:_SAMPLED]:
+        try:
+            palettes.add(str(path), read_palette(path))
+            some.append(path)
+        except UserError as error:  # the check names each mask that cannot be decoded
+            trouble = error
+    if not some and trouble is not None:
+        raise trouble
+    kinds = sorted({kind_of(path) for path in some})
     disordered = palettes.problems()
     schemes = _fitting_schemes(some, classes, indices=not disordered)
     why = f"images/ beside {kind}/ is a folder dataset; its masks are {', '.join(kinds)}"
@@ -129,21 +135,6 @@ def _own_folder(root: Path, kind: str, split: str, masks: list[Path], classes: C
     if len(schemes) > 1:
         why += " (see in the table below whether the first means what the masks show)"
     return Recognised(Data("folder", root, split, schemes[0]), why)
-
-
-def _readable(files: list[Path]) -> list[Path]:
-    """Those that can be decoded; the check names the others. Raises UserError where none can."""
-    good: list[Path] = []
-    trouble: UserError | None = None
-    for path in files:
-        try:
-            read_palette(path)
-            good.append(path)
-        except UserError as error:
-            trouble = error
-    if not good and trouble is not None:
-        raise trouble
-    return good
 
 
 def _fitting_schemes(files: list[Path], classes: ClassSet, indices: bool) -> list[str]:

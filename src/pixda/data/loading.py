@@ -16,8 +16,8 @@ class Unreadable:
 
     Attributes:
         limit: how many; 0 stops at the first.
-        files: what was said of each, in the order in which they were found.
-        tell: told of each.
+        files: the error of each, in the order in which they were found.
+        tell: called with a sentence about each.
     """
 
     def __init__(self, limit: int = 0) -> None:
@@ -50,10 +50,10 @@ def complete(
     number: int,
     unreadable: Unreadable,
 ) -> list[Sample]:
-    """Batch ``number`` with another image where one is unreadable: the one at its place in the next batch.
+    """Replace each unreadable image of a batch by the image at its place in the next batch.
 
-    So it is of the same source, and one that selection has kept; its crop is that of the missing one. What stands in
-    depends on the drawn order and on the files alone, not on where a run was stopped.
+    That one is of the same source, and selection has kept it; it gets the crop of the image that it replaces. Which
+    image is taken depends on the drawn order and on the files alone, not on where a run was stopped.
 
     Args:
         samples: as loaded, or the error in place of one.

@@ -4,18 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pixda.data.camvid import CamVid
-from pixda.data.cityscapes import Cityscapes
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data, Target
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.folder import Folder
-from pixda.data.gta5 import GTA5
-from pixda.data.idda import IDDA
+from pixda.data.public_datasets import GTA5, IDDA, CamVid, Cityscapes, Synscapes, Synthia, UrbanSyn
 from pixda.data.shots import draw, draw_total, published, read_manifest
-from pixda.data.synscapes import Synscapes
-from pixda.data.synthia import Synthia
-from pixda.data.urbansyn import UrbanSyn
 from pixda.errors import UserError
 
 Size = tuple[int, int] | None

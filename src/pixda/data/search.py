@@ -107,7 +107,7 @@ class Search:
 
     @property
     def remarks(self) -> list[str]:
-        """What was left out by right and may still be news: linked folders, files of other kinds."""
+        """What was left out and is no mistake: folders that links lead to again, files of other kinds."""
         sentences = []
         if self._linked:
             sentences.append(f"Not looked through again: {_first(self._linked)}.")
@@ -118,7 +118,7 @@ class Search:
 
     @property
     def account(self) -> list[str]:
-        """Everything that is told: mistakes, then remarks."""
+        """All sentences: mistakes, then remarks."""
         return [*self.mistakes, *self.remarks]
 
     def _unreadable(self, error: OSError) -> None:

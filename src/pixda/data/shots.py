@@ -1,4 +1,4 @@
-"""Which few target frames are labelled: the published lists, own draws, and manifests of either."""
+"""Which few target frames are labelled: published lists, draws, lists that cover the classes, and manifests."""
 
 import hashlib
 import json
@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from pixda.data.dataset import SegmentationDataset
 from pixda.data.files import IMAGE_SUFFIXES
 from pixda.data.frames import Frame
+from pixda.data.parallel import in_threads
 from pixda.errors import UserError
 from pixda.reading import one_line, read_json
 
@@ -95,6 +99,60 @@ def _ranked(frames: Sequence[Frame], seed: int) -> dict[str, list[str]]:
     for frame in frames:
         cities.setdefault(frame.city, set()).add(frame.name)
     return {city: sorted(cities[city], key=lambda name: rank(seed, name)) for city in sorted(cities)}
+
+
+LEAST_SHARE = 1e-4
+"""A class is in a frame if it has this part of its pixels: 17 of 480 x 360, 210 of 2048 x 1024."""
+
+
+def classes_in(dataset: SegmentationDataset, progress: bool = True) -> np.ndarray:
+    """Return which frame shows which class: bool (frames x classes), as stored.
+
+    Raises UserError naming a mask that cannot be read. Ids outside the class set count for no class.
+    """
+    count = len(dataset.classes.names)
+
+    def shown(frame: Frame) -> np.ndarray:
+        pixels = np.zeros(256)
+        if frame.mask is not None:
+            found = dataset.labels.count(dataset.read_mask(frame.mask))
+            np.add.at(pixels, dataset.labels.classes_of(found.codes), found.pixels)
+        return np.asarray(pixels[:count] >= max(1.0, LEAST_SHARE * pixels.sum()))
+
+    title = f"Reading the labels of {dataset.title} {dataset.split}"
+    with in_threads(shown, dataset.frames, title, progress) as rows:
+        return np.array(list(rows))
+
+
+def cover(names: Sequence[str], shown: np.ndarray, seed: int, count: int | None = None) -> list[str]:
+    """Choose frames greedily: the next one shows the most classes that none before it shows.
+
+    Between equals: the one with more classes in all, then the seed's draw. Once everything is shown, it begins
+    again with the frames that are left, so that the list for N is the beginning of the list for N + 1.
+
+    Args:
+        names: frame names.
+        shown: bool (frames x classes), from `classes_in`.
+        seed: of the draw between equals.
+        count: number of frames; None ends when every class that any frame shows is there.
+    """
+    if count is not None and not 1 <= count <= len(names):
+        raise UserError(f"{count} shots were asked for; there are {len(names)} frames to choose from.")
+    left = sorted(range(len(names)), key=lambda i: (-int(shown[i].sum()), rank(seed, names[i])))
+    everything = shown.any(axis=0)
+    if not everything.any():
+        raise UserError("No frame shows any class: the masks hold ignored labels alone; see pixda check.")
+    missing = everything.copy()
+    chosen: list[int] = []
+    while left and (len(chosen) < count if count is not None else missing.any()):
+        gains = (shown[left] & missing).sum(axis=1)
+        if not gains.any() and missing.sum() < everything.sum():
+            missing = everything.copy()
+            continue
+        best = left.pop(int(gains.argmax()))
+        chosen.append(best)
+        missing &= ~shown[best]
+    return [names[index] for index in chosen]
 
 
 class Manifest(NamedTuple):

@@ -93,7 +93,7 @@ def _cores() -> int:
 def _end(pool: ProcessPoolExecutor, others: set[BaseProcess]) -> None:
     """Drop the frames that wait, and give the workers the time to end those that they have begun, but no more.
 
-    A second interrupt must not keep the rest from being done: the pool would draw all frames before the program ends.
+    A second interrupt must not stop this: the pool would draw all frames before the program ends.
 
     Args:
         pool: whose workers are ended.
