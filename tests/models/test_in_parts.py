@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 from pixda.data.classes import ClassSet
 from pixda.losses.segmentation import cross_entropy
 from pixda.models import build_segmenter
-from pixda.models.in_parts import InParts, may_go_in_parts
+from pixda.models.recompute import InParts, may_go_in_parts
 from pixda.models.two_heads import TwoHeads
 from pixda.models.upsampling import upsample
 from pixda.phases.settings import SegmenterOptimiser

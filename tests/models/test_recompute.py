@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models import build_segmenter
-from pixda.models.resnet import Bottleneck, ResNet
-from pixda.models.synchronised import SynchronisedBatchNorm, synchronise
+from pixda.models.deeplab import Bottleneck, ResNet
+from pixda.models.layers import SynchronisedBatchNorm, synchronise
 
 CLASSES = ClassSet.load("camvid-11")
 

@@ -9,8 +9,7 @@ import torch
 from hf_models import FAMILIES
 from pixda.errors import UserError
 from pixda.models import ARCHITECTURES, build_segmenter
-from pixda.models.deeplab import DeepLabV2, DilatedSum
-from pixda.models.resnet import ResNet
+from pixda.models.deeplab import DeepLabV2, DilatedSum, ResNet
 
 # Architectures with their defaults, an ensemble of two, and the families of Hugging Face in their smallest form.
 NETWORKS = {name: (name, {}) for name in ARCHITECTURES if name != "huggingface"}

@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from pixda.errors import UserError
-from pixda.models.discriminators import ImageDiscriminator
-from pixda.models.weighting import RegionNet, weighting_nets
+from pixda.models.discriminators import ImageDiscriminator, RegionNet, weighting_nets
 
 
 def softmax_map(height, width, batch=1):

@@ -8,8 +8,7 @@ from torch import nn
 
 from pixda.errors import UserError
 from pixda.models import build_segmenter, weights
-from pixda.models.deeplab import DeepLabV2, DilatedSum
-from pixda.models.resnet import ResNet
+from pixda.models.deeplab import DeepLabV2, DilatedSum, ResNet
 from pixda.models.weights import load_weights
 
 

@@ -14,8 +14,7 @@ from torch import nn
 
 from pixda.data.domains import StepBatch
 from pixda.methods.presets import PRESETS
-from pixda.models.deeplab import DeepLabV2, DilatedSum
-from pixda.models.resnet import ResNet
+from pixda.models.deeplab import DeepLabV2, DilatedSum, ResNet
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.settings import Selection
 from pixda.style import stylise

