@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models import build_segmenter, load_weights
-from pixda.models.efficientnet_lite import EfficientNetLite, stages
+from pixda.models.mobilenet import EfficientNetLite, stages
 from pixda.models.weights import packaged_weights, read_tensors
 
 CLASSES = ClassSet.load("camvid-11")

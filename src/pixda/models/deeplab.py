@@ -17,14 +17,7 @@ class Bottleneck(Block, NormsAgain):
     """Three convolutions and a shortcut: B x inputs x H x W -> B x 4*width x H/stride x W/stride."""
 
     def __init__(
-        self,
-        inputs: int,
-        width: int,
-        stride: int,
-        dilation: int,
-        project: bool,
-        caffe: bool,
-        frozen_statistics: bool,
+        self, inputs: int, width: int, stride: int, dilation: int, project: bool, caffe: bool, frozen_statistics: bool
     ) -> None:
         super().__init__()
         first, second = (stride, 1) if caffe else (1, stride)
@@ -58,7 +51,9 @@ class Bottleneck(Block, NormsAgain):
 
 
 class ResNet(NormsAgain):
-    """B x 3 x H x W, normalised -> B x `channels` x about H/8 x W/8 (65 x 129 for 512 x 1024).
+    """ResNet-50 or -101 (He et al., CVPR 2016) at an eighth of the image.
+
+    B x 3 x H x W, normalised -> B x `channels` x about H/8 x W/8 (65 x 129 for 512 x 1024).
 
     blocks: bottlenecks in each of the four layers, `RESNET50` or `RESNET101`.
     caffe: True has a layer's stride in its first 1x1 convolution, as the Caffe weights (`Scale.*` keys) need it, with
@@ -71,11 +66,7 @@ class ResNet(NormsAgain):
     """
 
     def __init__(
-        self,
-        blocks: Sequence[int] = RESNET101,
-        caffe: bool = True,
-        frozen_statistics: bool = False,
-        width: int = 64,
+        self, blocks: Sequence[int] = RESNET101, caffe: bool = True, frozen_statistics: bool = False, width: int = 64
     ) -> None:
         super().__init__()
         self.caffe, self.channels = caffe, 32 * width
@@ -146,9 +137,6 @@ class DeepLabV2(Segmenter):
 
     backbone: ResNet
     head: DilatedSum
-
-    def __init__(self, backbone: ResNet, head: DilatedSum, classes: ClassSet, normalisation: str) -> None:
-        super().__init__(backbone, head, classes, normalisation)
 
     def middle(self) -> Middle:
         """The last layer but one, as in AdaptSegNet, with the main head's dilations."""

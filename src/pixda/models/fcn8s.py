@@ -137,9 +137,6 @@ class FCN8s(Segmenter):
     FCN8s does the same.
     """
 
-    def __init__(self, backbone: VGG16, head: ScoreHead, classes: ClassSet, normalisation: str) -> None:
-        super().__init__(backbone, head, classes, normalisation)
-
     def forward(self, images: Tensor) -> Tensor:
         """RGB float B x 3 x H x W in 0..255 -> logits B x C x H x W."""
         return _cut(super().forward(images), CROP_IMAGE, images)
