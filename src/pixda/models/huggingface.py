@@ -242,10 +242,12 @@ def read_scale(name: str, revision: str | None = None) -> tuple[Scale, list[str]
     what = f"The scale of the images of '{name}' cannot be read from its preprocessor_config.json"
     with _one_sentence(what, "correct it, or give network.options a normalisation"):
         # Newer models keep it inside processor_config.json.
-        for file in ("preprocessor_config.json", "processor_config.json"):
+        for file in ("processor_config.json", "preprocessor_config.json"):
             path = cached_file(_place(name), file, revision=revision, _raise_exceptions_for_missing_entries=False)
             content = {} if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
-            settings = (content if file.startswith("pre") else content.get("image_processor")) or settings
+            settings = (content.get("image_processor") if file == "processor_config.json" else content) or {}
+            if settings:
+                break
         scale = _scale_from_preprocessing(settings)
     if not settings:
         return scale, ["no preprocessor_config.json: ImageNet's mean and deviation are taken"]
