@@ -82,22 +82,22 @@ class Staged(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
-    def stem(self, x: Tensor) -> Tensor:
+    def _stem(self, x: Tensor) -> Tensor:
         """B x 3 x H x W -> B x 32 x H/2 x W/2."""
         raise NotImplementedError
 
-    def staged(self) -> nn.Sequential:
+    def _staged(self) -> nn.Sequential:
         """The blocks after the stem."""
         raise NotImplementedError
 
     def before_dilation(self) -> tuple[nn.Module, int]:
         """The last block at stride 16 before the dilated stages, and its channels."""
-        return self.staged()[self.ends[DILATED - 1] - 1], self._before_dilation
+        return self._staged()[self.ends[DILATED - 1] - 1], self._before_dilation
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """B x 3 x H x W, normalised -> features at H/4, H/8 and H/16."""
-        blocks = self.staged()
-        quarter: Tensor = blocks[: self.ends[1]](self.stem(x))
+        blocks = self._staged()
+        quarter: Tensor = blocks[: self.ends[1]](self._stem(x))
         eighth: Tensor = blocks[self.ends[1] : self.ends[2]](quarter)
         sixteenth: Tensor = blocks[self.ends[2] :](eighth)
         return quarter, eighth, sixteenth
@@ -173,13 +173,11 @@ class MobileNetV2(Staged):
         self._initialise()
         self.features[:frozen_blocks].requires_grad_(False)
 
-    def stem(self, x: Tensor) -> Tensor:
-        """B x 3 x H x W -> B x 32 x H/2 x W/2."""
+    def _stem(self, x: Tensor) -> Tensor:
         out: Tensor = self.features[0](x)
         return out
 
-    def staged(self) -> nn.Sequential:
-        """The blocks after the stem."""
+    def _staged(self) -> nn.Sequential:
         return nn.Sequential(*list(self.features)[1:])
 
 
@@ -265,10 +263,8 @@ class EfficientNetLite(Staged):
             for part in (self.conv_stem, self.bn0, self.blocks[: frozen_blocks - 1]):
                 part.requires_grad_(False)
 
-    def stem(self, x: Tensor) -> Tensor:
-        """B x 3 x H x W -> B x 32 x H/2 x W/2."""
+    def _stem(self, x: Tensor) -> Tensor:
         return F.relu6(convolved(self.conv_stem, self.bn0, same_padded(x, 3, 2)), inplace=True)
 
-    def staged(self) -> nn.Sequential:
-        """The blocks after the stem."""
+    def _staged(self) -> nn.Sequential:
         return self.blocks
