@@ -14,11 +14,10 @@ from pixda.data.classes import ClassSet
 from pixda.data.domains import Domains
 from pixda.data.folder import Folder
 from pixda.machine import distributed
-from pixda.models.layers import BatchNorm
+from pixda.models.deeplab import ResNet
+from pixda.models.layers import BatchNorm, SynchronisedBatchNorm, synchronise
 from pixda.models.mobilenet import MobileNetV2
-from pixda.models.resnet import ResNet
 from pixda.models.segmenter import Middle, Segmenter
-from pixda.models.synchronised import SynchronisedBatchNorm, synchronise
 from pixda.phases.adversarial import Adversarial
 from pixda.phases.distillation import Distillation
 from pixda.phases.fourier import Fourier

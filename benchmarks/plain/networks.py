@@ -5,9 +5,8 @@ import copy
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixda.models.deeplab import DeepLabV2, DilatedSum
+from pixda.models.deeplab import Bottleneck, DeepLabV2, DilatedSum
 from pixda.models.discriminators import PixelDiscriminator
-from pixda.models.resnet import Bottleneck
 
 
 class PlainDeepLab(nn.Module):

@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from pixda.models import build_segmenter
-from pixda.models.deeplab import DeepLabV2, DilatedSum
-from pixda.models.resnet import RESNET101, ResNet
+from pixda.models.deeplab import RESNET101, DeepLabV2, DilatedSum, ResNet
 
 
 def narrow(caffe=True, frozen_statistics=False):

@@ -4,10 +4,11 @@ from torch import nn
 
 from pixda.errors import UserError
 from pixda.models import ImageDiscriminator, PixelDiscriminator
+from pixda.models.discriminators import RegionNet, weighting_nets
 
 
-def softmax_map(height, width, classes=5):
-    return torch.softmax(torch.randn(1, classes, height, width), 1)
+def softmax_map(height, width, batch=1):
+    return torch.softmax(torch.randn(batch, 5, height, width), 1)
 
 
 def seen_by(discriminator, size, position):
@@ -67,7 +68,9 @@ def test_the_last_layer_of_the_pixel_discriminator_is_a_convolution_of_one_pixel
     torch.testing.assert_close(discriminator(maps), twin(maps))
 
 
-@pytest.mark.parametrize("discriminator", [PixelDiscriminator(5), ImageDiscriminator(5, width=4)])
+@pytest.mark.parametrize(
+    "discriminator", [PixelDiscriminator(5), ImageDiscriminator(5, width=4), *weighting_nets(5, 5).values()]
+)
 def test_source_and_target_may_share_a_batch(discriminator):
     source, target = softmax_map(64, 64), softmax_map(64, 64)
     together = discriminator(torch.cat([source, target]))
@@ -98,3 +101,24 @@ def test_spectral_kernels_have_a_largest_singular_value_of_one():
     discriminator.eval()
     for kernel in kernels:
         assert torch.linalg.matrix_norm(kernel.weight.flatten(1), 2).item() == pytest.approx(1, rel=1e-2)
+
+
+@pytest.mark.parametrize("outputs", [1, 5])
+def test_the_levels_speak_of_pixels_regions_and_the_image(outputs):
+    nets = weighting_nets(5, outputs)
+    shapes = {level: tuple(net(softmax_map(64, 96, 2)).shape) for level, net in nets.items()}
+    assert shapes == {"pixel": (2, outputs, 64, 96), "region": (2, outputs, 8, 12), "image": (2, outputs, 1, 1)}
+
+
+def test_a_region_of_8_is_judged_from_22():
+    # 8 pixels from 32 on, and 7 more on each side.
+    assert seen_by(RegionNet(5), 64, 4) == ((25, 46), (25, 46))
+
+
+def test_the_image_level_is_the_mean_of_a_discriminators_patches():
+    net, maps = weighting_nets(5, 1)["image"], softmax_map(128, 96)
+    discriminator = ImageDiscriminator(5)
+    discriminator.load_state_dict({name.removeprefix("patches."): value for name, value in net.state_dict().items()})
+    patches = discriminator(maps)
+    assert patches.shape[-2:] == (4, 3)
+    assert net(maps).item() == pytest.approx(patches.mean().item(), rel=1e-5)

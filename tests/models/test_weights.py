@@ -8,8 +8,7 @@ from torch import nn
 
 from pixda.errors import UserError
 from pixda.models import build_segmenter, weights
-from pixda.models.deeplab import DeepLabV2, DilatedSum
-from pixda.models.resnet import ResNet
+from pixda.models.deeplab import DeepLabV2, DilatedSum, ResNet
 from pixda.models.weights import load_weights
 
 
@@ -301,8 +300,3 @@ def test_hash_of_a_path(deeplab, stored):
     right = hashlib.sha256(path.read_bytes()).hexdigest()
     load_weights(deeplab(), path, right.upper())
     refused(deeplab(), path, f"has sha256 {right}", sha256="0" * 64)
-
-
-def test_an_address_has_to_be_https_with_a_hash(deeplab):
-    refused(deeplab(), "http://example.org/a.pth", "is not an https address", sha256="0" * 64)
-    refused(deeplab(), "https://example.org/a.pth", "without its sha256")

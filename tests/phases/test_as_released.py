@@ -15,8 +15,7 @@ from torch import nn
 from making import make
 from pixda.data.domains import StepBatch
 from pixda.methods.presets import PRESETS
-from pixda.models.deeplab import DeepLabV2, DilatedSum
-from pixda.models.resnet import ResNet
+from pixda.models.deeplab import DeepLabV2, DilatedSum, ResNet
 from pixda.phases.adversarial import Adversarial
 from pixda.style import stylise
 

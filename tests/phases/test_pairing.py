@@ -11,8 +11,7 @@ from pixda.data.domains import StepBatch
 from pixda.losses.adversarial import discriminator_loss, fool_loss
 from pixda.losses.pairing import pair_loss, pairing_discriminator_loss, without_easy_pixels
 from pixda.losses.segmentation import cross_entropy
-from pixda.models.deeplab import DeepLabV2, DilatedSum
-from pixda.models.resnet import ResNet
+from pixda.models.deeplab import DeepLabV2, DilatedSum, ResNet
 from pixda.models.upsampling import upsample
 from pixda.phases.pairing import Pairing
 

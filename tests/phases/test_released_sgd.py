@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pixda.models import build_segmenter
-from pixda.models.resnet import ResNet
+from pixda.models.deeplab import ResNet
 from pixda.phases.released_sgd import ReleasedSGD, in_groups, times_listed
 from pixda.phases.settings import SegmenterOptimiser
 from pixda.phases.trainee import segmenter_trainee

@@ -1,6 +1,6 @@
-"""The two discriminators of PixDA (Tavera et al., WACV 2022): which domain does a softmax map come from?
+"""The two discriminators of PixDA (Tavera et al., WACV 2022), and NAAE's: which domain is a softmax map from?
 
-Both answer with logits of "target" (source = 0, target = 1), have no normalisation layers, so that source
+All answer with logits of "target" (source = 0, target = 1), have no normalisation layers, so that source
 and target may share a batch, and start from PyTorch's default initialisation.
 """
 
@@ -15,7 +15,16 @@ SLOPE = 0.2
 SMALLEST = 32  # pixels that survive five halvings
 
 
-class PixelDiscriminator(nn.Module):
+class _Layers(nn.Module):
+    layers: nn.Sequential
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Softmax map B x C x H x W -> logits of "target", B x outputs x h x w."""
+        logits: Tensor = self.layers(maps)
+        return logits
+
+
+class PixelDiscriminator(_Layers):
     """Softmax map B x C x H x W -> one logit a pixel, B x 1 x H x W, each from a 5 x 5 window.
 
     With more `outputs` there are as many answers a pixel.
@@ -31,11 +40,6 @@ class PixelDiscriminator(nn.Module):
             Pixelwise(128, outputs),
         )
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Softmax map B x C x H x W -> logits of "target" B x outputs x H x W."""
-        logits: Tensor = self.layers(maps)
-        return logits
-
 
 class Pixelwise(nn.Linear):
     """A 1 x 1 convolution, written as what it is.
@@ -49,7 +53,7 @@ class Pixelwise(nn.Linear):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class ImageDiscriminator(nn.Module):
+class ImageDiscriminator(_Layers):
     """Softmax map B x C x H x W -> one logit a patch, B x 1 x H/32 x W/32 (16 x 32 for 512 x 1024).
 
     inputs: channels of the map: C, or 2 C for a pair of maps.
@@ -75,5 +79,48 @@ class ImageDiscriminator(nn.Module):
                 f"The image discriminator halves its input five times and got a map of {width} x {height} pixels: "
                 f"use images of at least {SMALLEST} x {SMALLEST}."
             )
-        logits: Tensor = self.layers(maps)
+        return super().forward(maps)
+
+
+class RegionNet(_Layers):
+    """Softmax map B x C x H x W -> one logit a cell of 8 x 8 pixels, B x outputs x H/8 x W/8, seen from 22 x 22.
+
+    H and W are 8 or more.
+    """
+
+    def __init__(self, classes: int, outputs: int = 1) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(classes, 64, 4, stride=2, padding=1),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Conv2d(64, 128, 4, stride=2, padding=1),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Conv2d(128, outputs, 4, stride=2, padding=1),
+        )
+
+
+class WholeImageNet(nn.Module):
+    """Softmax map B x C x H x W -> one logit an image, B x outputs x 1 x 1: the mean of a discriminator's patches."""
+
+    def __init__(self, classes: int, outputs: int = 1) -> None:
+        super().__init__()
+        self.patches = ImageDiscriminator(classes, outputs=outputs)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Softmax map B x C x H x W -> logits B x outputs x 1 x 1; H, W < 32: `UserError`."""
+        logits: Tensor = self.patches(maps).mean((2, 3), keepdim=True)
         return logits
+
+
+def weighting_nets(classes: int, outputs: int) -> dict[str, nn.Module]:
+    """Networks that say how real a source pixel looks: by itself, by its region and by its image.
+
+    NAAE (Sun et al., CVPR 2019) has three such levels, which get predictions rather than images; how its networks are
+    built is not published. These are OUR RECONSTRUCTION: PixDA's discriminators, and one between them, each with 1
+    output, or one for each class.
+    """
+    return {
+        "pixel": PixelDiscriminator(classes, outputs),
+        "region": RegionNet(classes, outputs),
+        "image": WholeImageNet(classes, outputs),
+    }

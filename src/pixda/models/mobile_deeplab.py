@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from pixda.data.classes import ClassSet
 from pixda.models.deeplab import DilatedSum
-from pixda.models.efficientnet_lite import EfficientNetLite
-from pixda.models.mobilenet import MobileNetV2
+from pixda.models.mobilenet import EfficientNetLite, MobileNetV2
 from pixda.models.segmenter import Middle, Segmenter
 
 

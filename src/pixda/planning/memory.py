@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from pixda.data.domains import Batch, StepBatch
 from pixda.data.sources import Share
-from pixda.models.in_parts import may_go_in_parts
+from pixda.models.recompute import may_go_in_parts
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Context, Phase
 

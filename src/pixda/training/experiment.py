@@ -27,9 +27,9 @@ from pixda.machine.lock import hold
 from pixda.methods import METHODS, departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
+from pixda.models.layers import synchronise
 from pixda.models.saved import load_model, model_hash, save_model
 from pixda.models.segmenter import Segmenter
-from pixda.models.synchronised import synchronise
 from pixda.models.views import with_views
 from pixda.phases.phase import Phase
 from pixda.provenance import code_hash

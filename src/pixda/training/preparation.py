@@ -20,7 +20,7 @@ from pixda.errors import UserError
 from pixda.methods import METHODS, build
 from pixda.methods.method import Method
 from pixda.models import build_segmenter
-from pixda.models.in_parts import may_go_in_parts
+from pixda.models.recompute import may_go_in_parts
 from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.models.weights import ON_THE_HUB, load_weights, packaged_weights
