@@ -119,7 +119,7 @@ def test_a_temperature_changes_confidence_maps_and_is_kept_apart(run, photos, tm
     assert "temperature" in capsys.readouterr().err
     assert predict(run, inputs, tmp_path / "ids", "--temperature=3") == 1
     assert "add confidence to --outputs" in capsys.readouterr().err
-    assert predict(run, inputs, tmp_path / "none", *given, "0") == 2
+    assert predict(run, inputs, tmp_path / "none", *given, "0") == 1
 
 
 def test_a_photo_is_turned_as_its_camera_says(run, tmp_path):
