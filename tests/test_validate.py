@@ -4,9 +4,14 @@ import json
 import shutil
 
 import pytest
+import torch
 
 from pixda.__main__ import main
+from pixda.calibration import calibration_of, fit_temperature
+from pixda.data.folder import Folder
 from pixda.data.shots import read_manifest
+from pixda.models.saved import load_model
+from pixda.models.upsampling import upsample
 from runs import two_domains, words
 
 
@@ -49,12 +54,32 @@ def test_means_and_spreads_are_over_the_folds_that_show_a_class(finished):
     assert result["weights"] == "last"
 
 
+def test_the_temperature_is_fitted_on_the_held_out_shots(root, finished):
+    """Again by hand: the logits of each fold's network at the labelled pixels of the shots held out of it."""
+    result = json.loads((finished / "validation.json").read_text())
+    logits, labels = [], []
+    for fold in (1, 2):
+        segmenter, _ = load_model(finished / f"fold_{fold}")
+        held_out = set(result["shots"]) - set(read_manifest(finished / f"fold_{fold}/shots.json").names)
+        frames = Folder(root / "target", "train", segmenter.classes, scheme="cityscapes").subset(sorted(held_out))
+        for sample in (frames[number] for number in range(len(frames))):
+            with torch.no_grad():
+                found = upsample(segmenter.eval()(sample.image[None].float()), sample.mask.shape)[0].flatten(1).T
+            logits.append(found[sample.mask.flatten() != 255])
+            labels.append(sample.mask[sample.mask != 255].long())
+    logits, labels = torch.cat(logits), torch.cat(labels)
+    assert result["temperature"] == pytest.approx(fit_temperature(logits, labels), rel=1e-3)
+    assert result["ece_before"] == pytest.approx(calibration_of(logits, labels).ece, abs=1e-3)
+    assert result["ece_after"] == pytest.approx(calibration_of(logits, labels, result["temperature"]).ece, abs=1e-3)
+
+
 def test_what_is_there_is_not_trained_again(root, finished, capsys):
     before = (finished / "fold_2/model.safetensors").read_bytes()
     assert main(typed(root, finished, "--folds=2", "--resume=true")) == 0
     assert (finished / "fold_2/model.safetensors").read_bytes() == before
     said = capsys.readouterr().out
     assert "±" in said
+    assert "pixda predict --temperature" in said
     assert "test split was not opened" in said
 
 

@@ -1,6 +1,7 @@
 """The confusion matrix over a whole dataset, and the scores of every protocol read from it."""
 
 import json
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import cv2
 import torch
 from torch import Tensor
 
+from pixda.calibration import BINS, Calibration, binned
 from pixda.data.classes import IGNORE, ClassSet
 from pixda.errors import UserError
 from pixda.reading import one_line, read_json
@@ -31,14 +33,20 @@ class ConfusionMatrix:
         count = len(classes.names)
         self.counts = torch.zeros(count, count, dtype=torch.int64, device=device)
         """int64 ``C x C``; rows are the truth, columns the prediction."""
+        self.bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)
+        """float64 ``3 x 15``: pixels, confidence and hits by confidence, as ``calibration.binned`` counts them."""
 
-    def update(self, predicted: Tensor, labels: Tensor) -> None:
+    def update(self, predicted: Tensor, labels: Tensor, confidence: Tensor | None = None) -> None:
         """Count one image or batch.
 
         Args:
             predicted: class indices 0..C-1, any integer type, ``... x H x W``.
             labels: the same shape, 0..C-1 or 255; ignored pixels are not counted.
+            confidence: the same shape, 0..1, of the predicted class; without it the scores have no calibration.
         """
+        if confidence is not None:
+            labelled = labels != IGNORE
+            self.bins += binned(confidence[labelled], predicted[labelled] == labels[labelled])
         count = _count_on_cpu if labels.device.type == "cpu" else _count_on_any_device
         self.counts += count(labels, predicted, len(self.classes.names))
 
@@ -58,6 +66,7 @@ class ConfusionMatrix:
             pixel_share={name: float(s) for name, s in zip(names, truth / truth.sum(), strict=True)},
             pixel_accuracy=float(hit.sum() / truth.sum()),
             confusion=self.counts.tolist(),
+            calibration=Calibration.of(self.bins) if self.bins.any() else None,
         )
 
 
@@ -73,6 +82,7 @@ class Scores:
         pixel_accuracy: share of labelled pixels that are right.
         confusion: pixels by (true class, predicted class), in the order of ``iou``; None in files that were written
             before it was kept.
+        calibration: pixels by confidence; None in files that were written before it was kept.
     """
 
     iou: dict[str, float | None]
@@ -80,14 +90,15 @@ class Scores:
     pixel_share: dict[str, float]
     pixel_accuracy: float
     confusion: list[list[int]] | None = None
+    calibration: Calibration | None = None
 
     def save(self, path: Path, **protocol: Any) -> None:
         """Write the scores as JSON, with what they belong to: split, number of frames, the network's input size."""
         record = {**protocol, **asdict(self)}
-        rows = [json.dumps(row) for row in record.pop("confusion") or []]  # a line each, not one for every number
+        record = {name: value for name, value in record.items() if value is not None or name in protocol}
         text = json.dumps(record, indent=2)
-        if rows:
-            text = text[:-2] + ',\n  "confusion": [\n    ' + ",\n    ".join(rows) + "\n  ]\n}"
+        # A line for each list of numbers, not for every number in it. No string of JSON has a line break in it.
+        text = re.sub(r"\[\n([-+.\de,\s]+)\]", lambda found: f"[{' '.join(found[1].split())}]", text)
         with whole(path) as file:  # a file of this name says that a run has been scored
             file.write_text(text + "\n")
 
@@ -102,6 +113,7 @@ class Scores:
                 pixel_share={name: float(record["pixel_share"][name]) for name in record["iou"]},
                 pixel_accuracy=float(record["pixel_accuracy"]),
                 confusion=_counts(record.get("confusion"), len(record["iou"])),
+                calibration=Calibration.from_dict(kept) if (kept := record.get("calibration")) is not None else None,
             )
             if all(value is None for value in scores.iou.values()):
                 raise ValueError("no class has a number")
@@ -115,7 +127,7 @@ class Scores:
 
     @classmethod
     def mean_of(cls, scores: Sequence[Self]) -> Self:
-        """The mean of each number over the scores that have it, as of several folds; without a confusion matrix."""
+        """The mean of each number over the scores that have it, as of several folds; without counts of pixels."""
         first = scores[0]
         return cls(
             iou={name: Spread.of(one.iou[name] for one in scores).mean for name in first.iou},

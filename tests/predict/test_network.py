@@ -48,6 +48,25 @@ def test_confidence_is_the_softmax_of_the_chosen_class(segmenter, images, fabric
     np.testing.assert_allclose(prediction.confidence, chosen.detach().numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize("temperature", [0.4, 3.0])
+def test_a_temperature_changes_the_confidence_and_no_class(segmenter, images, fabric, temperature):
+    image = images[1]
+    plain = Predictor(segmenter, fabric, (64, 48))([image])[0]
+    (found,) = Predictor(segmenter, fabric, (64, 48), temperature=temperature)([image])
+    logits = segmenter(resized(image, (64, 48))[None].float())
+    logits = F.interpolate(logits, image.shape[1:], mode="bilinear", align_corners=True)[0].double()
+    expected = (logits / temperature).softmax(0).amax(0).detach().numpy()
+    np.testing.assert_allclose(found.confidence, expected, atol=1e-5)
+    np.testing.assert_array_equal(found.classes, plain.classes)
+    assert abs(found.confidence - plain.confidence).max() > 0.01
+    # One window over the whole image, and several.
+    (window,) = Predictor(segmenter, fabric, (64, 48), (64, 48), temperature=temperature)([image])
+    assert abs(window.confidence - expected).mean() < 0.01
+    plain, warm = (Predictor(segmenter, fabric, None, (48, 32), temperature=t)([image])[0] for t in (1.0, temperature))
+    np.testing.assert_array_equal(plain.classes, warm.classes)
+    assert ((warm.confidence < plain.confidence) == (temperature > 1)).all()
+
+
 @pytest.mark.parametrize("batch", [1, 4])
 def test_windows_are_averaged_where_they_overlap(segmenter, images, fabric, batch):
     image = images[1]

@@ -108,6 +108,20 @@ def test_windows_and_sizes_reach_the_network(run, photos, tmp_path):
     assert len(set(read.values())) == 3
 
 
+def test_a_temperature_changes_confidence_maps_and_is_kept_apart(run, photos, tmp_path, capsys):
+    inputs = [photos / "one.png"]
+    given = ("--outputs", "confidence", "--temperature")
+    assert predict(run, inputs, tmp_path / "out", *given, "1.0") == 0
+    assert predict(run, inputs, tmp_path / "warm", *given, "3") == 0
+    plain, warm = (np.array(Image.open(tmp_path / f"{out}/confidence/one.png")) for out in ("out", "warm"))
+    assert warm.mean() < plain.mean()
+    assert predict(run, inputs, tmp_path / "out", *given, "3") == 1
+    assert "temperature" in capsys.readouterr().err
+    assert predict(run, inputs, tmp_path / "ids", "--temperature=3") == 1
+    assert "add confidence to --outputs" in capsys.readouterr().err
+    assert predict(run, inputs, tmp_path / "none", *given, "0") == 1
+
+
 def test_a_photo_is_turned_as_its_camera_says(run, tmp_path):
     picture(tmp_path / "flat.png", (40, 30))
     exif = Image.Exif()

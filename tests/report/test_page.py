@@ -73,6 +73,30 @@ def test_every_figure_is_kept_for_papers(page):
         assert (page.parent / f"figures/{stem}.png").stat().st_size > 1000
 
 
+def test_every_run_has_a_reliability_diagram_with_its_calibration_error(runs, page, capsys):
+    read = Reader(page.read_text())
+    assert "calibration" in read.sections
+    assert (page.parent / "figures/calibration.pdf").is_file()
+    text = " ".join("".join(read.texts).split())
+    for name in ("pixda", "first", "fine_tuning"):
+        ece = f"{100 * Scores.load(runs / name / 'scores.json').calibration.ece:.1f}"
+        assert f"expected calibration error {ece} %" in text
+    data = [f"--data.root={runs.parent / 'target'}", "--data.dataset=folder", "--data.scheme=cityscapes"]
+    assert main(["evaluate", str(runs / "fine_tuning"), *data]) == 0
+    printed = next(line for line in capsys.readouterr().out.splitlines() if "calibration error (ECE)" in line)
+    assert f"{ece} " in printed
+
+
+def test_scores_without_calibration_have_no_reliability_diagram(runs, tmp_path):
+    shutil.copytree(runs / "first", tmp_path / "first")
+    scores = tmp_path / "first/scores.json"
+    record = json.loads(scores.read_text())
+    del record["calibration"]
+    scores.write_text(json.dumps(record))
+    assert main(["report", str(tmp_path / "first")]) == 0
+    assert "calibration" not in Reader((tmp_path / "first/report/report.html").read_text()).sections
+
+
 def test_the_selections_are_those_of_the_log(runs):
     made = json.loads((runs / "pixda/model.json").read_text())["made"]
     assert [(len(one.kept), len(one.scores)) for one in judgements(runs / "pixda/logs")] == [

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from pixda.options import add_views, make_parser, parse
 from pixda.predict.settings import Output
@@ -39,6 +39,12 @@ def predict(words: Sequence[str]) -> None:
         help="Slide a window of (width, height) over large images, and average where windows overlap.",
     )
     parser.add_argument("--batch", type=PositiveInt, default=1, help="Images, or windows, for the network at once.")
+    parser.add_argument(
+        "--temperature",
+        type=PositiveFloat,
+        default=1.0,
+        help="Divides the logits for the confidence maps; pixda validate fits it and writes it into validation.json.",
+    )
     add_views(parser)
     given = parse(parser, words)
     from pixda.predict.job import predict_files
@@ -53,4 +59,5 @@ def predict(words: Sequence[str]) -> None:
         given.batch,
         given.scales,
         given.flips,
+        given.temperature,
     )

@@ -35,6 +35,7 @@ def predict_files(
     batch: int = 1,
     scales: Sequence[float] = (1.0,),
     flips: bool = False,
+    temperature: float = 1.0,
 ) -> None:
     """Predict images, folders and videos into a folder; a job that was stopped goes on where it was.
 
@@ -48,6 +49,7 @@ def predict_files(
         batch: images, or windows, for the network at once.
         scales: every image is shown at each of these, and the answers averaged.
         flips: the mirror image is shown, too.
+        temperature: above 0, what logits are divided by for the confidence.
 
     Raises:
         UserError: wrong input, found before the work; or, when all else is done, inputs that could not be read.
@@ -61,6 +63,8 @@ def predict_files(
             f"{unwanted[0].path} is a video, of which only an overlay is made: add overlay to --outputs, "
             "or leave videos out."
         )
+    if temperature != 1 and "confidence" not in kinds:
+        raise UserError("--temperature changes confidence maps alone: add confidence to --outputs, or leave it out.")
     plain, made = load_model(model)
     segmenter = with_views(plain, scales, flips)
     if size is None and window is None:
@@ -72,10 +76,11 @@ def predict_files(
         "size": None if size is None else list(size),
         "window": None if window is None else list(window),
         **({} if segmenter is plain else {"scales": list(scales), "flips": flips}),
+        **({} if temperature == 1 else {"temperature": temperature}),
     }
     outputs = Outputs(out, kinds, segmenter.classes, made_with)
     left = [one for one in inputs if not outputs.done(one)]
-    predictor = Predictor(segmenter, make_fabric(Machine()), size, window, batch)
+    predictor = Predictor(segmenter, make_fabric(Machine()), size, window, batch, temperature)
     with Display([], "predict") as display:
         for text in search.account:
             display.say(text)

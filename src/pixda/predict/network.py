@@ -21,7 +21,7 @@ class Prediction(NamedTuple):
     classes: np.ndarray
     """uint8 ``H x W``, class indices."""
     confidence: np.ndarray
-    """float32 ``H x W``, 0..1: the softmax of the class that was chosen."""
+    """float32 ``H x W``, 0..1: the softmax of the class that was chosen, at the temperature that was asked for."""
 
 
 class Predictor:
@@ -34,6 +34,7 @@ class Predictor:
         window: (width, height) of a window that slides over the image, neighbours sharing a third or more, softmax
             averaged where they do; None shows the image whole. An image that is smaller is shown whole, too.
         batch: images shown at once, or windows of one image.
+        temperature: above 0, what logits are divided by for the confidence; the classes stay the same.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Predictor:
         size: tuple[int, int] | None,
         window: tuple[int, int] | None = None,
         batch: int = 1,
+        temperature: float = 1.0,
     ) -> None:
         self._segmenter = segmenter.to(fabric.device).eval()
         self._fabric = fabric
@@ -51,6 +53,7 @@ class Predictor:
         self.group = batch if window is None and size is not None else 1
         """Images to be given at once."""
         self._batch = batch
+        self._temperature = temperature
 
     @torch.inference_mode()
     def __call__(self, images: Sequence[Tensor]) -> list[Prediction]:
@@ -68,7 +71,7 @@ class Predictor:
 
     def _whole(self, logits: Tensor, size: tuple[int, ...]) -> Prediction:
         raised = upsample(logits, size)[0]
-        return _prediction(raised.argmax(0), raised.softmax(0).amax(0))
+        return _prediction(raised.argmax(0), (raised / self._temperature).softmax(0).amax(0))
 
     def _slid(self, image: Tensor, size: tuple[int, ...]) -> Prediction:
         assert self._window is not None
@@ -84,8 +87,11 @@ class Predictor:
                 total[:, top : top + height, left : left + width] += share
                 times[top : top + height, left : left + width] += 1
         mean = upsample((total / times)[None], size)[0] if size != image.shape[1:] else total / times
-        confidence, classes = mean.max(0)
-        return _prediction(classes, confidence)
+        # The log of the averaged probabilities stands for the logits, so that overlaps are mixed as without a
+        # temperature: softmax(log p / T) = p^(1/T) / sum of p^(1/T).
+        cooled = mean if self._temperature == 1 else mean.pow(1 / self._temperature)
+        cooled = cooled if self._temperature == 1 else cooled / cooled.sum(0)
+        return _prediction(mean.argmax(0), cooled.amax(0))
 
 
 def starts(length: int, window: int) -> list[int]:

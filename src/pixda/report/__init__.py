@@ -18,6 +18,9 @@ def print_scores(runs: Mapping[str, Scores]) -> None:
     for protocol in scores[0].mean:
         table.add_row(f"mean of {protocol} classes", *(percent(one.mean[protocol]) for one in scores))
     table.add_row("pixel accuracy", *(percent(one.pixel_accuracy) for one in scores))
+    if any(one.calibration for one in scores):
+        errors = [one.calibration.ece if one.calibration else None for one in scores]
+        table.add_row("calibration error (ECE)", *map(percent, errors))
     console().print(table)
 
 

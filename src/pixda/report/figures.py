@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from pixda.calibration import BINS, Calibration
 from pixda.metrics import Scores
 from pixda.report.curves import Panel
 from pixda.report.frames import Box
@@ -113,6 +114,27 @@ def score_panel(judgement: Judgement) -> Callable[[Axes], None]:
         axes.set_xlabel("score, mean of −log P(source)")  # a minus sign, as on the axes
         axes.set_ylabel("source images")
         axes.legend(fontsize=7)
+
+    return draw
+
+
+def reliability_panel(title: str, calibration: Calibration) -> Callable[[Axes], None]:
+    """The share of right pixels in each bin of confidence, faint where few pixels are; a dotted line is calibrated."""
+
+    def draw(axes: Axes) -> None:
+        accuracy = [
+            100 * right / max(count, 1) for right, count in zip(calibration.hits, calibration.count, strict=True)
+        ]
+        lefts = [100 * number / BINS for number in range(BINS)]
+        most = max(calibration.count)
+        for left, height, count in zip(lefts, accuracy, calibration.count, strict=True):
+            shade = 0.25 + 0.75 * count / most
+            axes.bar(left, height, 100 / BINS, align="edge", color=COLOURS[0], edgecolor="white", alpha=shade)
+        axes.plot([0, 100], [0, 100], color="grey", linestyle=":", linewidth=1)
+        axes.set_title(f"{title}: ECE {100 * calibration.ece:.1f} %", fontsize=9, parse_math=False)
+        axes.set_xlabel("confidence, %")
+        axes.set_ylabel("right, %")
+        axes.set(xlim=(0, 100), ylim=(0, 100))
 
     return draw
 

@@ -21,6 +21,12 @@ def print_validation(validation: Validation, title: str) -> None:
         "Last weights of each fold, scored on the shots held out of it; the test split was not opened.",
         soft_wrap=True,
     )
+    screen.print(
+        f"Temperature {validation.temperature:.2f}, fitted on these shots (pixda predict --temperature "
+        f"{validation.temperature:.2f}): it takes the expected calibration error on them from "
+        f"{percent(validation.ece_before)} % to {percent(validation.ece_after)} %.",
+        soft_wrap=True,
+    )
 
 
 def _cell(spread: Spread) -> str:

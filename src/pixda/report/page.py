@@ -98,6 +98,7 @@ def _page(
         "small": small_classes(run.scores, material.shares),
         "difference": {name: f"rgb{colour}" for name, colour in DIFFERENCE.items()},
         "confusion": sections.confusion(run, looked.confusion if looked else None, figures) if run.finished else None,
+        "calibration": sections.calibration(runs, figures),
         "studies": studies,
         "tables_first": is_comparison(folders[0]),
         "protocol": protocol(run),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixda.calibration import Calibration
 from pixda.data.classes import ClassSet
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.data.sources import Sources
@@ -126,6 +127,23 @@ def classes(runs: Mapping[str, RunFolder], rare: Sequence[str], folder: Path) ->
     lines = class_lines(list(scored.values()), next(iter(runs.values())).classes.names, rare)
     figures.keep(figures.class_bars(scored, [line.name for line in lines], rare), folder, "classes")
     return lines
+
+
+def calibration(runs: Mapping[str, RunFolder], folder: Path) -> list[Drawing]:
+    """A reliability diagram of every run that kept its pixels by confidence."""
+    kept = {title: run.scores.calibration for title, run in runs.items() if run.scores and run.scores.calibration}
+    draws = [figures.reliability_panel(title, one) for title, one in kept.items()]
+    if draws:
+        figures.keep(figures.side_by_side(draws), folder, "calibration")
+    return [figures.drawn(draw, _reliability(*one)) for draw, one in zip(draws, kept.items(), strict=True)]
+
+
+def _reliability(title: str, one: Calibration) -> str:
+    total = sum(one.count)
+    return (
+        f"{title}: expected calibration error {100 * one.ece:.1f} %; {100 * sum(one.confidence) / total:.1f} % "
+        f"confident in the mean, and right on {100 * sum(one.hits) / total:.1f} % of the pixels."
+    )
 
 
 def confusion(run: RunFolder, counted: list[list[int]] | None, folder: Path) -> dict[str, Any] | None:

@@ -6,17 +6,26 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from pixda.config import Experiment
+import torch
+from torch import Tensor
+
+from pixda.calibration import calibration_of, fit_temperature
+from pixda.config import Experiment, Machine
 from pixda.data.classes import ClassSet
-from pixda.data.open import open_shots
+from pixda.data.open import open_dataset, open_shots
 from pixda.data.shots import rank, write_manifest
 from pixda.errors import UserError
+from pixda.evaluation import sample_logits
 from pixda.machine import distributed
-from pixda.machine.devices import begin_processes
+from pixda.machine.devices import begin_processes, make_fabric
 from pixda.machine.lock import hold
 from pixda.methods.method import Method
 from pixda.metrics import Scores, Spread
+from pixda.models.saved import load_model
 from pixda.training.experiment import run, score_model
+
+_PIXELS = 200_000
+"""Held-out pixels that the temperature is fitted on, of all shots together: many for one number; 15 MB of logits."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,12 @@ class Validation:
     """Class to IoU, 0..1, over the folds whose held-out shots show it."""
     mean: dict[str, Spread]
     """Protocol ("19", "16", "13") to mean IoU."""
+    temperature: float
+    """What to divide logits by, for ``pixda predict --temperature``: fitted on pixels of the held-out shots."""
+    ece_before: float
+    """Expected calibration error on these pixels, 0..1, at temperature 1."""
+    ece_after: float
+    """The same at ``temperature``."""
 
 
 def shots_of(experiment: Experiment, folds: int) -> tuple[list[str], list[str]]:
@@ -59,9 +74,10 @@ def validate(
 ) -> Validation:
     """Train K times, each time on all but one fold of the shots, and score on that fold.
 
-    The score is that of the last weights; nothing is chosen between them, and the test split is not opened. Leaves a
-    run folder ``fold_1``, ``fold_2``, ... for each fold, with ``shots.json`` of its training shots, and
-    ``validation.json``. Where ``start_from`` replaces all that the method trains, its model is scored on every fold.
+    The score is that of the last weights; nothing is chosen between them, and the test split is not opened. A
+    temperature is fitted on the held-out shots of all folds. Leaves a run folder ``fold_1``, ``fold_2``, ... for each
+    fold, with ``shots.json`` of its training shots, and ``validation.json``. Where ``start_from`` replaces all that the
+    method trains, its model is scored on every fold.
 
     Args:
         experiment: as for ``run``; ``start_from`` spares the folds a pretraining each.
@@ -95,18 +111,34 @@ def validate(
         return scored
 
     scores: list[Scores] = []
+    sampled: list[tuple[Tensor, Tensor]] = []  # rank 0 only: logits and labels of each fold
+
+    def sample(held_out: Sequence[str], model: Path) -> None:
+        segmenter, _ = load_model(model)
+        frames = open_dataset(experiment.target, segmenter.classes).subset(held_out)
+        alone = make_fabric(Machine())
+        each = max(_PIXELS // len(dealt), 1)
+        sampled.append(sample_logits(segmenter.to(alone.device), frames, experiment.size, alone, each))
+
     with ExitStack() as held:
         distributed.on_rank_zero(fabric, lambda: held.enter_context(hold(out)))
         for fold in range(1, folds + 1):
             held_out, folder = dealt[fold - 1 :: folds], out / f"fold_{fold}"
+            model = folder
             if experiment.start_from is not None and len(method.phases()) == 1:
+                model = experiment.start_from
                 scores.append(distributed.on_rank_zero(fabric, lambda: score_first(held_out, folder)))  # noqa: B023 (at once)
             else:
                 told = f"all shots but fold {fold} of {folds}, seed {experiment.seed}"
                 scores.append(train(held_out, folder, told))
+            distributed.on_rank_zero(fabric, lambda: sample(held_out, model))  # noqa: B023 (at once)
+        temperature, before, after = distributed.on_rank_zero(fabric, lambda: _temperature(sampled))
         result = Validation(
             {name: Spread.of([one.iou[name] for one in scores]) for name in scores[0].iou},
             {name: Spread.of([one.mean[name] for one in scores]) for name in scores[0].mean},
+            temperature,
+            before,
+            after,
         )
         about = {
             "method": method_name,
@@ -119,3 +151,10 @@ def validate(
         text = json.dumps({**about, **asdict(result)}, indent=2) + "\n"
         distributed.on_rank_zero(fabric, lambda: (out / "validation.json").write_text(text))
     return result
+
+
+def _temperature(sampled: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float, float]:
+    """The temperature fitted on logits and labels of all folds, and the calibration error before and after it."""
+    logits, labels = (torch.cat(one) for one in zip(*sampled, strict=True))
+    temperature = fit_temperature(logits, labels)
+    return temperature, calibration_of(logits, labels).ece, calibration_of(logits, labels, temperature).ece
