@@ -1,6 +1,7 @@
 """What the tests of whole runs share: a small source and target on disk, and the words of a quick command."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -165,3 +166,11 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     assert message.startswith("pixda: ")
     assert len(message.strip().splitlines()) == 1, message
     return message
+
+
+def assert_same_scores(one: Path, other: Path) -> None:
+    """Two files of scores say the same; sums of confidences may differ as float32 does from one order to another."""
+    first, second = (json.loads(path.read_text()) for path in (one, other))
+    sums = [scores["calibration"].pop("confidence") for scores in (first, second)]
+    assert first == second
+    assert sums[0] == pytest.approx(sums[1], rel=1e-5, abs=1e-3)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from pixda.__main__ import main
 from ranks import environment, free_port
-from runs import start, two_domains, unlabelled, wait_for, words
+from runs import assert_same_scores, start, two_domains, unlabelled, wait_for, words
 
 SECONDS = 240  # for a process to end: it has as many to itself as the machine is slow
 
@@ -72,7 +72,7 @@ def assert_the_same_run(out, alone):
 def test_a_run_of_two_processes_is_the_run_of_one(alone, of_two):
     out, text = of_two
     assert_the_same_run(out, alone)
-    assert (out / "scores.json").read_text() == (alone / "scores.json").read_text()
+    assert_same_scores(out / "scores.json", alone / "scores.json")
     made = json.loads((out / "model.json").read_text())["made"]
     assert made["machine"]["processes"] == 2
     assert text.count("2 processes, 2 of 4 images of a batch each; batch normalisation takes the statistics of") == 1
