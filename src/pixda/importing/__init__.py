@@ -1,1 +1,1 @@
-"""Exports of annotation tools as images and masks: a file a format, all of which give the same `Export`."""
+"""Turns exports of annotation tools into images and masks. Each tool has a reader; all readers return an `Export`."""

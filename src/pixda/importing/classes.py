@@ -1,4 +1,4 @@
-"""From the labels of an export to a class set with a column for the masks that are written."""
+"""Makes a class set from the labels of an export, with a column for the masks that an import writes."""
 
 import colorsys
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from pixda.errors import UserError
 from pixda.writing import whole
 
 COLUMN = "imported"
-"""Label scheme of the masks: the class's index, 255 where there is no label."""
+"""Label scheme of the written masks: class indices, and 255 where there is no label."""
 
 _NO_CLASS = ("__ignore__", "_background_", "ignore", "unlabeled", "unlabelled", "void")
 
 
 def classes_from(labels: Mapping[str, tuple[int, int, int] | None], name: str) -> ClassSet:
-    """A class for every label, in their order, in the tool's colours or in some that differ.
+    """A class for every label, in their order, in the tool's colour or else in a colour made here.
 
-    Raises UserError for none, or for more than a mask can tell apart.
+    Raises UserError if there are no labels, or more than a mask can hold.
     """
-    first: dict[str, str] = {}  # "Traffic Light" and "traffic_light" are one
+    first: dict[str, str] = {}  # "Traffic Light" and "traffic_light" are one class
     for label in labels:
         if _plain(label) not in map(_plain, _NO_CLASS):
             first.setdefault(_plain(label), label)
@@ -36,9 +36,9 @@ def classes_from(labels: Mapping[str, tuple[int, int, int] | None], name: str) -
 
 
 def index_of(labels: Mapping[str, Any], classes: ClassSet) -> dict[str, int]:
-    """Label to class index, 255 for those that mean "ignore"; labels without a class are left out.
+    """Label -> class index, or 255 for labels that mean "ignore"; labels without a class are left out.
 
-    Capitals do not count, nor whether words are divided by spaces, hyphens or underscores.
+    Upper and lower case are the same, and so are spaces, hyphens and underscores.
     """
     known = {_plain(name): index for index, name in enumerate(classes.names)}
     known |= {_plain(name): IGNORE for name in _NO_CLASS if _plain(name) not in known}
@@ -46,7 +46,7 @@ def index_of(labels: Mapping[str, Any], classes: ClassSet) -> dict[str, int]:
 
 
 def write_classes(path: Path, classes: ClassSet) -> None:
-    """Write a class set with the column "imported" beside those that it has, as one writes it by hand."""
+    """Write a class set to YAML, with the column "imported" beside the columns that it has."""
     columns = {scheme: classes.labels(scheme) for scheme in classes.schemes if scheme != COLUMN}
 
     def shown(scheme: str, index: int) -> Any:
@@ -80,6 +80,6 @@ def _plain(label: str) -> str:
 
 
 def _colour(index: int) -> tuple[int, int, int]:
-    """Neighbours in the list get hues far from each other."""
+    """A colour for the class of this index; classes next to each other get very different hues."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.75, 0.9 - 0.3 * (index % 2))
     return round(255 * red), round(255 * green), round(255 * blue)

@@ -13,9 +13,9 @@ from pixda.reading import one_line, read_json
 
 
 def read_coco(path: Path) -> Export:
-    """Read instances. Raises UserError for another file, with the annotation where it is damaged.
+    """Read a file of instances. Raises UserError for a file of another kind, or naming the damaged annotation.
 
-    COCO has no order of depth: what is later in the file is on top.
+    COCO does not say which area lies on top: the later one in the file does.
     """
     content = read_json(path, "The export")
     where = "its categories"
@@ -50,7 +50,7 @@ def _region(label: str, stored: Any, size: tuple[int, int]) -> Region | None:
     if not stored:
         return None
     if isinstance(stored, list):
-        # Some tools write parts of one or two points, which cover nothing.
+        # Some tools write parts of one or two points, which have no area.
         parts = [part for part in stored if len(part) >= 6]
         return Outline(label, [polygon(np.reshape(part, (-1, 2))) for part in parts])
     height, width = stored["size"]

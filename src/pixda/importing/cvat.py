@@ -1,17 +1,21 @@
-"""CVAT, "for images 1.1": one XML file."""
+"""CVAT: "for images 1.1", one XML file, and "segmentation mask 1.1", a folder of masks with a table of colours."""
 
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from pixda.data.exports import COLOUR_TABLE
+from pixda.data.search import Search
 from pixda.errors import UserError
 from pixda.importing.export import DAMAGED, Annotated, Export, label_of, number, polygon, size_of
-from pixda.importing.regions import Bitmap, Outline, Region, ellipse, rectangle, turned
+from pixda.importing.regions import Bitmap, Outline, Picture, Region, ellipse, rectangle, turned
 from pixda.importing.rle import from_runs
-from pixda.reading import one_line, read_xml
+from pixda.reading import one_line, read_text, read_xml
+
+_MASKS = "SegmentationClass"
 
 
 def read_cvat(path: Path) -> Export:
-    """Read `annotations.xml`. Raises UserError for another file, with the image where it is damaged."""
+    """Read `annotations.xml`. Raises UserError for a file of another kind, or naming the image where it is damaged."""
     top = read_xml(path, "The export")
     if top.tag != "annotations":
         raise UserError(f"{path} is no export of CVAT: export the task again, in the format 'CVAT for images 1.1'.")
@@ -40,6 +44,35 @@ def read_cvat(path: Path) -> Export:
     return export
 
 
+def read_cvat_masks(folder: Path) -> Export:
+    """Read an unpacked export of coloured masks; the colour of "background" means that there is no label.
+
+    Raises UserError for a folder without masks, or naming the damaged line of the table of colours.
+    """
+    table = folder / COLOUR_TABLE
+    masks = Search(strict=True).files(folder / _MASKS, (".png",))
+    if not masks:
+        raise UserError(
+            f"{folder} has no masks in {_MASKS}/: export the task as 'Segmentation mask 1.1' and unpack it."
+        )
+    colours: dict[int, str] = {}
+    export = Export({})
+    for row, line in enumerate(read_text(table, "The table of colours").splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            label, colour, *_ = line.split(":")
+            red, green, blue = (int(part) for part in colour.split(","))
+            packed = int.from_bytes(bytes((red, green, blue)))
+            if label != "background":
+                export.labels[label_of(label)] = (red, green, blue)
+                colours[packed] = label_of(label)
+        except DAMAGED as error:
+            raise UserError(f"{table}, line {row} is no 'label:red,green,blue' ({one_line(error)}).") from error
+    export.images = [Annotated(stem, None, [Picture(path, colours)]) for stem, path in sorted(masks.items())]
+    return export
+
+
 def _colour(text: str | None) -> tuple[int, int, int] | None:
     if text is None or len(text) != 7 or not text.startswith("#"):
         return None
@@ -48,7 +81,7 @@ def _colour(text: str | None) -> tuple[int, int, int] | None:
 
 
 def _region(shape: Element) -> Region | None:
-    """The area of a shape; None for one that covers none."""
+    """The area of a shape; None for a shape without area, such as a line."""
     get = shape.attrib
     if shape.tag == "mask":
         width, height = size_of(get["width"], get["height"])

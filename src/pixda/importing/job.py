@@ -1,4 +1,4 @@
-"""From an export to a dataset: images, masks and a class set, and an account of what could not be used."""
+"""Writes an export as a dataset (images, masks, class set) and reports what could not be used."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ CLASS_FILE = "classes.yaml"
 
 @dataclass
 class Imported:
-    """What was written, and what is to be told of it."""
+    """What was written, and notes for the user."""
 
     kind: Kind
     root: Path
@@ -32,12 +32,12 @@ class Imported:
     written: int = 0
     """Images."""
     notes: list[str] = field(default_factory=list)
-    """Sentences."""
+    """Sentences on what was left out or may surprise."""
 
 
 @dataclass
 class _Counts:
-    """What is counted while the images are written; a sentence each in the end."""
+    """What is counted while images are written; each becomes a note."""
 
     missing: list[str] = field(default_factory=list)
     unequal: list[str] = field(default_factory=list)
@@ -61,11 +61,11 @@ def import_export(
 
     Args:
         path: the exported file, or a folder that holds one.
-        out: the dataset's folder; one that has a `classes.yaml` keeps its classes, so that splits can be added.
+        out: the dataset's folder; if it has a `classes.yaml`, that is kept, so that splits can be added.
         images: folder of the images, looked through with its sub-folders; None: where the export is.
-        kind: which export it is, where a folder holds several.
-        split: a folder for it inside `images/` and `masks/`; "all" is none.
-        classes: class set to find the labels in, by name; None: every label is a class.
+        kind: which export to take where a folder holds several.
+        split: name of a folder inside `images/` and `masks/`; "all" means no such folder.
+        classes: class set that has the labels as names; None: every label is a class.
 
     Raises:
         UserError: no export, a damaged one, no image that can be used, or a split that is there already.
@@ -105,7 +105,7 @@ def import_export(
 
 
 def _class_set(export: Export, out: Path, classes: str | Path | None) -> ClassSet:
-    """The classes of the dataset: those that it has, those that were asked for, or the export's own."""
+    """The classes that the dataset has already, else the requested ones, else those of the export."""
     present = out / CLASS_FILE
     if present.is_file():
         if classes is not None:
@@ -123,7 +123,8 @@ def _class_set(export: Export, out: Path, classes: str | Path | None) -> ClassSe
 def _stems(images: list[Annotated]) -> dict[str, Annotated]:
     """Where each image goes, without ending: "<city>/<stem>", or the stem alone.
 
-    The folders that all images share say nothing; those below become the city. Raises UserError for two of one name.
+    Folders that all images share are dropped; the folders below them become the city. Raises UserError if two images
+    would have the same name.
     """
     parts = [parts_of(image.name) for image in images]
     shared = 0
@@ -140,7 +141,7 @@ def _stems(images: list[Annotated]) -> dict[str, Annotated]:
 
 
 def _stem(name: str) -> str:
-    """A name less the ending of an image; a dot elsewhere belongs to it, and hidden files are not read."""
+    """A name without its image ending; a name that starts with a dot, as hidden files do, gets a "_"."""
     ending = Path(name).suffix.lower()
     stem = name[: -len(ending)] if ending in IMAGE_SUFFIXES else name
     return f"_{stem}" if stem.startswith(".") else stem
@@ -149,7 +150,7 @@ def _stem(name: str) -> str:
 def _write(
     image: Annotated, stem: str, out: Path, inside: str, library: Images, index: dict[str, int], counts: _Counts
 ) -> bool:
-    """Write an image and its mask; False where it cannot be used, which is counted."""
+    """Write an image and its mask. Returns False, and counts why, if the image cannot be used."""
     file = library.find(image.name)
     if file is None:
         counts.missing.append(image.name)

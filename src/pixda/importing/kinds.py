@@ -1,4 +1,4 @@
-"""Which reader an export needs."""
+"""Finds out which tool an export is from, and names its reader."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 from pixda.data.exports import Found, Kind, exports_in, kind_of_json
 from pixda.errors import UserError
 from pixda.importing.coco import read_coco
-from pixda.importing.cvat import read_cvat
-from pixda.importing.cvat_masks import read_cvat_masks
+from pixda.importing.cvat import read_cvat, read_cvat_masks
 from pixda.importing.export import Export
 from pixda.importing.label_studio import read_label_studio
 from pixda.importing.labelme import read_labelme
@@ -26,10 +25,10 @@ def recognise(path: Path, kind: Kind | None = None) -> Found:
 
     Args:
         path: the file, or a folder with one export in it.
-        kind: which it is, where a folder holds several.
+        kind: which one to take where a folder holds several.
 
     Raises:
-        UserError: there is none, or there are several; with what is there and what to do.
+        UserError: there is no export, or several; the message lists what is there and says what to do.
     """
     if not path.exists():
         raise UserError(f"There is no {path}: name the file that the annotation tool has exported, or its folder.")

@@ -1,4 +1,4 @@
-"""Label Studio: one JSON file, the list of tasks. Polygons, rectangles, ellipses, and what the brush painted."""
+"""Label Studio: one JSON file, a list of tasks with polygons, rectangles, ellipses and brush strokes."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -14,13 +14,13 @@ from pixda.importing.rle import brush_bitmap
 from pixda.reading import one_line, read_json
 
 _AREAS = ("polygonlabels", "rectanglelabels", "ellipselabels", "brushlabels")
-_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what an upload gets before its name
+_UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of an uploaded file
 
 
 def read_label_studio(path: Path) -> Export:
-    """Read the format "JSON". Raises UserError for another one, with the task where it is damaged.
+    """Read the format "JSON". Raises UserError for another format, or naming the damaged task.
 
-    Of several annotations of a task, the first that was not cancelled counts.
+    If a task has several annotations, the first that was not cancelled is used.
     """
     tasks = read_json(path, "The export")
     if not isinstance(tasks, list) or not all(isinstance(task, dict) and "annotations" in task for task in tasks):
@@ -54,17 +54,17 @@ def read_label_studio(path: Path) -> Export:
             export.images.append(Annotated(_file_name(task), size, regions))
     except DAMAGED as error:
         raise UserError(f"{path} is damaged at {where[:100]} ({one_line(error)}): export it again.") from error
-    export.left_out = +export.left_out  # without what did not occur
+    export.left_out = +export.left_out  # drops the zeros
     return export
 
 
 def without_upload_mark(name: str) -> str:
-    """The name that a file had before it was uploaded."""
+    """The name that a file had before it was uploaded to Label Studio."""
     return _UPLOADED.sub("", name, count=1) if _UPLOADED.match(name) else name
 
 
 def _file_name(task: dict[str, Any]) -> str:
-    """The image of a task: the one address among its data, as a file name."""
+    """The file name of a task's image, from the address in its data."""
     values = task["data"]
     address = values.get("image") or next((value for value in values.values() if isinstance(value, str)), "")
     parts = urlsplit(address)
@@ -76,7 +76,7 @@ def _file_name(task: dict[str, Any]) -> str:
 
 
 def _region(kind: str, label: str, value: dict[str, Any], size: tuple[int, int]) -> Region:
-    """The area of a result, whose coordinates are percents of the image."""
+    """The area of a result; its coordinates are percentages of the image's width and height."""
     width, height = size
     scale = np.array([width, height]) / 100
     if kind == "brushlabels":
@@ -91,6 +91,6 @@ def _region(kind: str, label: str, value: dict[str, Any], size: tuple[int, int])
     around = (x * width / 100, y * height / 100)
     if kind == "rectanglelabels":
         corners = rectangle(x, y, number(value["width"]), number(value["height"])) * scale
-        return Outline(label, [turned(corners, degrees, around)])  # about its upper left corner
+        return Outline(label, [turned(corners, degrees, around)])  # Label Studio turns it about its upper left corner
     rim = ellipse(x, y, number(value["radiusX"]), number(value["radiusY"])) * scale
     return Outline(label, [turned(rim, degrees, around)])

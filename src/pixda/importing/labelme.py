@@ -16,9 +16,9 @@ from pixda.reading import one_line, read_json
 
 
 def read_labelme(path: Path) -> Export:
-    """Read a folder's JSON files, or one. Raises UserError naming a file that is none of Labelme's.
+    """Read one JSON file, or all of a folder. Raises UserError naming a file that Labelme did not write.
 
-    The image inside a file is not used: the one that it names is.
+    An image stored inside a JSON file is not used, only the image file that it names.
     """
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
@@ -36,7 +36,7 @@ def read_labelme(path: Path) -> Export:
                 else:
                     regions.append(region)
                     export.labels.setdefault(label_of(shape["label"]), None)
-            # Windows' separators are there whatever system it is read on; its paths take both kinds.
+            # Written on Windows, the path has backslashes; PureWindowsPath splits at both kinds on any system.
             name = PureWindowsPath(content["imagePath"]).name
             export.images.append(Annotated(name, size, regions))
         except DAMAGED as error:
@@ -47,7 +47,7 @@ def read_labelme(path: Path) -> Export:
 
 
 def _region(shape: dict[str, Any]) -> Region | None:
-    """The area of a shape; None for one that covers none."""
+    """The area of a shape; None for a shape without area, such as a line."""
     label, kind = label_of(shape["label"]), shape.get("shape_type") or "polygon"
     points = [(number(x), number(y)) for x, y in shape["points"]]
     if kind == "polygon":
@@ -71,5 +71,5 @@ def _bitmap(packed: bytes) -> np.ndarray:
         with Image.open(io.BytesIO(packed), formats=("PNG",)) as file:
             size_of(*file.size)
             return np.asarray(file.convert("L")) > 0
-    except Exception as error:  # bytes that are no picture fail anywhere in a decoder
+    except Exception as error:  # a decoder may raise anything for damaged bytes
         raise ValueError(f"its mask cannot be decoded ({error})") from error

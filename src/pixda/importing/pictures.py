@@ -1,4 +1,4 @@
-"""The images that an export names: finding them, and putting them where a dataset has them."""
+"""Finds the images that an export names, and copies them into the dataset."""
 
 import shutil
 from functools import cached_property
@@ -15,20 +15,20 @@ class Images:
     """All images below a folder.
 
     Args:
-        folder: is looked through, with its sub-folders; an export cannot name files outside.
+        folder: searched with its sub-folders; an export cannot name files outside it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.search = Search()
-        """Tells of folders that could not be looked through."""
+        """Remembers the folders that could not be read."""
 
     def find(self, name: str) -> Path | None:
-        """The image that an export calls `name`; None where there is none.
+        """The image that an export calls `name`; None if there is none.
 
-        The one whose path ends with the most of what the name says. Names without an ending (CVAT's masks) may have
-        any; one that is not found is looked for without the mark of Label Studio's uploads. Raises UserError where two
-        fit equally well.
+        Of several files of that name, the one whose folders agree with most of the name's. A name without an ending
+        (CVAT's masks) matches any ending. A name that is not found is tried again without the prefix that Label Studio
+        gives to uploads. Raises UserError if two files fit equally well.
         """
         wanted = parts_of(name)
         for last in (wanted[-1], without_upload_mark(wanted[-1])):
@@ -74,9 +74,9 @@ class Images:
 
 
 def parts_of(name: str) -> tuple[str, ...]:
-    """The folders and the file in a name, whichever system wrote it; nothing that leads upwards or to a root.
+    """The folders and the file of a name, written on any system, without "..", drives and roots.
 
-    Raises UserError for a name of nothing else.
+    Raises UserError if nothing is left.
     """
     parts = PurePosixPath(name.replace("\\", "/").replace("\0", "")).parts
     kept = tuple(part for part in parts if part not in ("/", "//", ".", "..") and not part.endswith(":"))
@@ -86,7 +86,7 @@ def parts_of(name: str) -> tuple[str, ...]:
 
 
 def place(image: Path, folder: Path, stem: str) -> None:
-    """Copy an image as it is: datasets read it upright, as annotation tools show it."""
+    """Copy an image unchanged: datasets apply the camera's rotation when they read it, as annotation tools do."""
     target = folder / f"{stem}{image.suffix.lower()}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with whole(target) as file:

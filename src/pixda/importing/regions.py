@@ -1,4 +1,4 @@
-"""Labelled areas of an image, as annotation tools store them, and how they are painted into one mask."""
+"""Labelled areas as annotation tools store them, and how they are painted into one mask."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,54 +12,54 @@ import numpy as np
 from pixda.data.class_file import IGNORE
 from pixda.data.files import read_colours
 
-MOST_PIXELS = 1 << 25  # 8192 x 4096: an area is drawn at twice the size of its image
+MOST_PIXELS = 1 << 25  # 8192 x 4096; areas are drawn at twice the size of the image
 _FINER = 2
-_SHIFT = 8  # bits behind the point in OpenCV's coordinates
+_SHIFT = 8  # fractional bits of OpenCV's coordinates
 
 
 class Piece(NamedTuple):
-    """Some pixels of one label."""
+    """Pixels of one label."""
 
     label: str
     left: int
     top: int
     bits: np.ndarray
-    """bool, h x w; its upper left pixel is at (left, top) of the image, and all of it lies within."""
+    """bool, h x w, inside the image; its upper left pixel is at (left, top)."""
 
 
 class Region(Protocol):
-    """What a tool stores of one labelled area, or of several."""
+    """One or more labelled areas, as a tool stores them."""
 
     def pieces(self, size: tuple[int, int]) -> Iterator[Piece]:
-        """Yield its pixels in an image of `size` (width, height). Raises ValueError for what is no such area."""
+        """Yield the pixels in an image of `size` (width, height). Raises ValueError if the stored area is damaged."""
         ...
 
 
 @dataclass(frozen=True)
 class Outline:
-    """An area within polygons; parts that overlap are one area, and none is a hole.
+    """An area inside one or more polygons, which are joined; no polygon is a hole.
 
-    Coordinates are those of the tools: the pixel in column 3 reaches from 3.0 to 4.0, and belongs to the area if its
-    centre does, or lies less than a quarter of a pixel outside.
+    The pixel in column 3 reaches from 3.0 to 4.0, as in the tools. A pixel belongs to the area if its centre is inside,
+    or less than a quarter of a pixel outside.
     """
 
     label: str
     parts: Sequence[np.ndarray]
-    """Each float, N x 2, (x, y); what lies outside the image is cut off."""
+    """Polygons, each float N x 2, (x, y); they are cut at the image's border."""
 
     def pieces(self, size: tuple[int, int]) -> Iterator[Piece]:
         """Yield the pixels whose centres are inside."""
         width, height = size
         for part in self.parts:
-            # A point far outside moves a little nearer: OpenCV counts in 32 bits.
+            # Points far outside are moved nearer, since OpenCV's coordinates have 32 bits.
             points = np.maximum(np.minimum(part, (2 * width, 2 * height)), (-width, -height))
             (x, y), (end_x, end_y) = points.min(0).tolist(), points.max(0).tolist()
             left, top = max(math.floor(x), 0), max(math.floor(y), 0)
             right, bottom = min(math.ceil(end_x), width), min(math.ceil(end_y), height)
             if left >= right or top >= bottom:
                 continue
-            # Both OpenCV and Pillow also fill every pixel that the outline touches, so that an area would grow by half
-            # a pixel. Drawn twice as large, with a pixel's centre on a pixel, it grows by a quarter of one.
+            # OpenCV and Pillow fill every pixel that the outline touches, which makes an area half a pixel larger.
+            # Drawn at twice the size and sampled at the pixels' centres, it grows by a quarter of a pixel only.
             drawn = np.zeros((_FINER * (bottom - top), _FINER * (right - left)), np.uint8)
             corners = np.round((points - (left, top)) * (_FINER << _SHIFT)).astype(np.int32)
             cv2.fillPoly(drawn, [corners], 1, shift=_SHIFT)
@@ -74,7 +74,7 @@ class Bitmap:
     left: int
     top: int
     unpack: Callable[[], np.ndarray]
-    """Gives the pixels, bool h x w, from how they are packed. Raises ValueError where that is damaged."""
+    """Decodes the pixels, bool h x w. Raises ValueError if they are damaged."""
 
     def pieces(self, size: tuple[int, int]) -> Iterator[Piece]:
         """Yield the pixels that lie within the image."""
@@ -92,7 +92,7 @@ class Picture:
 
     path: Path
     labels: Mapping[int, str]
-    """Colour (0xRRGGBB) to label; other colours are no label."""
+    """Colour (0xRRGGBB) -> label; pixels of other colours have none."""
 
     def pieces(self, size: tuple[int, int]) -> Iterator[Piece]:
         """Yield the pixels of each label. Raises UserError for a file that cannot be decoded."""
@@ -107,23 +107,23 @@ class Picture:
 
 
 class Painted(NamedTuple):
-    """A mask, and what is to be told of it."""
+    """A mask, and what the user should know of it."""
 
     mask: np.ndarray
     """uint8, H x W: class indices, 255 where there is no label."""
     covered: int
-    """Pixels that had been given to another class before."""
+    """Pixels that were painted over with another class."""
     nameless: dict[str, int]
-    """Labels without a class, and how many of their regions were left out."""
+    """Label without a class -> how many of its regions were left out."""
 
 
 def paint(regions: Sequence[Region], size: tuple[int, int], classes: Mapping[str, int]) -> Painted:
-    """Paint regions over one another, the last one on top.
+    """Paint regions into a mask, later ones over earlier ones.
 
     Args:
-        regions: from the lowest to the topmost.
+        regions: from the bottom to the top.
         size: (width, height) of the image.
-        classes: label to class index, 255 for labels that stand for "ignore": they erase what is below.
+        classes: label -> class index; 255 for labels that mean "ignore", which erase what is below them.
 
     Raises:
         ValueError: a region is damaged.
@@ -149,13 +149,13 @@ def rectangle(left: float, top: float, width: float, height: float) -> np.ndarra
 
 
 def ellipse(x: float, y: float, across: float, down: float) -> np.ndarray:
-    """Points on an upright ellipse around (x, y), N x 2: so many that its polygon covers the same pixels."""
+    """Points on an upright ellipse around (x, y), N x 2, enough for a polygon that covers the same pixels."""
     angles = np.linspace(0, 2 * math.pi, 128, endpoint=False)
     return np.stack([x + across * np.cos(angles), y + down * np.sin(angles)], axis=1)
 
 
 def turned(points: np.ndarray, degrees: float, around: tuple[float, float]) -> np.ndarray:
-    """Points turned clockwise, as they are seen, N x 2."""
+    """Points turned clockwise on the screen, N x 2."""
     angle = math.radians(degrees)
     matrix = np.array([(math.cos(angle), math.sin(angle)), (-math.sin(angle), math.cos(angle))])
     result: np.ndarray = (points - around) @ matrix + around

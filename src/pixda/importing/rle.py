@@ -6,9 +6,9 @@ import numpy as np
 
 
 def from_runs(runs: Sequence[int], width: int, height: int, by_column: bool = False) -> np.ndarray:
-    """The bitmap whose runs are given, zeros first, as bool (h x w).
+    """The bitmap (bool, h x w) of these run lengths, the first of which counts zeros.
 
-    CVAT goes through it row by row, COCO column by column.
+    CVAT stores bitmaps row by row, COCO column by column.
     """
     lengths = np.asarray(runs, np.int64)
     if lengths.ndim != 1 or (lengths < 0).any() or int(lengths.sum()) != width * height:
@@ -18,10 +18,10 @@ def from_runs(runs: Sequence[int], width: int, height: int, by_column: bool = Fa
 
 
 def coco_runs(text: str) -> list[int]:
-    """The runs in COCO's compressed text.
+    """The run lengths in COCO's compressed text.
 
-    Each is written in characters of 5 bits and a mark that more follow, the lowest first; from the fourth on, as the
-    difference to the one before the last.
+    Each number is written in characters of 5 bits, the lowest first, with a sixth bit that says whether more follow.
+    From the fourth number on, the difference to the number two places before is stored.
     """
     runs: list[int] = []
     value = bits = 0
@@ -43,10 +43,10 @@ def coco_runs(text: str) -> list[int]:
 
 
 def brush_bitmap(code: bytes, width: int, height: int) -> np.ndarray:
-    """The bitmap that Label Studio's brush has painted, as bool (h x w): where the picture is not transparent.
+    """What Label Studio's brush has painted, as bool (h x w): the pixels that are not transparent.
 
-    The code is a stream of bits: how many values there are (4 a pixel, RGBA), the size of a value and of the four
-    kinds of lengths in bits; then runs, each a value that is repeated or a number of values one after the other.
+    The code is a stream of bits: the number of values (4 a pixel, RGBA), the bits of a value, the bits of the four
+    kinds of run lengths; then the runs, each either one repeated value or several values in a row.
     """
     stream = _Bits(code)
     count, size = stream.read(32), stream.read(5) + 1
@@ -69,7 +69,7 @@ def brush_bitmap(code: bytes, width: int, height: int) -> np.ndarray:
 
 
 class _Bits:
-    """A stream of bits, the highest of each byte first."""
+    """A stream of bits, the highest bit of each byte first."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0

@@ -1,4 +1,4 @@
-"""How much memory a training step takes: measured on the step itself, with tensors that have sizes and no contents."""
+"""How much memory a training step takes: the step is run with fake tensors, which have shapes but no contents."""
 
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,27 +23,27 @@ from pixda.phases.phase import Context, Phase
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of a phase's step: weights, gradients, optimiser states and all that lives at its fullest moment.
+    """Peak bytes of a phase's step: weights, gradients, optimiser states and activations.
 
-    What libraries take beside the tensors (a CUDA context, workspaces, gaps between blocks) is not in it.
+    What libraries take beside the tensors (a CUDA context, workspaces, fragmentation) is not included.
     """
 
     phase: str
     fixed: int
-    """Whatever the batch: weights, gradients, optimiser states."""
+    """Independent of the batch: weights, gradients, optimiser states."""
     image: int
-    """Of each image of the batch."""
+    """For each image of the batch."""
     inside: int | None
-    """What of that is the segmenter's, and is there for the images in it at a time alone; None: all go at once."""
+    """The part of `image` inside the segmenter, needed only for the images that are in it; None: all go at once."""
 
     def of(self, batch: int, at_a_time: int | None = None) -> int:
-        """A step with this batch, and so many images in the segmenter at a time (None: all)."""
+        """Bytes for a batch, with `at_a_time` images in the segmenter at once (None: all)."""
         waiting = 0 if at_a_time is None else max(0, batch - at_a_time)
         return self.fixed + batch * self.image - waiting * (self.inside or 0)
 
 
 class Imagined:
-    """Streams of batches that have a size and no pictures: what phases ask of Domains."""
+    """Stands in for `Domains`: batches of zeros, of the right size."""
 
     world = 1
 
@@ -54,11 +54,11 @@ class Imagined:
         self.source_names = ["frame"]
 
     def source_of(self, frame: int | str) -> int:
-        """There is one source."""
+        """0, as there is one source."""
         return 0
 
     def shares(self, names: Sequence[str], batch: int) -> list[Share]:
-        """All of a batch is from it."""
+        """One source has the whole batch."""
         return [Share(0, np.zeros(1, np.int64), batch)]
 
     def source_only(self, names: Sequence[str], batch: int, phase: str, epoch: int, skip: int) -> Iterator[StepBatch]:
@@ -86,8 +86,8 @@ class Imagined:
 
 
 def measure(phases: Sequence[Phase], segmenter: Segmenter, fabric: Fabric, streams: Imagined) -> list[Memory]:
-    """The memory of every phase's step. Nothing is computed; the segmenter keeps its weights."""
-    # A further round of the phase before has the same networks on the same batches.
+    """The memory of a step of every phase. Nothing is computed, and the segmenter keeps its weights."""
+    # A phase that repeats an earlier one has the same networks and batches.
     phases = [phase for phase in phases if getattr(phase, "after", None) is None]
     context = Context(fabric, streams, segmenter, reporter=None)  # type: ignore[arg-type]
     whole = _peaks(phases, context, (1, 2), None)
@@ -102,7 +102,7 @@ def measure(phases: Sequence[Phase], segmenter: Segmenter, fabric: Fabric, strea
 def _peaks(
     phases: Sequence[Phase], context: Context, batches: Sequence[int], at_a_time: int | None
 ) -> dict[str, list[int]]:
-    """The most that lives in a step of every phase, for each of these batches."""
+    """Phase -> peak bytes of a step, for each of these batch sizes."""
     found: dict[str, list[int]] = {}
     segmenter = context.segmenter
     segmenter.at_a_time = at_a_time
@@ -116,7 +116,7 @@ def _peaks(
         with mode, living:
             living.add(held)
             found[phase.name] = []
-            for batch in (batches[0], *batches):  # the optimisers' states are there from the second step on
+            for batch in (batches[0], *batches):  # twice: optimisers make their states in the first step
                 phase.batch = batch
                 living.most = living.now
                 phase.step(next(phase.batches(0, 0)))
@@ -128,7 +128,7 @@ def _peaks(
 
 
 class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of all tensors that live, and the most that ever did."""
+    """Counts the bytes of all live tensors, and their peak."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -141,7 +141,7 @@ class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return made
 
     def add(self, tensors: Iterable[Tensor]) -> None:
-        """Count these tensors' memory, each block once, until it is let go."""
+        """Count the memory of these tensors until it is freed; tensors that share memory count once."""
         for tensor in tensors:
             storage = tensor.untyped_storage()
             if storage._cdata not in self._known:

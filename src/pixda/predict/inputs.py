@@ -1,4 +1,4 @@
-"""Which files are predicted, and what their outputs are called."""
+"""Finds the files to predict, and names their outputs."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ class Input(NamedTuple):
 
     path: Path
     name: str
-    """Of its outputs, without an ending: its place below the folder that was given, with ``/``."""
+    """Name of its outputs, without an ending: its path below the given folder, with ``/``."""
 
     @property
     def video(self) -> bool:
@@ -30,13 +30,13 @@ class Input(NamedTuple):
 
 
 def find_inputs(given: Sequence[Path], out: Path | None = None, search: Search | None = None) -> list[Input]:
-    """The images and videos that a user named, and those in the folders named, at any depth; sorted in a folder.
+    """The given images and videos, and those in the given folders at any depth, in sorted order for each folder.
 
-    Hidden files are left out, and so is what lies in ``out``, since it may lie in a folder that is given. ``search``
-    tells in the end what else was left out.
+    Hidden files are left out, and so is everything in ``out``, which may be inside a given folder. ``search`` keeps
+    account of what else was left out.
 
     Raises:
-        UserError: a path is not there or is of no known kind, a folder holds nothing, or two inputs have one name.
+        UserError: a path does not exist or is of no known kind, a folder holds nothing, or two inputs have one name.
     """
     search = search or Search()
     found: dict[tuple[str, bool], Input] = {}
@@ -57,7 +57,7 @@ def find_inputs(given: Sequence[Path], out: Path | None = None, search: Search |
 
 
 def load_image(path: Path) -> Tensor:
-    """Decode an image, turned as its camera says: uint8 ``3 x H x W``, RGB. Raises UserError naming the file."""
+    """Decode an image, upright by its EXIF orientation: uint8 ``3 x H x W``, RGB. Raises UserError naming the file."""
     return torch.from_numpy(np.array(read_image(path))).permute(2, 0, 1)
 
 

@@ -1,4 +1,4 @@
-"""The folder of predictions: which are there already, and how new ones are written."""
+"""The folder of predictions: which exist already, and how new ones are written."""
 
 import errno
 import hashlib
@@ -27,17 +27,17 @@ from pixda.training.checkpoint import differences
 class Outputs:
     """A folder that predictions are written to, ``<kind>/<name of the input><ending>``.
 
-    It gets ``classes.json`` (names, colours, and which model it was) and ``legend.png``.
+    Also written are ``classes.json`` (names, colours, and what the predictions were made with) and ``legend.png``.
 
     Args:
-        folder: made where it is missing.
-        kinds: the pictures that are wanted.
-        classes: whose colours and names.
-        made_with: JSON values that decide the predictions. A folder that was made with others is refused, since a
-            job that goes on would mix the two.
+        folder: created if it is missing.
+        kinds: the kinds of pictures to write.
+        classes: for colours and names.
+        made_with: JSON values that decide the predictions. A folder made with other values is refused, since a job
+            that goes on would mix the two.
 
     Raises:
-        UserError: the folder is another model's, or cannot be written to.
+        UserError: the folder has predictions of another model or other settings, or cannot be written to.
     """
 
     def __init__(self, folder: Path, kinds: Sequence[Output], classes: ClassSet, made_with: dict[str, Any]) -> None:
@@ -58,17 +58,17 @@ class Outputs:
             file.write_text(json.dumps({"made_with": made_with, "classes": rows}, indent=2) + "\n", encoding="utf-8")
 
     def files(self, one: Input) -> dict[Output, Path]:
-        """Where the pictures of an input lie, by kind. A video has its overlay only."""
+        """Paths of the pictures of an input, by kind. A video has an overlay only."""
         if one.video:
             return {"overlay": self._folder / "overlay" / (one.name + VIDEO_ENDING)}
         return {kind: self._folder / kind / (one.name + ENDINGS[kind]) for kind in self._kinds}
 
     def done(self, one: Input) -> bool:
-        """Whether all pictures of an input are there, and none is older than the input."""
+        """Whether all pictures of an input exist, and none is older than the input."""
         try:
             changed = one.path.stat().st_mtime_ns
             return all(file.stat().st_mtime_ns >= changed for file in self.files(one).values())
-        except OSError:  # one is missing, or cannot be: reading or writing it will say so
+        except OSError:  # a file is missing, or its name cannot exist; reading or writing it will report that
             return False
 
     def write(self, one: Input, image: Tensor, prediction: Prediction) -> None:
@@ -88,7 +88,7 @@ class Outputs:
             return Image.fromarray((prediction.confidence * 255).round().astype(np.uint8))
         picture = Image.fromarray(prediction.classes)
         if kind == "colour":
-            picture.putpalette(self._palette.tobytes())  # it looks coloured, and its pixels are still class indices
+            picture.putpalette(self._palette.tobytes())  # looks coloured, while its pixels remain class indices
         return picture
 
 
@@ -100,10 +100,10 @@ def overlaid(image: Tensor, classes: np.ndarray, palette: np.ndarray) -> np.ndar
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """``pixda.writing.whole`` for what a command makes: its folder, too, and an error for the user.
+    """``pixda.writing.whole`` that also creates the folder, and raises errors for the user.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a user chooses of a prediction. No torch here: ``pixda --help`` reads it."""
+"""The kinds of pictures that ``pixda predict`` writes. Without torch, so that ``pixda --help`` stays quick."""
 
 from typing import Literal
 
@@ -9,4 +9,4 @@ ENDINGS: dict[Output, str] = {"colour": ".png", "overlay": ".jpg", "ids": ".png"
 """Kind of picture -> ending of its files."""
 
 VIDEO_ENDING = ".mp4"
-"""Of an overlay video, whatever the ending of the video it was made from."""
+"""The ending of overlay videos."""

@@ -1,4 +1,4 @@
-"""A video with the colours of the classes laid over it, frame for frame, at the same times."""
+"""Writes a video with the colours of the classes laid over every frame, at the same times."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,11 +19,11 @@ from pixda.predict.network import Predictor
 
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,gif"
 ENCODERS = {"libx264": {"crf": "20"}, "mpeg4": {"b": "8M"}}
-"""Encoders of an overlay, with their options, the best first. FFmpeg can be built without libx264."""
+"""Encoders for overlays with their options, best first. Some builds of FFmpeg lack libx264."""
 
 _FINEST_OF_MPEG4 = Fraction(1, 65535)  # seconds
 _DAMAGED = (av.error.FFmpegError, UnicodeDecodeError)
-_SPARE_RATE = Fraction(25)  # frames a second, where the file does not say
+_SPARE_RATE = Fraction(25)  # frames a second, if the file does not say
 
 
 def overlay_video(
@@ -43,9 +43,9 @@ def overlay_video(
         progress: told (done, total) after each frame.
 
     Returns:
-        A remark where frames may be missing or damaged: packets that could not be decoded, frames that were decoded in
-        part, or fewer frames than the file states. The latter is normal for clips that were cut without being encoded
-        anew, and for files of variable rate, whose number is an estimate.
+        A remark if frames may be missing or damaged: packets that could not be decoded, frames that were decoded in
+        part, or another number of frames than the file states. The latter is normal for clips that were cut without
+        encoding them again, and for variable rates, where the number is an estimate.
 
     Raises:
         UserError: no frame can be decoded, or the overlay cannot be written.
@@ -85,7 +85,7 @@ def overlay_video(
 
 
 class _Times:
-    """When each frame is shown: as the file says, and one frame later than the last where it says nothing usable."""
+    """The time of each frame: the file's, or one frame after the last if the file has none that can be used."""
 
     def __init__(self, stream: VideoStream) -> None:
         self.base = stream.time_base or 1 / _SPARE_RATE
@@ -102,9 +102,9 @@ class _Times:
 
 
 def _frames(video: InputContainer, stream: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
-    """Every frame that can be decoded, in the order it is shown.
+    """Every frame that can be decoded, in display order.
 
-    What is said of each packet that cannot be, and of a file that breaks off, goes to ``damage``.
+    The errors of packets that cannot be decoded, and of a file that breaks off, are appended to ``damage``.
     """
     packets = video.demux(stream)
     while True:
@@ -122,12 +122,12 @@ def _frames(video: InputContainer, stream: VideoStream, damage: list[str]) -> It
 
 
 def _said(error: Exception) -> str:
-    """What an error of FFmpeg says, without its number and the function that it comes from."""
+    """The message of an error of FFmpeg, without its number and function."""
     return getattr(error, "strerror", None) or str(error)
 
 
 def _upright(frame: VideoFrame) -> np.ndarray:
-    """The frame as it is shown, uint8 ``H x W x 3``: telephones store how it is turned beside it."""
+    """The frame upright, uint8 ``H x W x 3``, RGB: phones store the rotation beside the pixels."""
     turned: np.ndarray = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
     return np.ascontiguousarray(turned)
 
@@ -144,7 +144,7 @@ def _undecodable(path: Path, stream: VideoStream, damage: list[str]) -> UserErro
 @contextmanager
 def _opened(path: Path) -> Iterator[InputContainer]:
     try:
-        # The file itself and nothing that it may refer to: a playlist could name other files and addresses.
+        # Only the file itself: a playlist could make FFmpeg open other files and addresses.
         video = av.open(str(path), options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UserError(
@@ -158,9 +158,9 @@ def _opened(path: Path) -> Iterator[InputContainer]:
 
 @contextmanager
 def _written(out: Path, like: VideoStream, shape: tuple[int, ...]) -> Iterator[tuple[OutputContainer, VideoStream]]:
-    """A file for pictures of a shape (H, W, 3) at the times of a stream.
+    """Open a file for pictures of a shape (H, W, 3), with the rate and time base of another stream.
 
-    The encoders take even sides only: an odd last line is repeated.
+    The encoders need even sides, so odd ones get one pixel more (see ``_even``).
     """
     encoder = next(name for name in ENCODERS if name in av.codecs_available)
     rate, base = like.average_rate or _SPARE_RATE, like.time_base
@@ -178,5 +178,6 @@ def _written(out: Path, like: VideoStream, shape: tuple[int, ...]) -> Iterator[t
 
 
 def _even(picture: np.ndarray) -> np.ndarray:
+    """Repeat the last row or column of a picture with an odd side."""
     height, width = picture.shape[:2]
     return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

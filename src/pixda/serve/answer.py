@@ -1,4 +1,4 @@
-"""What a model says of an image, as pictures and a table."""
+"""Shows what a model predicts for an image, as pictures and a table."""
 
 from html import escape
 from pathlib import Path
@@ -16,7 +16,7 @@ from pixda.predict.outputs import overlaid
 
 
 class Answer(NamedTuple):
-    """Pictures of the image's size, and the table of its classes."""
+    """Pictures at the size of the image, and a table of its classes."""
 
     overlay: Image.Image
     mask: Image.Image
@@ -24,11 +24,11 @@ class Answer(NamedTuple):
     confidence: Image.Image
     """Grey: black is 0, white is 1."""
     table: str
-    """HTML: colour, name, share of the image and mean confidence of every class that is there, largest first."""
+    """HTML: colour, name, share of the image and mean confidence of every predicted class, largest first."""
 
 
 class ServedModel:
-    """A finished run, ready to be asked.
+    """The model of a finished run, loaded for prediction.
 
     Args:
         path: folder of the run, or its ``model.safetensors``.
@@ -45,7 +45,7 @@ class ServedModel:
         )
 
     def __call__(self, image: Tensor) -> Answer:
-        """Look at an image: uint8 ``3 x H x W``, RGB."""
+        """Predict an image: uint8 ``3 x H x W``, RGB."""
         classes, confidence = self._predictor([image])[0]
         palette = self._classes.palette()
         return Answer(

@@ -1,4 +1,4 @@
-"""The page: an image goes in, pictures and a table come out."""
+"""The page: a visitor uploads an image and sees the prediction as pictures and a table."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ _HINT = f"{', '.join(known_formats())}: up to {BYTES >> 20} MB and {PIXELS // 1_
 
 
 def build(models: Mapping[str, ServedModel]) -> gr.Blocks:
-    """The page for these models, the first of which is chosen at the start."""
+    """The page for these models; the first one is selected when it opens."""
 
     def look(name: str, file: str | None) -> tuple[Any, ...]:
         about = models[name].about
@@ -36,7 +36,7 @@ def build(models: Mapping[str, ServedModel]) -> gr.Blocks:
         return about, f"{_plain(Path(file).name)}, {image.shape[2]} x {image.shape[1]}", *models[name](image)
 
     first = next(iter(models))
-    # Nobody is told that the page is open, and uploads are forgotten after ten minutes.
+    # No analytics are sent, and uploads are deleted after ten minutes.
     with gr.Blocks(title="PixDA", analytics_enabled=False, delete_cache=(60, 600)) as page:
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
@@ -64,7 +64,7 @@ def build(models: Mapping[str, ServedModel]) -> gr.Blocks:
 
 
 def _fetches_nothing(upload: gr.File) -> gr.File:
-    """Take what was uploaded; never fetch an address that somebody sends in its place."""
+    """Accept uploaded files only: Gradio would fetch any address that a visitor sends instead of a file."""
     take = upload.async_move_resource_to_block_cache
 
     async def only_files(given: Any) -> Any:
@@ -72,11 +72,11 @@ def _fetches_nothing(upload: gr.File) -> gr.File:
             raise gr.Error("Addresses are not fetched here: save the image and drop the file.", print_exception=False)
         return await take(given)
 
-    # On the object: of a subclass, Gradio would write a stub file beside this one.
+    # Set on the object: for a subclass, Gradio would write a stub file next to this one.
     upload.async_move_resource_to_block_cache = only_files
     return upload
 
 
 def _plain(text: str) -> str:
-    """Text without a meaning in Markdown or HTML: a file name may hold anything."""
+    """Text with Markdown and HTML escaped: a file name may contain anything."""
     return "".join(f"&#{ord(one)};" if one in "<>&*_`[]()!#~|\\:@" else one for one in text)

@@ -1,4 +1,4 @@
-"""Serves the page, on this machine alone unless asked otherwise; uploads are removed in the end."""
+"""Serves the page, by default to this machine only; uploads are removed at the end."""
 
 import importlib.util
 import os
@@ -18,9 +18,9 @@ def serve(paths: Sequence[Path], host: str, port: int) -> None:
     """Serve the page until the process is told to stop.
 
     Args:
-        paths: of finished runs; the page lets a visitor choose.
+        paths: folders of finished runs, or weights; a visitor can choose among them.
         host: the address to listen on.
-        port: 0 takes any that is free.
+        port: the port; 0 takes a free one.
 
     Raises:
         UserError: Gradio is not installed, a model cannot be read, or the port is taken.
@@ -32,7 +32,7 @@ def serve(paths: Sequence[Path], host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with tempfile.TemporaryDirectory(prefix="pixda-serve-") as uploads:
-        # Read when gradio is imported: where uploads go, and that it tells nobody and records nothing.
+        # Gradio reads these when it is imported: where uploads go, and that nothing is reported or recorded.
         quiet = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
         os.environ.update(GRADIO_TEMP_DIR=uploads, **quiet)
         from pixda.serve.page import CSS, build
@@ -62,8 +62,8 @@ def serve(paths: Sequence[Path], host: str, port: int) -> None:
 
 
 def _names(paths: Sequence[Path]) -> dict[str, Path]:
-    """A short name for each: its path below the folder that holds them all."""
-    whole = list(dict.fromkeys(path.resolve() for path in paths))  # a run that is named twice is one
+    """A short name for each model: its path below the folder that contains them all."""
+    whole = list(dict.fromkeys(path.resolve() for path in paths))  # without duplicates
     above = Path(os.path.commonpath([path.parent for path in whole]))
     return {path.relative_to(above).as_posix(): path for path in whole}
 

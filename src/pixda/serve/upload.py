@@ -1,4 +1,4 @@
-"""Reads an image that was uploaded; one that is too large or damaged is refused in a sentence."""
+"""Reads uploaded images, and refuses files that are too large or damaged."""
 
 import warnings
 from pathlib import Path
@@ -13,28 +13,28 @@ from pixda.evaluation import resized
 from pixda.predict.inputs import load_image
 
 BYTES = 20 * 2**20
-"""Largest file."""
+"""Largest file that is accepted."""
 PIXELS = 50_000_000
-"""Largest image, decoded."""
-_SIDE = 2048  # pixels: what is larger is shown smaller, or the answer would take gigabytes
+"""Pixels of the largest image that is accepted."""
+_SIDE = 2048  # pixels; larger images are shrunk, since their prediction would take gigabytes
 
 
 def read_upload(path: Path) -> Tensor:
     """Decode an upload: uint8 ``3 x H x W``, RGB, no side longer than 2048.
 
     Raises:
-        UserError: it is no image of a known kind, too large, or damaged; it names the file without its folder.
+        UserError: the file is no image of a known kind, too large, or damaged. Its folder is not named.
     """
     if path.stat().st_size > BYTES:
         raise UserError(f"{path.name} is larger than {BYTES >> 20} MB.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
-            with opened(path) as file:  # the head alone: nothing is decoded yet
+            with opened(path) as file:  # reads the header only
                 width, height = file.size
     except Image.DecompressionBombError:
         raise UserError(f"{path.name} would be far too large once it is decoded.") from None
-    except Exception:  # whatever Pillow raises for bytes that are no image
+    except Exception:  # Pillow raises many kinds for bytes that are no image
         raise UserError(f"{path.name} is no image that can be read here ({', '.join(known_formats())}).") from None
     if width * height > PIXELS:
         raise UserError(
