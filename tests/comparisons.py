@@ -2,7 +2,8 @@
 
 import random
 
-from pixda.comparison.results import Cell, Comparison, Result
+from pixda.comparison.grid import Cell
+from pixda.comparison.results import Comparison, Result
 from pixda.data.classes import ClassSet
 from pixda.metrics import Scores
 

@@ -18,7 +18,8 @@ from PIL import Image
 from comparisons import result, scores
 from hf_models import SEGFORMER
 from pixda.__main__ import main
-from pixda.comparison.results import Cell, Comparison
+from pixda.comparison.grid import Cell
+from pixda.comparison.results import Comparison
 from pixda.comparison.tables import latex, markdown
 from pixda.data.classes import ClassSet
 from pixda.data.files import read_channels, read_image

@@ -7,8 +7,8 @@ import pytest
 
 from comparisons import METHODS, result, scores, study
 from pixda.comparison.curve import curve
-from pixda.comparison.results import Cell, Comparison
-from pixda.comparison.summary import summarise
+from pixda.comparison.grid import Cell
+from pixda.comparison.results import Comparison, summarise
 from pixda.data.classes import ClassSet
 
 CAMVID = ClassSet.load("camvid-11")

@@ -6,8 +6,17 @@ from dataclasses import replace
 import pytest
 
 from comparisons import result, scores, shares, study
-from pixda.comparison.results import Cell, Comparison
-from pixda.comparison.summary import RARE_SHARE, Failure, failures, progress, rare_classes, rare_mean, summarise
+from pixda.comparison.grid import Cell
+from pixda.comparison.results import (
+    RARE_SHARE,
+    Comparison,
+    Failure,
+    failures,
+    progress,
+    rare_classes,
+    rare_mean,
+    summarise,
+)
 from pixda.data.classes import ClassSet
 
 CITYSCAPES = ClassSet.load("cityscapes-19")

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from comparisons import result, scores, shares, study
-from pixda.comparison.results import Cell, Comparison
+from pixda.comparison.grid import Cell
+from pixda.comparison.results import Comparison
 from pixda.comparison.tables import csv, latex, markdown
 from pixda.data.classes import ClassSet
 

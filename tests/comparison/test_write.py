@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from comparisons import study
-from pixda.comparison import write as module
-from pixda.comparison.write import print_table, write
+from pixda.comparison import tables as module
+from pixda.comparison.tables import print_table, write
 
 NAMES = ["curve.pdf", "curve.png", "protocol.md", "table.csv", "table.md", "table.tex"]
 

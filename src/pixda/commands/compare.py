@@ -4,9 +4,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixda.comparison.fields import changed, split_words
+from pixda.comparison.command_line import Where, changed, split_words
 from pixda.comparison.grid import Grid
-from pixda.comparison.where import Where
 from pixda.errors import UserError
 from pixda.options import make_parser, parse, read_configs
 from pixda.shipped import with_config
@@ -33,7 +32,7 @@ def compare(words: Sequence[str]) -> None:
     grid = changed(Grid(**{name: given[name] for name in Grid.__dataclass_fields__}), fields)
     from pixda.comparison.compare import compare as run
     from pixda.comparison.pool import Stopped
-    from pixda.comparison.write import print_table
+    from pixda.comparison.tables import print_table
 
     again = f"pixda compare {shlex.join(words)}"
     try:

@@ -1,19 +1,27 @@
 """The protocol card: what the numbers of a comparison rest on, for whoever wants to believe or repeat them."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pixda.comparison.grid import Planned
 from pixda.comparison.layout import folds_note, rare_note
-from pixda.comparison.markup import markdown_table, markdown_text
-from pixda.comparison.results import Comparison
-from pixda.comparison.summary import progress
+from pixda.comparison.markup import markdown_text, text_table
+from pixda.comparison.results import Comparison, progress
+from pixda.data.classes import ClassSet
+from pixda.data.config import Data
+from pixda.data.open import open_dataset, open_test
+from pixda.training.validation import shots_of
 
 WEIGHTS = "The last ones of every run; none was chosen by its score."
 """Which weights are scored; true of every run that PixDA makes."""
 
 Account = Mapping[str, Any]
 """What ``model.json`` says of the making of one model."""
+
+_MOST_NAMED = 20  # frames of a set of shots
 
 
 def card(comparison: Comparison) -> str:
@@ -31,20 +39,66 @@ def card(comparison: Comparison) -> str:
     notes = [(split, note(comparison, split)) for split in of_splits for note in (folds_note, rare_note)]
     parts = [
         f"# {markdown_text(comparison.title)}: protocol",
-        _table(["", ""], [*comparison.protocol.items(), *_common(comparison, accounts)]),
+        text_table(["", ""], [*comparison.protocol.items(), *_common(comparison, accounts)]),
         "## Data",
-        _table(
+        text_table(
             ["split", "source", "target", "scored on", "shots"],
             [_data(comparison, *item) for item in of_splits.items()],
         ),
         *(markdown_text(f"{split}: {note}" if split else note) for split, note in notes if note),
         "## Methods",
-        _table(
+        text_table(
             ["row", "method", "departures from the preset", "optimiser steps", "first weights"],
             [_method(*item) for item in of_rows.items()],
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def protocol(cells: Sequence[Planned], recipe: Mapping[str, Any]) -> dict[str, str]:
+    """What all numbers of a comparison rest on."""
+    classes = ClassSet.load(cells[0].run.training.experiment.classes)
+    lines = {
+        "seeds decide": "initial weights, order of the data, crops, drawn shots",
+        "first stage": "source only; one for each source, network, seed and pretraining recipe, shared by all rows",
+        "settings for all rows": json.dumps(recipe) if recipe else "those of the preset",
+    }
+    if any(planned.folds for planned in cells):
+        lines["seeds decide"] += ", which fold a shot is in"
+    for planned in {planned.cell.split: planned for planned in cells}.values():
+        experiment, split = planned.run.training.experiment, planned.cell.split
+        mark = f", {split}" if split else ""
+        source = f"{len(open_dataset(experiment.source, classes).frames)} of the source{_world(experiment.source)}"
+        if planned.folds:
+            lines[f"frames{mark}"] = f"{source}; there is no test set: scored on the shots, by {planned.folds} folds"
+            lines |= _shots(cells, split, mark)
+        else:
+            names = [frame.name for frame in open_test(experiment.target, classes).frames]
+            lines[f"frames{mark}"] = f"{source}; scored on {len(names)} (hash of their names {_hash(names)})"
+    return lines
+
+
+def _shots(cells: Sequence[Planned], split: str, mark: str) -> dict[str, str]:
+    """Which frames are dealt to the folds: a line for each set of shots, which most seeds or none have in common."""
+    one_row = {(one.cell.shots, one.cell.seed): one for one in cells if one.cell.split == split}
+    seeds: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for (shots, seed), planned in one_row.items():
+        names = tuple(sorted(shots_of(planned.run.training.experiment, planned.folds)[1]))
+        seeds.setdefault((f"{shots}-shot", names), []).append(seed)
+    lines = {}
+    for (label, names), of in seeds.items():
+        listed = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
+        head = f"scored shots{mark}, {label}, seed {', '.join(map(str, of))}"
+        lines[head] = f"{len(names)}: {listed} (hash of their names {_hash(names)})"
+    return lines
+
+
+def _hash(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+
+
+def _world(data: Data) -> str:
+    return f" ({data.streets})" if data.dataset == "streets" else ""
 
 
 def _common(comparison: Comparison, accounts: Sequence[Account]) -> list[tuple[str, str]]:
@@ -110,7 +164,3 @@ def _several(values: Iterable[str]) -> str:
 
 def _listed(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in values.items())
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return markdown_table(heads, ([markdown_text(cell) for cell in row] for row in rows), len(heads))

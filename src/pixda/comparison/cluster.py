@@ -12,30 +12,27 @@ from typing import Any
 from uuid import uuid4
 
 from pixda.comparison import on_node
+from pixda.comparison.command_line import Where
 from pixda.comparison.jobs import Job
 from pixda.comparison.on_node import NodeSettings
-from pixda.comparison.pool import End
+from pixda.comparison.pool import End, why_ended
 from pixda.errors import UserError
 from pixda.provenance import code_hash
 from pixda.terminal import console
 
-_SEEN_WITHIN = 60.0  # seconds in which a file that another node wrote is seen here: NFS remembers what was not there
+_SEEN_WITHIN = 60.0  # seconds until a file that another node wrote is seen here: NFS caches that it was not there
 _ANSWER_WITHIN = 10.0  # seconds for the head to be reached
 _LOOK_WITHIN = 120.0  # seconds for the first look at a node, on which a worker has to start
 
 
 @contextmanager
-def connected(
-    address: str, out: Path, at_once: int | None, cpus: int | None, gpus: float | None
-) -> Iterator["Cluster"]:
-    """The places of a cluster, each node of which was found to see the folder of the comparison.
+def connected(address: str, where: Where, out: Path) -> Iterator["Cluster"]:
+    """The places of a cluster, whose nodes were all found to see the folder of the comparison.
 
     Args:
         address: ``HOST:PORT`` of the cluster's head; ``auto``: that of the cluster which this machine belongs to.
+        where: what each job is given.
         out: folder of the comparison.
-        at_once: no more jobs than these at a time; None: as many as there is room for.
-        cpus: processors of a job; None: one.
-        gpus: GPUs of a job, a fraction where jobs share one; None: one, if the cluster has any.
 
     Raises:
         UserError: there is no such cluster, no node of it has what a job needs, or a node cannot run one.
@@ -43,7 +40,7 @@ def connected(
     ray = load_ray()
     try:
         if (host_port := re.fullmatch(r"([^:/]+):(\d+)", address)) is not None:
-            # Ray itself asks for minutes.
+            # Ray itself would try for minutes.
             socket.create_connection((host_port[1], int(host_port[2])), _ANSWER_WITHIN).close()
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError, OverflowError, ray.exceptions.RayError) as error:
@@ -53,9 +50,9 @@ def connected(
         ) from error
     mark = out / f".ray-{uuid4().hex[:12]}"
     try:
-        if gpus is None:
-            gpus = 1.0 if ray.cluster_resources().get("GPU") else 0.0
-        cluster = Cluster(ray, NodeSettings(out, mark.name, Path.cwd(), code_hash()), cpus or 1, gpus, at_once)
+        gpus = where.gpus if where.gpus is not None else 1.0 if ray.cluster_resources().get("GPU") else 0.0
+        settings = NodeSettings(out, mark.name, Path.cwd(), code_hash())
+        cluster = Cluster(ray, settings, where.cpus or 1, gpus, where.at_once)
         mark.touch()
         cluster.check()
         yield cluster
@@ -86,7 +83,7 @@ class Cluster:
     _empty: bool = field(default=False, init=False)
 
     def room(self) -> int:
-        """As many as the living nodes have resources for; who else works there may leave fewer, and jobs then wait."""
+        """As many as the living nodes have resources for; where others use the cluster, Ray lets jobs wait."""
         room = sum(count for _, count in self._nodes())
         if self._empty != (room == 0):
             self._empty = room == 0
@@ -97,7 +94,7 @@ class Cluster:
     def start(self, job: Job) -> "_Process":
         """Hand a job to Ray."""
         task = self.ray.remote(on_node.run).options(
-            # Ray would begin again at once; the pool sees first that nobody is left at work in the job's folder.
+            # Ray would retry at once; the pool first makes sure that no process still works in the job's folder.
             max_retries=0,
             num_cpus=self.cpus,
             num_gpus=self.gpus,
@@ -106,7 +103,7 @@ class Cluster:
         return _Process(self.ray, task.remote(self.settings, list(job.words), job.log, self.cpus, self.gpus), job)
 
     def check(self) -> None:
-        """See that a node can run a job, and that each which could be given one sees the comparison as we do."""
+        """Raise UserError where no node can run a job, or one that could does not see the comparison as we do."""
         nodes = [node for node, count in self._nodes() if count]
         if not nodes:
             has = [f"{node['NodeManagerAddress']} has {_resources(node)}" for node, _ in self._nodes()]
@@ -149,28 +146,24 @@ class Cluster:
 class _Process:
     def __init__(self, ray: Any, reference: Any, job: Job) -> None:
         self._ray, self._reference, self._job = ray, reference, job
-        self._end: tuple[End, float] | None = None
+        self._ended_at: float | None = None
 
     def end(self) -> End | None:
-        if self._end is None:
-            ready, _ = self._ray.wait([self._reference], timeout=0)
-            if not ready:
-                return None
-            self._end = self._ended(), time.monotonic()
-        end, since = self._end
-        unseen = end.code == 0 and not self._job.done
-        return None if unseen and time.monotonic() - since < _SEEN_WITHIN else end
-
-    def _ended(self) -> End:
+        if not self._ray.wait([self._reference], timeout=0)[0]:
+            return None
+        self._ended_at = self._ended_at or time.monotonic()
         errors = self._ray.exceptions
         try:
-            return End(*self._ray.get(self._reference))
+            code = self._ray.get(self._reference)
         except errors.TaskCancelledError:
-            return End(1, 0.0, refused="It was cancelled.")
+            return End("It was cancelled.")
         except errors.RayTaskError as error:
-            return End(1, 0.0, refused=_first_line(error.cause))
+            return End(_first_line(error.cause))
         except errors.RayError as error:
-            return End(1, 0.0, lost=f"its node or its Ray worker died ({type(error).__name__})")
+            return End(f"its node or its Ray worker died ({type(error).__name__})", machine_lost=True)
+        if code == 0 and not self._job.done and time.monotonic() - self._ended_at < _SEEN_WITHIN:
+            return None
+        return End(why_ended(self._job, code))
 
     def stop(self, at_once: bool) -> None:
         with suppress(self._ray.exceptions.RayError):

@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from pixda.comparison.layout import by_row, by_split
-from pixda.comparison.results import Comparison
-from pixda.comparison.summary import Group, summarise
+from pixda.comparison.results import Comparison, Group, by_split, grouped
 
 # Okabe and Ito's colours, told apart with any kind of colour vision; their yellow is too pale for a line on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -46,8 +44,9 @@ def curve(comparison: Comparison) -> Figure:
     planned. A row that no labelled frame went into is a dashed line across. What has no scores is left out. Legible
     from 800 pixels of width on.
     """
-    groups = [group for group in summarise(comparison) if group.scored]
-    splits = by_split(groups)
+    splits = {split: [group for group in groups if group.scored] for split, groups in by_split(comparison).items()}
+    splits = {split: groups for split, groups in splits.items() if groups}
+    groups = [group for inside in splits.values() for group in inside]
     styles = _styles(groups)
     across = 2 if len(splits) > 1 else 1
     down = max(1, math.ceil(len(splits) / across))
@@ -101,17 +100,17 @@ def _panel(axes: Axes, groups: Sequence[Group], styles: dict[str, _Style]) -> No
     places = [bend(tick) for tick in ticks]
     gaps = [_ASIDE * (right - left) for left, right in pairwise(places)]
     room = min([*gaps, _AT_MOST * (places[-1] - places[0])]) if gaps else _AT_MOST
-    for row, of_shots in by_row(groups).items():
+    for row, of_row in grouped(groups, lambda group: group.row).items():
         style = styles[row]
         if style.flat:
             # Shots change nothing in it: of its equal groups, the one that most seeds speak for.
-            group = max(of_shots.values(), key=lambda group: group.scored)
+            group = max(of_row, key=lambda group: group.scored)
             middle, std = _percents(group)
             axes.axhline(middle, color=style.colour, linestyle=style.line, linewidth=1.2)
             if not math.isnan(std):
                 axes.axhspan(middle - std, middle + std, color=style.colour, alpha=0.07, linewidth=0)
             continue
-        points = sorted((group for group in of_shots.values() if group.frames), key=lambda group: group.frames or 0)
+        points = sorted((group for group in of_row if group.frames), key=lambda group: group.frames or 0)
         x = [straighten(bend(group.frames or 1) + room * style.aside) for group in points]
         y, bars = zip(*map(_percents, points), strict=True)
         axes.errorbar(x, y, bars, color=style.colour, fmt="none", elinewidth=0.8, capsize=1.5, alpha=0.5)

@@ -5,15 +5,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
-from pixda.comparison.results import Cell, Shots
 from pixda.config import plain
 from pixda.errors import UserError
 from pixda.methods import METHODS, build
 from pixda.options import Training, as_training, parse, train_parser
+
+Shots = int | Literal["all"]
+"""Labelled target frames of each city, or every labelled frame."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of the grid."""
+
+    split: str
+    """Name of the variant of the data ("small gap"); "" where the grid has one only."""
+    row: str
+    """Label of the method and its changes ("PixDA without S")."""
+    shots: Shots
+    seed: int
+    """Decides initial weights, order of the data, drawn shots."""
 
 
 @dataclass(frozen=True)

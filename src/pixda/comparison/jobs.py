@@ -10,8 +10,7 @@ from typing import Any
 
 import yaml
 
-from pixda.comparison.grid import Planned, RunOptions
-from pixda.comparison.results import Cell
+from pixda.comparison.grid import Cell, Planned, RunOptions
 from pixda.config import plain
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
@@ -25,22 +24,20 @@ _CONFIG = "asked.yaml"
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One command, in a process of its own."""
+    """One ``pixda`` command, run in a process of its own."""
 
     title: str
-    """For people."""
-    run: RunOptions
-    """What it trains or scores."""
+    """Split, row, shots and seed, for people."""
     folder: Path
-    """Where the result is kept; whoever works in it holds its lock."""
+    """Where the result is kept; the process that works in it holds its lock."""
     words: Sequence[str]
-    """The ``pixda`` command."""
+    """The command."""
     product: Path
     """The file that says the job is done."""
     model: Path
-    """The account of the model that it makes or scores."""
+    """``model.json`` of the model that it makes or scores."""
     needs: "Job | None" = None
-    """What must be done before."""
+    """The job that must be done before."""
     folds: int = 0
     """K, where the scores are means over K folds of the shots."""
 
@@ -60,6 +57,11 @@ class Job:
         return Scores.load(self.product) if self.product.suffix == ".json" else None
 
     @property
+    def kind(self) -> tuple[str, str]:
+        """Command and row (with the split, without shots and seed): jobs of one kind take about the same time."""
+        return ("first stage", "") if self.needs is None else (self.words[0], self.title.rsplit(" · ", 2)[0])
+
+    @property
     def log(self) -> Path:
         """What the command printed."""
         return self.folder / "log.txt"
@@ -71,7 +73,7 @@ class Job:
 
 
 def jobs_for(cells: Sequence[Planned], out: Path) -> tuple[list[Job], dict[Cell, Job]]:
-    """The jobs in the order in which they are to begin, and which of them scores each cell.
+    """The jobs in the order in which they are to start, and which of them scores each cell.
 
     Two cells share a first stage when everything that goes into it is equal: class set, size, source, network and
     its weights, seed, and the settings of the pretraining.
@@ -80,55 +82,28 @@ def jobs_for(cells: Sequence[Planned], out: Path) -> tuple[list[Job], dict[Cell,
         UserError: a folder in ``out`` holds a cell of another grid.
     """
     shared: dict[Path, Job] = {}
-    filled = {}
-    for planned in cells:
-        filled[planned.cell] = _job_of(planned, _first_stage(planned, shared, out), shared, out)
-    jobs = [*shared.values(), *filled.values()]
-    return list(dict.fromkeys(jobs)), filled
+    scoring = {planned.cell: _scoring_job(planned, shared, out / "runs") for planned in cells}
+    return list(dict.fromkeys([*shared.values(), *scoring.values()])), scoring
 
 
-def _first_stage(planned: Planned, shared: dict[Path, Job], out: Path) -> Job:
-    key = _key(planned.first)
-    folder = out / "runs" / f"first_{key}"
-    if folder not in shared:
-        product = folder / ("model.safetensors" if planned.folds else "scores.json")
-        title = f"first stage {key}, seed {planned.cell.seed}"
-        shared[folder] = Job(title, planned.first, folder, _train(folder), product, folder / "model.json")
-        # Its name says all that went into it; one that is there may have been scored on another target.
-        if not (folder / _CONFIG).is_file():
-            _write_config(shared[folder], planned.first.values)
-    return shared[folder]
-
-
-def _trained_once(planned: Planned, first: Job, shared: dict[Path, Job], out: Path) -> Job:
-    """The training of a row that learns nothing from the shots: one for all numbers of shots and all folds."""
-    cell, run = planned.cell, planned.run.at(1, planned.cell.seed)
-    folder = out / "runs" / f"{_slug(cell)}_trained_seed{cell.seed}"
-    if folder not in shared:
-        title = " · ".join(filter(None, [cell.split, cell.row, "training", f"seed {cell.seed}"]))
-        model = folder / "model.safetensors"
-        shared[folder] = Job(title, run, folder, _train(folder), model, folder / "model.json", first)
-        _write_config(shared[folder], {**run.values, "start_from": str(first.folder)})
-    return shared[folder]
-
-
-def _job_of(planned: Planned, first: Job, shared: dict[Path, Job], out: Path) -> Job:
+def _scoring_job(planned: Planned, shared: dict[Path, Job], runs: Path) -> Job:
     """The job that scores a cell: the first stage itself, where nothing more is trained and it has the same target."""
     cell, run = planned.cell, planned.run
-    folder = out / "runs" / f"{_slug(cell)}_{cell.shots}-shot_seed{cell.seed}"
-    title = " · ".join(filter(None, [cell.split, cell.row, f"{cell.shots}-shot", f"seed {cell.seed}"]))
+    first = _first_stage(planned, shared, runs)
+    folder = runs / f"{_slug(cell)}_{cell.shots}-shot_seed{cell.seed}"
+    title = _title(cell, f"{cell.shots}-shot")
     scores = folder / "scores.json"
     trains = len(run.training.recipe.phases()) > 1
     if planned.folds:
         model = folder / "fold_1" / "model.json"
         if not METHODS[run.training.method].learns_from_shots:  # no fold changes the model, which is scored on each
-            first = _trained_once(planned, first, shared, out) if trains else first
-            run, model = planned.first, first.model
+            first = _trained_once(planned, first, shared, runs) if trains else first
+            model = first.model
         words = ["validate", *_train(folder)[1:]]
-        job = Job(title, run, folder, words, folder / "validation.json", model, first, planned.folds)
+        job = Job(title, folder, words, folder / "validation.json", model, first, planned.folds)
         _write_config(job, {**run.values, "start_from": str(first.folder), "folds": planned.folds})
     elif trains:
-        job = Job(title, run, folder, _train(folder), scores, folder / "model.json", first)
+        job = Job(title, folder, _train(folder), scores, folder / "model.json", first)
         _write_config(job, {**run.values, "start_from": str(first.folder)})
     elif _scored(yaml.safe_load((first.folder / _CONFIG).read_text())) == _scored(plain(run.values)):
         job = first
@@ -138,9 +113,38 @@ def _job_of(planned: Planned, first: Job, shared: dict[Path, Job], out: Path) ->
         data["split"] = data.pop("test_split")
         options = [f"--data.{name}={json.dumps(v) if isinstance(v, dict) else v}" for name, v in data.items()]
         words = ["evaluate", "--model", str(first.folder), *options, "--out", str(scores)]
-        job = Job(title, run, folder, words, scores, first.model, first)
+        job = Job(title, folder, words, scores, first.model, first)
         _write_config(job, run.values)
     return job
+
+
+def _first_stage(planned: Planned, shared: dict[Path, Job], runs: Path) -> Job:
+    key = _key(planned.first)
+    folder = runs / f"first_{key}"
+    if folder not in shared:
+        product = folder / ("model.safetensors" if planned.folds else "scores.json")
+        title = f"first stage {key}, seed {planned.cell.seed}"
+        shared[folder] = Job(title, folder, _train(folder), product, folder / "model.json")
+        # The folder's name says all that its training depends on; one that exists may be scored on another target.
+        if not (folder / _CONFIG).is_file():
+            _write_config(shared[folder], planned.first.values)
+    return shared[folder]
+
+
+def _trained_once(planned: Planned, first: Job, shared: dict[Path, Job], runs: Path) -> Job:
+    """The training of a row that learns nothing from the shots: one for all numbers of shots and all folds."""
+    cell, run = planned.cell, planned.run.at(1, planned.cell.seed)
+    folder = runs / f"{_slug(cell)}_trained_seed{cell.seed}"
+    if folder not in shared:
+        model = folder / "model.safetensors"
+        title = _title(cell, "training")
+        shared[folder] = Job(title, folder, _train(folder), model, folder / "model.json", first)
+        _write_config(shared[folder], {**run.values, "start_from": str(first.folder)})
+    return shared[folder]
+
+
+def _title(cell: Cell, what: str) -> str:
+    return " · ".join(filter(None, [cell.split, cell.row, what, f"seed {cell.seed}"]))
 
 
 _OF_SHOTS = ("shots", "shots_in_total", "shot_list")  # not part of what is scored
@@ -163,8 +167,7 @@ def _write_config(job: Job, values: Mapping[str, Any]) -> None:
         before = read_yaml(path, "The config of an earlier comparison,")
         if not isinstance(before, dict):
             raise UserError(f"{path} holds no config: remove its folder, or choose another --out.")
-        # The name of a first stage says all that went into it; the folder around it may have been moved.
-        changed = differences(_stage_named(before), _stage_named(wanted))
+        changed = differences(_without_place(before), _without_place(wanted))
         if changed := [text for text in changed if not text.startswith(("machine.", "watch."))]:
             raise UserError(
                 f"{job.folder} holds the cell '{job.title}' of another grid: {'; '.join(changed)}. Choose "
@@ -174,7 +177,8 @@ def _write_config(job: Job, values: Mapping[str, Any]) -> None:
     path.write_text(yaml.safe_dump(wanted, sort_keys=False))
 
 
-def _stage_named(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_place(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with the name alone of the first stage's folder, since the folders around it may have been moved."""
     return {**values, "start_from": Path(values["start_from"]).name} if values.get("start_from") else dict(values)
 
 

@@ -1,11 +1,11 @@
-"""What a comparison shows, whatever form it is written in: tables of cells, which of them are best, and the notes."""
+"""What a comparison shows in every format: tables of entries, which of them are best, and the notes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from pixda.comparison.results import Comparison, Shots
-from pixda.comparison.summary import RARE_SHARE, Group, rare_classes
+from pixda.comparison.grid import Shots
+from pixda.comparison.results import RARE_SHARE, Comparison, Group, grouped, rare_classes
 from pixda.metrics import Spread, percent
 
 NOTE = (
@@ -17,14 +17,14 @@ NOTE = (
 
 
 class Entry(NamedTuple):
-    """What stands in one place of a table."""
+    """The text in one place of a table, and whether it is the best of its kind."""
 
     text: str
     best: bool = False
 
 
 class Table(NamedTuple):
-    """A table in no particular form."""
+    """A table in no particular format."""
 
     heads: Sequence[str]
     blocks: Sequence[Sequence[Sequence[Entry]]]
@@ -45,11 +45,11 @@ class Column:
 
     @property
     def head(self) -> str:
-        """What stands above it; rare classes have a star."""
+        """Its heading; rare classes have a star."""
         return self.name + "*" * self.is_rare if self.kind == "class" else f"mIoU {self.name}"
 
     def of(self, group: Group) -> Spread:
-        """What it shows of a group."""
+        """The number of a group that it shows."""
         if self.kind == "rare":
             return group.rare
         return (group.iou if self.kind == "class" else group.mean)[self.name]
@@ -76,20 +76,18 @@ def overviews(comparison: Comparison, split: str, groups: Sequence[Group]) -> li
 
 
 def _overview(column: Column, groups: Sequence[Group]) -> Table:
-    blocks = by_shots(groups)
-    wins = {shots: dict(zip((g.row for g in some), best(some, column), strict=True)) for shots, some in blocks.items()}
+    blocks = grouped(groups, lambda group: group.shots)
+    entries = {}
+    for block in blocks.values():
+        for group, win in zip(block, best(block, column), strict=True):
+            text = number(column.of(group), len(group.results)) if group.scored else group.state
+            entries[group.row, group.shots] = Entry(text, win)
     rows = []
-    for row, of_shots in by_row(groups).items():
-        cells = [Entry(row)]
-        for shots, won in wins.items():
-            group = of_shots.get(shots)  # a row may not be compared at these shots
-            text = "" if group is None else group.state
-            if group is not None and group.scored:
-                text = number(column.of(group), len(group.results))
-            cells.append(Entry(text, won.get(row, False)))
-        scored = sum(group.scored for group in of_shots.values())
-        planned = sum(len(group.results) for group in of_shots.values())
-        rows.append([*cells, Entry(f"{planned}" if scored == planned else f"{scored} of {planned}")])
+    for row, of_row in grouped(groups, lambda group: group.row).items():
+        scored, planned = sum(group.scored for group in of_row), sum(len(group.results) for group in of_row)
+        runs = f"{planned}" if scored == planned else f"{scored} of {planned}"
+        # A row may not have all numbers of shots.
+        rows.append([Entry(row), *(entries.get((row, shots), Entry("")) for shots in blocks), Entry(runs)])
     return Table([f"{column.head}, %", *map(shots_label, blocks.values()), "runs"], [rows], 1)
 
 
@@ -100,17 +98,15 @@ def by_class(comparison: Comparison, split: str, groups: Sequence[Group], class_
     """
     shown = columns(comparison, split)
     blocks = []
-    for block in by_shots(groups).values():
-        wins = [best(block, column) for column in shown]
-        rows = []
-        for place, group in enumerate(block):
-            cells = [Entry(shots_label(block) if place == 0 else ""), Entry(group.row)]
-            for column, win in zip(shown, wins, strict=True):
-                deviation = class_deviations or column.kind != "class"
-                text = number(column.of(group), group.scored, deviation) if group.scored else ""
-                cells.append(Entry(text, win[place]))
-            rows.append([*cells, Entry(group.state)])
-        blocks.append(rows)
+    for block in grouped(groups, lambda group: group.shots).values():
+        entries = [[Entry(text) for text in (shots_label(block), *[""] * (len(block) - 1))]]
+        entries.append([Entry(group.row) for group in block])
+        for column in shown:
+            deviation = class_deviations or column.kind != "class"
+            texts = [number(column.of(group), group.scored, deviation) if group.scored else "" for group in block]
+            entries.append([Entry(text, win) for text, win in zip(texts, best(block, column), strict=True)])
+        entries.append([Entry(group.state) for group in block])
+        blocks.append(list(zip(*entries, strict=True)))
     return Table(["shots", "method", *(column.head for column in shown), "seeds"], blocks, 2)
 
 
@@ -145,30 +141,6 @@ def shots_label(groups: Sequence[Group]) -> str:
         return shots_text(groups[0].shots)
     span = f"{frames[0]}" if len(frames) == 1 else f"{frames[0]}–{frames[-1]}"
     return f"{shots_text(groups[0].shots)} ({span} frame{'s' * (span != '1')})"
-
-
-def by_split(groups: Iterable[Group]) -> dict[str, list[Group]]:
-    """Groups by split, in their order."""
-    found: dict[str, list[Group]] = {}
-    for group in groups:
-        found.setdefault(group.split, []).append(group)
-    return found
-
-
-def by_shots(groups: Iterable[Group]) -> dict[Shots, list[Group]]:
-    """Groups by number of shots, in their order."""
-    found: dict[Shots, list[Group]] = {}
-    for group in groups:
-        found.setdefault(group.shots, []).append(group)
-    return found
-
-
-def by_row(groups: Iterable[Group]) -> dict[str, dict[Shots, Group]]:
-    """Groups of one split by row, then by number of shots, in their order."""
-    found: dict[str, dict[Shots, Group]] = {}
-    for group in groups:
-        found.setdefault(group.row, {})[group.shots] = group
-    return found
 
 
 def folds_note(comparison: Comparison, split: str) -> str:

@@ -56,6 +56,11 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: in
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table of words, all columns flush left."""
+    return markdown_table(heads, ([markdown_text(cell) for cell in row] for row in rows), len(heads))
+
+
 def latex_row(cells: Iterable[str]) -> str:
     """A row of cells that are LaTeX already."""
     return f"{' & '.join(cells)} \\\\"

@@ -1,4 +1,4 @@
-"""What a worker of a Ray cluster does for a job. Nothing heavy is imported here: a worker only waits."""
+"""What a worker of a Ray cluster does for a job: it starts the command and waits. It imports no torch."""
 
 import os
 import subprocess
@@ -20,18 +20,11 @@ class NodeSettings:
     out: Path
     """Folder of the comparison; with it each job's config, checkpoints, model and log."""
     mark: str
-    """Name of a file that was put there: another folder may have the same path on another machine."""
+    """Name of a file in ``out``: another folder may have the same path on another machine."""
     start: Path
-    """The folder in which the comparison was started; relative paths in configs begin there."""
+    """The folder in which the comparison was started; relative paths in configs are relative to it."""
     code: str
-    """Hash of the package that plans and collects."""
-
-
-def other_code(settings: NodeSettings) -> str | None:
-    """Whether this node has another package, as the end of a sentence about it; None where it has the same."""
-    if (code := code_hash()) != settings.code:
-        return f"has another PixDA (code {code}, here {settings.code}): install the same one on all nodes"
-    return None
+    """Hash of the package's code on the machine that started the comparison."""
 
 
 def unseen(settings: NodeSettings) -> str | None:
@@ -45,34 +38,37 @@ def unseen(settings: NodeSettings) -> str | None:
 
 def fault(settings: NodeSettings) -> str | None:
     """Why no job can run on this node, as the end of a sentence about it; None where one can."""
-    return unseen(settings) or other_code(settings)
+    if (why := unseen(settings)) is not None:
+        return why
+    if (code := code_hash()) != settings.code:
+        return f"has another PixDA (code {code}, here {settings.code}): install the same one on all nodes"
+    return None
 
 
-def run(settings: NodeSettings, words: Sequence[str], log: Path, threads: int, gpus: float) -> tuple[int, float]:
-    """Run a command of PixDA in a process of its own.
+def run(settings: NodeSettings, words: Sequence[str], log: Path, threads: int, gpus: float) -> int:
+    """Run a ``pixda`` command in a process of its own.
 
-    A cancelled task is one in which KeyboardInterrupt is raised; the process is then asked to save its state.
+    Ray cancels a task by raising KeyboardInterrupt in it; the process is then asked to save its state.
 
     Args:
         settings: what the node must see.
-        words: the ``pixda`` command.
+        words: the command.
         log: file for what it prints.
         threads: CPU threads.
         gpus: as Ray was asked for; it has put their numbers into CUDA_VISIBLE_DEVICES.
 
     Returns:
-        Exit code (a signal's number, negative, where one ended it) and seconds.
+        Exit code; where a signal ended it, minus its number.
 
     Raises:
-        RuntimeError: this node does not see the comparison; it may have joined after the others were looked at.
+        RuntimeError: this node does not see the comparison; it may have joined after the others were checked.
     """
-    # Its code may be another by now: then that is in the account of the run, as it is of runs on one machine.
+    # The code is not compared here: it may have been edited since, and the account of the run has its hash.
     if (why := unseen(settings)) is not None:
         raise RuntimeError(f"The node {os.uname().nodename} {why}.")
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     if gpus == 0:
         environment["CUDA_VISIBLE_DEVICES"] = ""
-    began = time.monotonic()
     with log.open("ab") as file:
         file.write(f"On {os.uname().nodename}:\n".encode())
         file.flush()
@@ -91,4 +87,4 @@ def run(settings: NodeSettings, words: Sequence[str], log: Path, threads: int, g
         process.terminate()
         process.wait()
         raise
-    return process.returncode, time.monotonic() - began
+    return process.returncode

@@ -1,42 +1,44 @@
-"""Running jobs side by side, each in a process of its own: one that dies takes no other with it."""
+"""Runs jobs side by side, each in a process of its own: one that dies takes no other with it."""
 
+import os
 import signal
+import statistics
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from types import FrameType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from pixda.comparison.job_times import JobTimes
+from pixda.comparison.command_line import Where
 from pixda.comparison.jobs import Job
 from pixda.errors import UserError
 from pixda.machine.lock import is_held
+from pixda.metrics import percent
+from pixda.terminal import console
+from pixda.watch.pace import clock
 
 _LOOK_EVERY = 0.2  # seconds
 _SAVE_WITHIN = 120.0  # seconds for a job that was asked to stop; then it is killed, and its last checkpoint counts
 _KILLED_WITHIN = 10.0  # seconds
-_TRIES = 4  # of a job whose machine dies each time: it may be the job that kills them
+_TRIES = 4  # of a job whose machine dies each time: the job may be what kills them
+_AT_MOST = 8  # jobs that share the processors, unless more are asked for: each holds a network and its data
 
 
 class Stopped(UserError):
     """The user or the system asked a comparison to stop; what was running is saved."""
 
 
-@dataclass(frozen=True)
-class End:
-    """How the process of a job ended."""
+class End(NamedTuple):
+    """The process of a job has ended."""
 
-    code: int
-    """Exit code; a signal's number, negative, where one ended it."""
-    seconds: float
-    """How long it ran."""
-    lost: str | None = None
-    """Why nothing is known of it: the machine that it ran on is gone."""
-    refused: str | None = None
-    """Why it could not begin."""
+    why: str
+    """The reason, should the job not be done."""
+    machine_lost: bool = False
+    """The machine that it ran on is gone, and the job can go on elsewhere."""
 
 
 class Process(Protocol):
@@ -46,106 +48,121 @@ class Process(Protocol):
         """How it ended; None while it runs."""
 
     def stop(self, at_once: bool) -> None:
-        """Ask it to save its state and end; ``at_once``: end it, with what its last checkpoint holds."""
+        """Ask it to save its state and end; ``at_once``: kill it, and its last checkpoint counts."""
 
 
 class Places(Protocol):
-    """Where jobs run."""
+    """Where jobs run: this machine or a cluster."""
 
     def room(self) -> int:
-        """How many jobs can run at a time, as things stand."""
+        """How many jobs can run at a time now, those that are running included."""
 
     def start(self, job: Job) -> Process:
-        """Begin a job; there is room for it."""
+        """Start a job; there is room for it."""
 
 
-@dataclass
 class Pool:
-    """Runs jobs that need one another, as many at a time as there is room for.
+    """Runs the jobs that are not done, each after the one it needs, as many at a time as there is room for.
 
-    Attributes:
-        jobs: in the order in which they are to begin.
+    What is done, what failed and what another process works on is read from the jobs' folders.
+
+    Args:
+        jobs: in the order in which they are to start.
         places: where they run.
-        tell: told of every job that has ended, with None, and of what else happens to one, with a sentence; then come
-            the number of jobs still to end and a guess of the seconds they take.
+        news: called after every line that is printed.
     """
 
-    jobs: Sequence[Job]
-    places: Places
-    tell: Callable[[Job, str | None, int, float | None], None]
-    _waiting: list[Job] = field(default_factory=list)
-    _running: list[tuple[Job, Process, float]] = field(default_factory=list)
-    _times: JobTimes = field(default_factory=JobTimes)
-    _tries: Counter[Path] = field(default_factory=Counter)
-    _held: set[Path] = field(default_factory=set)
-    _asked: signal.Signals | None = None
+    def __init__(self, jobs: Sequence[Job], places: Places, news: Callable[[], None]) -> None:
+        self._total, self._places, self._news = len(jobs), places, news
+        self._waiting = [job for job in jobs if not job.done]
+        self._running: dict[Job, tuple[Process, float]] = {}  # with the time of its start
+        self._took: list[tuple[Job, float]] = []
+        self._starts: Counter[Job] = Counter()
+        self._held: set[Job] = set()
+        self._asked: signal.Signals | None = None
 
     def run(self) -> None:
-        """Run everything that is not done; a job that fails leaves its reason in a file, and the others go on.
+        """Run all jobs; one that fails leaves its reason in a file, and the others go on.
 
-        A job whose machine dies is begun again elsewhere.
+        A job whose machine dies is started again elsewhere.
 
         Raises:
             Stopped: on SIGINT or SIGTERM, once every running job has saved its state and ended.
         """
-        self._waiting = [job for job in self.jobs if not job.done]
         for job in self._waiting:
             job.failure.unlink(missing_ok=True)
         with self._stoppable():
-            while (self._waiting or self._running) and not self._asked:
-                self._collect()
-                while len(self._running) < self.places.room() and (ready := self._next()) is not None:
-                    self._waiting.remove(ready)
-                    self._tries[ready.folder] += 1
-                    self._running.append((ready, self.places.start(ready), time.monotonic()))
+            while (self._waiting or self._running) and self._asked is None:
+                for job in list(self._running):
+                    self._collect(job)
+                room = self._places.room()
+                for job in list(self._waiting):
+                    if len(self._running) < room:
+                        self._start_if_ready(job)
                 time.sleep(_LOOK_EVERY)
-            if self._asked:
+            if self._asked is not None:
                 name = self._asked.name
-                self._end()
+                self._stop_all()
                 raise Stopped(f"Stopped by {name}; what was running is saved.")
 
-    def _next(self) -> Job | None:
-        """The first job that can begin now; those that never can are told and dropped."""
-        for job in list(self._waiting):
-            if job.done:  # or by a process that outlived an earlier comparison
-                self._waiting.remove(job)
-                self._tell(job)
-            elif job.needs is not None and job.needs.failure.is_file():
-                self._waiting.remove(job)
-                job.failure.write_text(f"Its first stage failed: {job.needs.failure.read_text()}")
-                self._tell(job)
-            elif job.needs is None or job.needs.done:
-                if not is_held(job.folder):
-                    return job
-                if job.folder not in self._held:
-                    self._held.add(job.folder)
-                    self._tell(job, f"another process is at work in {job.folder}, and is waited for")
-        return None
+    def _collect(self, job: Job) -> None:
+        """Put away a job whose process has ended."""
+        process, began = self._running[job]
+        if (end := process.end()) is None:
+            return
+        del self._running[job]
+        if job.done:
+            self._took.append((job, time.monotonic() - began))
+        elif end.machine_lost and self._starts[job] < _TRIES:
+            self._waiting.insert(0, job)
+            self._say(job, f"{end.why}; it goes on elsewhere")
+            return
+        elif end.machine_lost:
+            text = f"It was begun {_TRIES} times, and each time its machine was lost, last: {end.why}; see {job.log}."
+            job.failure.write_text(text)
+        else:
+            job.failure.write_text(end.why)
+        self._say_end(job)
 
-    def _collect(self) -> None:
-        for running in list(self._running):
-            job, process, _ = running
-            if (end := process.end()) is None:
-                continue
-            self._running.remove(running)
-            if job.done:
-                self._times.took(job, end.seconds)
-            elif end.lost is not None and self._tries[job.folder] < _TRIES:
-                self._waiting.insert(0, job)
-                self._tell(job, f"{end.lost}; it goes on elsewhere")
-                continue
-            else:
-                job.failure.write_text(_reason(job, end))
-            self._tell(job)
+    def _start_if_ready(self, job: Job) -> None:
+        first = job.needs
+        if job.done:  # a process that outlived an earlier comparison has done it
+            self._waiting.remove(job)
+            self._say_end(job)
+        elif first is not None and first.failure.is_file():
+            self._waiting.remove(job)
+            job.failure.write_text(f"Its first stage failed: {first.failure.read_text()}")
+            self._say_end(job)
+        elif first is not None and not first.done:
+            return
+        elif not is_held(job.folder):
+            self._waiting.remove(job)
+            self._starts[job] += 1
+            self._running[job] = self._places.start(job), time.monotonic()
+        elif job not in self._held:
+            self._held.add(job)
+            self._say(job, f"another process is at work in {job.folder}, and is waited for")
 
-    def _tell(self, job: Job, news: str | None = None) -> None:
+    def _say_end(self, job: Job) -> None:
+        if not job.done:
+            self._say(job, f"FAILED: {job.failure.read_text()}")
+        elif (scores := job.scores) is None:
+            self._say(job, "done")
+        else:
+            self._say(job, f"{percent(next(iter(scores.mean.values())))} mIoU")
+
+    def _say(self, job: Job, what: str) -> None:
+        to_end = len(self._waiting) + len(self._running)
         now = time.monotonic()
-        running = [(one, now - began) for one, _, began in self._running]
-        left = self._times.left(self._waiting, running, self.places.room())
-        self.tell(job, news, len(self._waiting) + len(self._running), left)
+        running = {one: now - began for one, (_, began) in self._running.items()}
+        left = time_left(self._took, self._waiting, running, self._places.room())
+        rest = f", about {clock(left)} left" if left and to_end else ""
+        line = f"{self._total - to_end}/{self._total} {job.title}: {what}{rest}"
+        console().print(line, soft_wrap=True, markup=False)
+        self._news()
 
-    def _end(self) -> None:
-        """Let what is running save its state, for two minutes at most; whoever asks again does not want to wait."""
+    def _stop_all(self) -> None:
+        """Let what is running save its state, for two minutes at most; a second signal kills it at once."""
         self._asked = None
         for at_once, seconds in ((False, _SAVE_WITHIN), (True, _KILLED_WITHIN)):
             for process in self._alive():
@@ -155,7 +172,7 @@ class Pool:
                 time.sleep(_LOOK_EVERY)
 
     def _alive(self) -> list[Process]:
-        return [process for _, process, _ in self._running if process.end() is None]
+        return [process for process, _ in self._running.values() if process.end() is None]
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -170,15 +187,118 @@ class Pool:
                 signal.signal(number, handler)
 
 
-def _reason(job: Job, end: End) -> str:
-    """Why a job ended without its product."""
-    if end.refused is not None:
-        return end.refused
-    if end.lost is not None:
-        return f"It was begun {_TRIES} times, and each time its machine was lost, last: {end.lost}; see {job.log}."
-    if end.code < 0:
-        name = signal.Signals(-end.code).name
+def time_left(
+    took: Sequence[tuple[Job, float]], waiting: Sequence[Job], running: Mapping[Job, float], at_once: int
+) -> float | None:
+    """Seconds until all jobs are done.
+
+    A job counts as the mean of its row, for an adversarial method takes several times as long as joint training; of
+    all rows with the same command where its own has not been measured, and of everything where they have not.
+
+    Args:
+        took: jobs that are done, with their seconds.
+        waiting: jobs to come.
+        running: jobs -> the seconds that they have run.
+        at_once: jobs that run at a time.
+
+    Returns:
+        None before the first job is measured, or while nothing can run.
+    """
+    if not took or at_once < 1:
+        return None
+
+    def guess(job: Job) -> float:
+        row = [seconds for one, seconds in took if one.kind == job.kind]
+        alike = [seconds for one, seconds in took if one.kind[0] == job.kind[0]]
+        return statistics.mean(row or alike or [seconds for _, seconds in took])
+
+    rest = [max(guess(job) - ran, 0) for job, ran in running.items()]
+    # Never shorter than the longest that is running, however many run at a time.
+    return max([(sum(rest) + sum(map(guess, waiting))) / at_once, *rest])
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one job runs at a time on this machine."""
+
+    threads: int | None
+    """CPU threads of the job; None leaves it to torch."""
+    gpus: Sequence[str] | None = None
+    """Its GPUs, as CUDA_VISIBLE_DEVICES names them; None leaves it to torch."""
+
+
+def slots(where: Where, processors: int, devices: Sequence[str]) -> list[Slot]:
+    """A slot for each GPU, or for each share of the processors, or as ``where`` says.
+
+    Args:
+        where: what is asked for.
+        processors: of this machine.
+        devices: the GPUs of this machine, as CUDA_VISIBLE_DEVICES names them.
+
+    Raises:
+        UserError: a job needs more GPUs than there are.
+    """
+    gpus = where.gpus if where.gpus is not None else 1.0 if devices else 0.0
+    if gpus > len(devices):
+        raise UserError(f"Each cell is to have {gpus:g} GPUs, and this machine has {len(devices)}; lower --gpus.")
+    if gpus == 0:
+        count = where.at_once or max(1, min(processors // (where.cpus or 1), _AT_MOST))
+        return [Slot(where.cpus or max(1, processors // count), [] if devices else None)] * count
+    each = max(1, int(gpus))
+    groups = [devices[start : start + each] for start in range(0, len(devices) - each + 1, each)]
+    count = where.at_once or len(groups) * max(1, int(1 / gpus))
+    return [Slot(where.cpus, groups[number % len(groups)]) for number in range(count)]
+
+
+class Local:
+    """This machine as a place for jobs; a job is started in the first slot that is free."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._slots = slots
+        self._in_slot: list[_LocalProcess | None] = [None] * len(slots)
+
+    def room(self) -> int:
+        """As many as there are slots."""
+        return len(self._slots)
+
+    def start(self, job: Job) -> Process:
+        """Start a job in a free slot."""
+        free = next(n for n, process in enumerate(self._in_slot) if process is None or process.end() is not None)
+        self._in_slot[free] = process = _LocalProcess(job, self._slots[free])
+        return process
+
+
+class _LocalProcess:
+    def __init__(self, job: Job, slot: Slot) -> None:
+        environment = dict(os.environ)
+        if slot.gpus is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(slot.gpus)
+        if slot.threads is not None:
+            environment["OMP_NUM_THREADS"] = str(slot.threads)
+        self._job = job
+        with job.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pixda", *job.words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the comparison, which asks its jobs to stop itself
+            )
+
+    def end(self) -> End | None:
+        code = self._process.poll()
+        return None if code is None else End(why_ended(self._job, code))
+
+    def stop(self, at_once: bool) -> None:
+        self._process.send_signal(signal.SIGKILL if at_once else signal.SIGTERM)
+
+
+def why_ended(job: Job, code: int) -> str:
+    """Why the process of a job ended without its product: ``code`` is its exit code, or minus the signal's number."""
+    if code < 0:
+        name = signal.Signals(-code).name
         return f"It was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "") + f"; see {job.log}."
     lines = job.log.read_text(errors="replace").strip().splitlines()
     said = [line.removeprefix("pixda: ") for line in lines if line.startswith("pixda: ")]
-    return said[-1] if said else f"It ended with exit code {end.code}; see {job.log}."
+    return said[-1] if said else f"It ended with exit code {code}; see {job.log}."

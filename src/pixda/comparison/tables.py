@@ -1,17 +1,53 @@
-"""The tables of a comparison: as Markdown to read, as LaTeX to publish, as CSV to calculate with."""
+"""The tables of a comparison: Markdown to read, LaTeX to publish, CSV to calculate with; and its files together."""
 
 import csv as csv_files
 import io
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-from pixda.comparison.layout import NOTE, Table, by_class, by_split, folds_note, overviews, rare_note
-from pixda.comparison.markup import latex_row, latex_text, markdown_table, markdown_text
-from pixda.comparison.results import Comparison
-from pixda.comparison.summary import failures, progress, rare_classes, rare_mean, summarise
+import rich.table
+from rich.text import Text
+
+from pixda.comparison.card import card
+from pixda.comparison.curve import curve
+from pixda.comparison.layout import NOTE, Table, by_class, folds_note, overviews, rare_note, shots_text
+from pixda.comparison.markup import latex_row, latex_text, markdown_table, markdown_text, text_table
+from pixda.comparison.results import Comparison, by_split, failures, progress, rare_classes, rare_mean
+from pixda.terminal import console
+from pixda.writing import whole
+
+
+def write(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write all there is to say about a comparison, finished or not, and return the files.
+
+    ``table.md``, ``table.tex``, ``table.csv``, ``curve.png``, ``curve.pdf``, ``protocol.md``. Each is replaced at
+    once: who reads while a comparison is running sees the old file or the new one, never half of one. The same
+    results give the same bytes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    figure = curve(comparison)
+    # Without its date, or the same results would give another file each time.
+    undated = {"CreationDate": None}
+    fill: dict[str, Callable[[Path], object]] = {
+        "table.md": lambda path: path.write_text(markdown(comparison), encoding="utf-8"),
+        "table.tex": lambda path: path.write_text(latex(comparison), encoding="utf-8"),
+        "table.csv": lambda path: path.write_text(csv(comparison), encoding="utf-8"),
+        "curve.png": partial(figure.savefig, format="png", dpi=200),
+        "curve.pdf": partial(figure.savefig, format="pdf", metadata=undated),
+        "protocol.md": lambda path: path.write_text(card(comparison), encoding="utf-8"),
+    }
+    written = []
+    for name, into in fill.items():
+        with whole(folder / name) as file:
+            into(file)
+        written.append(folder / name)
+    return written
 
 
 def markdown(comparison: Comparison) -> str:
     """For each split an overview and every class, then what failed and why; readable at any time of a comparison."""
-    splits = by_split(summarise(comparison))
+    splits = by_split(comparison)
     parts = [f"# {markdown_text(comparison.title)}", f"{markdown_text(NOTE)} {progress(comparison)}"]
     for split, groups in splits.items():
         parts += [_heading("Overview", split), markdown_text(folds_note(comparison, split))]
@@ -23,8 +59,7 @@ def markdown(comparison: Comparison) -> str:
         parts.append(_markdown_table(by_class(comparison, split, groups)))
     if failed := failures(comparison):
         rows = [(f.split, f.row, str(f.shots), ", ".join(map(str, f.seeds)), f.why) for f in failed]
-        heads = ["split", "method", "shots", "seeds", "why"]
-        parts += ["## Failed", markdown_table(heads, ([markdown_text(cell) for cell in row] for row in rows), 5)]
+        parts += ["## Failed", text_table(["split", "method", "shots", "seeds", "why"], rows)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -47,7 +82,7 @@ def latex(comparison: Comparison) -> str:
     The means have their standard deviation; that of the classes, for which no page is wide enough, is in the others.
     """
     tables = []
-    for split, groups in by_split(summarise(comparison)).items():
+    for split, groups in by_split(comparison).items():
         title = f"{comparison.title}: {split}" if split else comparison.title
         notes = [f"{title}.", NOTE, folds_note(comparison, split), rare_note(comparison, split), progress(comparison)]
         tables.append(_latex_table(by_class(comparison, split, groups, class_deviations=False), notes))
@@ -113,3 +148,29 @@ def csv(comparison: Comparison) -> str:
         for *what, value in lines:
             table.writerow([*run, *what, *(("", "no ground truth") if value is None else (repr(value), ""))])
     return text.getvalue()
+
+
+def print_table(comparison: Comparison) -> None:
+    """Print the mean over all classes and the one over rare classes, methods by shots; then what failed and why."""
+    screen = console()
+    for split, groups in by_split(comparison).items():
+        for overview in overviews(comparison, split, groups):
+            table = rich.table.Table(title=Text(split) if split else None)
+            for number, head in enumerate(overview.heads):
+                right = number >= overview.left
+                table.add_column(Text(head), justify="right" if right else "left", no_wrap=right, overflow="fold")
+            for row in overview.blocks[0]:
+                table.add_row(*(Text(cell.text, style="bold" if cell.best else "") for cell in row))
+            screen.print(table)
+        if note := folds_note(comparison, split):
+            screen.print(note, soft_wrap=True)
+    for failure in failures(comparison):
+        split = f"{failure.split}, " if failure.split else ""
+        seeds = f"seed {', '.join(map(str, failure.seeds))}"
+        line = Text("failed: ", style="bold red")
+        about = f"{split}{failure.row}, {shots_text(failure.shots)}, {seeds}: {failure.why}"
+        screen.print(line + Text(about, style="not bold"), soft_wrap=True)
+    screen.print(
+        f"Mean ± sample standard deviation over the seeds; (2/3): two of three seeds count. {progress(comparison)}",
+        soft_wrap=True,
+    )

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pixda.comparison.summary import RARE_SHARE, rare_classes
+from pixda.comparison.results import RARE_SHARE, rare_classes
 from pixda.config import Machine
 from pixda.errors import UserError
 from pixda.machine.devices import make_fabric

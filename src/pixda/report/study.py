@@ -8,8 +8,9 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from pixda.comparison.results import Cell, Comparison, Result
-from pixda.comparison.write import write
+from pixda.comparison.grid import Cell
+from pixda.comparison.results import Comparison, Result
+from pixda.comparison.tables import write
 from pixda.methods import METHODS
 from pixda.report.runs import RunFolder
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from pixda.comparison.summary import rare_classes, rare_mean
+from pixda.comparison.results import rare_classes, rare_mean
 from pixda.config import plain
 from pixda.metrics import Scores, percent
 from pixda.report.runs import RunFolder
