@@ -98,7 +98,7 @@ def _scoring_job(planned: Planned, shared: dict[Path, Job], runs: Path) -> Job:
         model = folder / "fold_1" / "model.json"
         if not METHODS[run.training.method].learns_from_shots:  # no fold changes the model, which is scored on each
             first = _trained_once(planned, first, shared, runs) if trains else first
-            model = first.model
+            run, model = planned.first, first.model
         words = ["validate", *_train(folder)[1:]]
         job = Job(title, folder, words, folder / "validation.json", model, first, planned.folds)
         _write_config(job, {**run.values, "start_from": str(first.folder), "folds": planned.folds})
