@@ -16,6 +16,7 @@ from pixda.data.classes import ClassSet
 from pixda.export.formats import FORMATS, Deployed
 from pixda.models import build_segmenter
 from pixda.models.saved import load_model, save_model
+from pixda.models.views import with_views
 
 BATCHES = [(1, 48, 64), (2, 61, 93), (3, 130, 40)]  # images, height, width
 
@@ -37,9 +38,9 @@ def untrained(folder, run, architecture, **options):
     return folder
 
 
-def assert_equal(file, run, kind="onnx"):
+def assert_equal(file, run, kind="onnx", scales=(1.0,), flips=False):
     """At every size and batch, classes and confidence."""
-    reference = Deployed(load_model(run)[0], confidence=True)
+    reference = Deployed(with_views(load_model(run)[0], scales, flips), confidence=True)
     ask = FORMATS[kind].open(file)
     for number, height, width in BATCHES:
         images = torch.randint(0, 256, (number, 3, height, width), dtype=torch.uint8)
@@ -70,6 +71,17 @@ def test_the_small_network_agrees_on_given_frames(run, photos, tmp_path):
     assert_equal(tmp_path / "model.onnx", model)
 
 
+@pytest.mark.parametrize("kind", ["onnx", "torch_export"])
+def test_a_file_with_several_views_agrees_with_their_average(run, photos, tmp_path, kind):
+    out = tmp_path / f"model{FORMATS[kind].ending}"
+    views = ["--scales=[0.7,1,1.25]", "--flips=true"]
+    assert export(run, out, f"--format={kind}", f"--frames={photos}", "--confidence=true", *views) == 0
+    assert_equal(out, run, kind, scales=[0.7, 1.0, 1.25], flips=True)
+    card = (tmp_path / f"{out.name}.md").read_text()
+    assert "at the scales 0.7, 1, 1.25, each with its mirror image" in card
+    assert "| 49 x 37 |" in card
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "torch_export"])
 @pytest.mark.parametrize(
@@ -93,6 +105,7 @@ def test_the_file_tells_its_classes_and_sizes(run, photos, tmp_path):
     assert json.loads(about["size"]) == [64, 48]
     assert json.loads(about["classes"])[13] == "car"
     assert json.loads(about["colours"])[13] == [0, 0, 142]
+    assert "scales" not in about
 
 
 def test_the_card_says_how_the_model_was_made_and_scored(run, photos, tmp_path):
@@ -159,6 +172,7 @@ def test_without_frames_it_asks_for_them(run, tmp_path, capsys):
         (["--frames=text.png"], "text.png cannot be decoded"),
         (["--frames=clip.avi"], "only videos"),
         (["--model=nowhere"], "no model at nowhere"),
+        (["--scales=[9]"], "--scales is [9.0]"),
     ],
 )
 def test_a_mistake_is_one_line_before_any_work(run, tmp_path, monkeypatch, capsys, more, said):

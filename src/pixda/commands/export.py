@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixda.export.settings import Format
-from pixda.options import make_parser, parse
+from pixda.options import add_views, make_parser, parse
 from pixda.words import leading
 
 
@@ -27,7 +27,8 @@ def export(words: Sequence[str]) -> None:
         help="Real images, or folders of them, on which the file must agree with PyTorch; null: the run's target's.",
     )
     parser.add_argument("--confidence", type=bool, default=False, help="Let the file give the confidence, too.")
+    add_views(parser)
     given = parse(parser, words)
     from pixda.export.job import export_model
 
-    export_model(given.model, given.out, given.format, given.frames, given.confidence)
+    export_model(given.model, given.out, given.format, given.frames, given.confidence, given.scales, given.flips)

@@ -10,6 +10,8 @@ from pixda.data.shots import read_manifest
 from pixda.errors import UserError
 from pixda.export.parity import TOLERANCE, Agreement
 from pixda.metrics import Scores, percent
+from pixda.models.segmenter import Segmenter
+from pixda.models.views import SeveralViews
 from pixda.reading import read_json
 
 
@@ -17,7 +19,7 @@ def card(
     file: Path,
     title: str,
     confidence: bool,
-    classes: ClassSet,
+    segmenter: Segmenter,
     made: Mapping[str, Any],
     run: Path,
     found: list[Agreement],
@@ -28,7 +30,7 @@ def card(
         file: the exported file.
         title: its format, in words.
         confidence: whether the confidence is an output.
-        classes: of the model.
+        segmenter: what was exported: its classes, and the views that it averages if there are several.
         made: the account of its making.
         run: the run's folder, for its scores and its list of shots.
         found: the comparison with PyTorch.
@@ -49,6 +51,7 @@ def card(
         ),
         f"Normalisation and upsampling are inside. The network was trained at {width} x {height} (width x height): "
         "bring images to that size for the scores below.",
+        *([_views(segmenter)] if isinstance(segmenter, SeveralViews) else []),
         *how_it_was_made(made, run),
         "## Agreement with PyTorch",
         f"Share of pixels with another class, two frames in a batch; more than {100 * TOLERANCE:g} % would have "
@@ -60,9 +63,18 @@ def card(
                 for one in found
             ],
         ),
-        *what_it_knows(classes),
+        *what_it_knows(segmenter.classes),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _views(segmenter: SeveralViews) -> str:
+    scales = ", ".join(f"{scale:g}" for scale in segmenter.scales)
+    mirrored = ", each with its mirror image" if segmenter.flips else ""
+    return (
+        f"Test-time augmentation is inside: the file looks at an image at the scales {scales}{mirrored}, and averages "
+        "the softmax maps. PyTorch was compared in the same way. The scores below are those of one view."
+    )
 
 
 def how_it_was_made(made: Mapping[str, Any], run: Path | None) -> list[str]:

@@ -11,12 +11,19 @@ from pixda.export.frames import given_frames, own_frames
 from pixda.export.parity import TOLERANCE, Agreement, compare
 from pixda.export.settings import Format
 from pixda.models.saved import load_model
+from pixda.models.views import with_views
 from pixda.predict.outputs import whole
 from pixda.watch.progress import Display
 
 
 def export_model(
-    model: Path, out: Path, kind: Format, frames: Sequence[Path] | None = None, confidence: bool = False
+    model: Path,
+    out: Path,
+    kind: Format,
+    frames: Sequence[Path] | None = None,
+    confidence: bool = False,
+    scales: Sequence[float] = (1.0,),
+    flips: bool = False,
 ) -> list[Agreement]:
     """Write a model as one file with its card beside it, if the file agrees with PyTorch on real frames.
 
@@ -26,6 +33,8 @@ def export_model(
         kind: the format.
         frames: images and folders to compare on; None takes the run's own target frames.
         confidence: whether the file outputs the confidence, too.
+        scales: the file looks at an image at each of these, and averages.
+        flips: it looks at the mirror image, too.
 
     Returns:
         The comparison.
@@ -37,7 +46,8 @@ def export_model(
     if out.suffix != form.ending:
         raise UserError(f"The format {kind} is written to a file that ends in {form.ending}, not to {out}.")
     form.check()
-    segmenter, made = load_model(model)
+    plain, made = load_model(model)
+    segmenter = with_views(plain, scales, flips)
     real = own_frames(made["config"], segmenter.classes) if frames is None else given_frames(frames)
     width, height = made["config"]["size"]
     about = {
@@ -45,6 +55,7 @@ def export_model(
         "classes": segmenter.classes.names,
         "colours": segmenter.classes.colours,
         "size": (width, height),
+        **({} if segmenter is plain else {"scales": list(scales), "flips": flips}),
     }
     with Display([], "export") as display, whole(out) as file:
         form.write(Deployed(segmenter, confidence), file, about)
@@ -59,7 +70,7 @@ def export_model(
                 "versions of torch, onnx and onnxruntime."
             )
         folder = model if model.is_dir() else model.parent
-        text = card(out, form.title, confidence, segmenter.classes, made, folder, found)
+        text = card(out, form.title, confidence, segmenter, made, folder, found)
     with whole(out.with_name(out.name + ".md")) as file:
         file.write_text(text, encoding="utf-8")
     return found

@@ -1,7 +1,10 @@
 """Test-time augmentation: a segmenter's predictions for smaller, larger and mirrored images are averaged."""
 
 from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,7 +22,7 @@ class SeveralViews(Segmenter):
 
     Args:
         segmenter: any.
-        scales: factors of height and width; sides are rounded to whole pixels.
+        scales: factors of height and width; sides are rounded up to whole pixels.
         flips: take the mirror image at every scale, too.
     """
 
@@ -31,15 +34,19 @@ class SeveralViews(Segmenter):
 
     def forward(self, images: Tensor) -> Tensor:
         """RGB float B x 3 x H x W in 0..255 -> log-probabilities B x C x h x w, float32."""
-        maps = []
-        for scale in self.scales:
-            view = _scaled(images, scale)
-            maps.append(self.backbone(view).float().log_softmax(1))
-            if self.flips:
-                maps.append(self.backbone(view.flip(-1)).float().log_softmax(1).flip(-1))
-        at_scale_1 = self.scales.index(1.0) * (1 + self.flips) if 1.0 in self.scales else 0
-        size = maps[at_scale_1].shape[-2:]
-        return log_of_mean([one if one.shape[-2:] == size else upsample(one, size) for one in maps])
+        # By scale and not by size: an exported file keeps one path, whatever the sizes that it was traced with.
+        reference = 1.0 if 1.0 in self.scales else self.scales[0]
+        by_scale = {scale: self._maps(_scaled(images, scale)) for scale in self.scales}
+        size = by_scale[reference][0].shape[-2:]
+        return log_of_mean(
+            [one if scale == reference else upsample(one, size) for scale in self.scales for one in by_scale[scale]]
+        )
+
+    def _maps(self, view: Tensor) -> list[Tensor]:
+        """Log-probabilities of a view, and those of its mirror image turned back."""
+        views = [view, view.flip(-1)] if self.flips else [view]
+        maps = [self.backbone(one).float().log_softmax(1) for one in views]
+        return [maps[0], *(one.flip(-1) for one in maps[1:])]
 
     def features(self) -> nn.Module:
         """Those of the segmenter."""
@@ -50,8 +57,27 @@ class SeveralViews(Segmenter):
 def _scaled(images: Tensor, scale: float) -> Tensor:
     if scale == 1:
         return images
-    height, width = (max(1, round(side * scale)) for side in images.shape[-2:])
+    height, width = (_scaled_side(side, scale) for side in images.shape[-2:])
+    if scale < 1 and torch.onnx.is_in_onnx_export():
+        # ONNX has no antialiased resizing before opset 18; the same weights as matrices are exact.
+        down = _antialiased(images.shape[-2], height) @ images
+        return down @ _antialiased(images.shape[-1], width).t()
     return F.interpolate(images, (height, width), mode="bilinear", align_corners=False, antialias=scale < 1)
+
+
+def _scaled_side(side: int, scale: float) -> int:
+    """``side * scale`` in whole pixels, rounded up; in whole numbers, which exported programs can keep."""
+    exact = Fraction(str(scale))
+    return (side * exact.numerator + exact.denominator - 1) // exact.denominator
+
+
+def _antialiased(length: Any, shorter: Any) -> Tensor:
+    """Weights with which `F.interpolate(..., antialias=True)` makes `shorter` pixels of `length`: a matrix."""
+    step = length / shorter
+    centres = (torch.arange(shorter) + 0.5) * step
+    weights = (1 - (centres[:, None] - torch.arange(length) - 0.5).abs() / step).clamp_min(0)
+    normalised: Tensor = weights / weights.sum(1, keepdim=True)
+    return normalised
 
 
 def with_views(segmenter: Segmenter, scales: Sequence[float], flips: bool) -> Segmenter:
