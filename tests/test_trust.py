@@ -298,7 +298,15 @@ class TestPages:
         made = account(version=HOSTILE, method=HOSTILE, first_weights=HOSTILE, departures={HOSTILE: HOSTILE})
         one = scores(self.CLASSES, dict.fromkeys(self.CLASSES.names, 0.5))
         one.save(tmp_path / "scores.json", split=HOSTILE, frames=3, network_size=[64, 48])
-        text = card(tmp_path / "<script>.onnx", "ONNX", False, self.CLASSES, made, tmp_path, [])
+        text = card(
+            tmp_path / "<script>.onnx",
+            "ONNX",
+            False,
+            build_segmenter(classes=self.CLASSES, architecture="tiny"),
+            made,
+            tmp_path,
+            [],
+        )
         self.assert_harmless(text)
         assert "Split &lt;/td>&lt;script>" in text
 
