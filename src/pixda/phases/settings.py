@@ -43,8 +43,9 @@ class DiscriminatorOptimiser:
 class SegmentationLoss:
     """The loss from labels (eq. 1)."""
 
-    kind: Literal["focal", "cross_entropy"] = "focal"
-    """Focal loss (paper), or cross entropy (an ablation)."""
+    kind: Literal["focal", "cross_entropy", "balanced"] = "focal"
+    """Focal loss (paper), cross entropy, or cross entropy in which a pixel counts the less, the more of the batch's
+    pixels are of its class (by the square root of their share)."""
     gamma: float = 2.0
     """Focusing power of the focal loss."""
     alpha: float = 0.25
@@ -127,6 +128,10 @@ class Teaching:
     """After every step the teacher keeps this share of its weights and takes the rest from the network."""
     threshold: float = 0.9
     """Confidence that pixels of the surest class must reach; those of the others less, in proportion."""
+    scales: tuple[float, ...] = (1.0,)
+    """The teacher labels by the mean of its predictions at these sizes of the image."""
+    flips: bool = False
+    """And of its mirror image."""
     class_mix: bool = True
     """Paste half of the classes of a source image or a shot onto the unlabelled image, with their labels."""
     hidden: float = 0.0
