@@ -11,7 +11,7 @@ from pixda.data.classes import ClassSet
 from pixda.models import build_segmenter
 from pixda.models.saved import save_discriminator, save_model
 from pixda.training.checkpoint import save_checkpoint
-from pixda.writing import whole
+from pixda.writing import atomic_write
 from runs import account
 
 
@@ -40,7 +40,7 @@ def test_what_a_killed_process_left_does_not_decide_who_may_read(tmp_path, umask
     left = tmp_path / ".unfinished-a.safetensors"
     save_file({"a": torch.zeros(2)}, left)
     left.chmod(0o600)
-    with whole(tmp_path / "a.safetensors") as file:
+    with atomic_write(tmp_path / "a.safetensors") as file:
         save_file({"a": torch.ones(2)}, file)
     assert permissions(tmp_path / "a.safetensors") == 0o666 & ~umask
 
@@ -48,13 +48,13 @@ def test_what_a_killed_process_left_does_not_decide_who_may_read(tmp_path, umask
 def test_a_reader_sees_the_old_file_until_the_new_one_is_complete(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
 
     def stopped():
-        with whole(path) as file:
+        with atomic_write(path) as file:
             file.write_text("half")
             raise KeyboardInterrupt
 
@@ -65,9 +65,9 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_complete(tmp_path):
 
 
 def test_two_processes_do_not_write_into_one_hidden_file(tmp_path, monkeypatch):
-    with whole(tmp_path / "a", shared=True) as mine:
+    with atomic_write(tmp_path / "a", shared=True) as mine:
         monkeypatch.setattr(os, "getpid", lambda: 1)
-        with whole(tmp_path / "a", shared=True) as other:
+        with atomic_write(tmp_path / "a", shared=True) as other:
             other.write_text("other")
             mine.write_text("mine")
         assert (tmp_path / "a").read_text() == "other"

@@ -17,7 +17,7 @@ from pixda.calibration import BINS, Calibration, binned
 from pixda.data.classes import IGNORE, ClassSet
 from pixda.errors import UserError
 from pixda.reading import one_line, read_json
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 
 class ConfusionMatrix:
@@ -99,7 +99,7 @@ class Scores:
         text = json.dumps(record, indent=2)
         # A line for each list of numbers, not for every number in it. No string of JSON has a line break in it.
         text = re.sub(r"\[\n([-+.\de,\s]+)\]", lambda found: f"[{' '.join(found[1].split())}]", text)
-        with whole(path) as file:  # a file of this name says that a run has been scored
+        with atomic_write(path) as file:  # a file of this name says that a run has been scored
             file.write_text(text + "\n")
 
     @classmethod

@@ -10,7 +10,7 @@ _LONGEST_NAME = 255  # bytes, of a file on most disks
 
 
 @contextmanager
-def whole(path: Path, shared: bool = False) -> Iterator[Path]:
+def atomic_write(path: Path, shared: bool = False) -> Iterator[Path]:
     """Write to a hidden file beside ``path`` that is renamed to ``path`` if the block ends without an error.
 
     Its ending is that of ``path``, by which libraries tell a format. Others may read it as far as the umask allows;

@@ -6,7 +6,7 @@ import pytest
 
 from comparison.grids import small_grid, write_grid
 from pixda.__main__ import main
-from pixda.comparison.command_line import Where, changed, split_words
+from pixda.comparison.command_line import Resources, changed, split_words
 from pixda.comparison.grid import Grid, Row, plan
 from pixda.errors import UserError
 
@@ -71,4 +71,4 @@ def test_a_field_that_no_config_has_is_refused_by_its_name(tmp_path, capsys):
 @pytest.mark.parametrize("given", [{"at_once": 0}, {"cpus": 0}, {"gpus": -1}, {"gpus": 1.5}])
 def test_numbers_of_machines_out_of_range_are_refused(given):
     with pytest.raises(UserError, match=f"--{next(iter(given))} is"):
-        Where(**given)
+        Resources(**given)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pixda.comparison.command_line import Where
+from pixda.comparison.command_line import Resources
 from pixda.comparison.jobs import Job
 from pixda.comparison.pool import Slot, slots, time_left
 from pixda.errors import UserError
@@ -12,8 +12,8 @@ from pixda.errors import UserError
 FOUR = ["0", "1", "2", "3"]
 
 
-def place(processors=16, devices=(), **where):
-    return slots(Where(**where), processors, devices)
+def place(processors=16, devices=(), **resources):
+    return slots(Resources(**resources), processors, devices)
 
 
 def test_without_gpus_cells_share_the_processors():

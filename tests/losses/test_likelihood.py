@@ -71,7 +71,7 @@ def test_the_cross_entropy_of_maps_is_the_written_sum_and_its_derivative(batch):
 
 def test_a_map_is_gone_through_in_pieces_of_three_lines(batch):
     scores, _ = batch
-    shapes = [tuple(scores[place].shape) for place in likelihood._places(scores)]
+    shapes = [tuple(scores[tile].shape) for tile in likelihood._tiles(scores)]
     assert shapes == [(1, CLASSES, 3, 6), (1, CLASSES, 3, 6), (1, CLASSES, 1, 6)] * 2
 
 
@@ -79,7 +79,7 @@ def test_a_line_that_is_more_than_a_piece_is_taken_as_it_is(batch, monkeypatch):
     scores, labels = batch
     whole = pixel_nll(scores, labels)
     monkeypatch.setattr(likelihood, "_CACHE", 1)
-    assert len(list(likelihood._places(scores))) == 2 * 7
+    assert len(list(likelihood._tiles(scores))) == 2 * 7
     torch.testing.assert_close(pixel_nll(scores, labels), whole)
 
 

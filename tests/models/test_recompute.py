@@ -13,7 +13,7 @@ from pixda.losses.segmentation import cross_entropy
 from pixda.models import build_segmenter
 from pixda.models.deeplab import Bottleneck, ResNet
 from pixda.models.layers import SynchronisedBatchNorm, synchronise
-from pixda.models.recompute import InParts, may_go_in_parts
+from pixda.models.recompute import InMicroBatches, can_be_split
 from pixda.models.two_heads import TwoHeads
 from pixda.models.upsampling import upsample
 from pixda.phases.settings import SegmenterOptimiser
@@ -156,7 +156,7 @@ def test_gradients_are_those_of_the_whole_batch(network, batch, at_a_time):
     images, masks = batch
     network.train()
     whole = gradients(network, network(images), masks)
-    parts = gradients(network, InParts(network, at_a_time)(images), masks)
+    parts = gradients(network, InMicroBatches(network, at_a_time)(images), masks)
     assert whole.keys() == parts.keys()
     for name in whole:
         torch.testing.assert_close(parts[name], whole[name], rtol=1e-5, atol=1e-7)
@@ -165,7 +165,7 @@ def test_gradients_are_those_of_the_whole_batch(network, batch, at_a_time):
 def test_both_heads_come_back_by_name(network, batch):
     images, _ = batch
     heads = TwoHeads(network).double().train()
-    whole, parts = heads(images), InParts(heads, 2)(images)
+    whole, parts = heads(images), InMicroBatches(heads, 2)(images)
     torch.testing.assert_close(parts.main, whole.main)
     torch.testing.assert_close(parts.auxiliary, whole.auxiliary)
 
@@ -188,7 +188,7 @@ def test_the_graph_of_a_part_is_not_kept(network, batch):
     with torch.autograd.graph.saved_tensors_hooks(whole, lambda tensor: tensor):
         network(images)
     with torch.autograd.graph.saved_tensors_hooks(parts, lambda tensor: tensor):
-        InParts(network, 1)(images)
+        InMicroBatches(network, 1)(images)
     assert parts.bytes < whole.bytes / 20
 
 
@@ -212,6 +212,6 @@ def test_a_trainee_learns_the_same(batch):
 
 
 def test_which_networks_may():
-    assert may_go_in_parts(build_segmenter("mobile_deeplab", CLASSES))
-    assert may_go_in_parts(build_segmenter("deeplab_resnet50", CLASSES, frozen_statistics=True))
-    assert not may_go_in_parts(build_segmenter("deeplab_resnet50", CLASSES))
+    assert can_be_split(build_segmenter("mobile_deeplab", CLASSES))
+    assert can_be_split(build_segmenter("deeplab_resnet50", CLASSES, frozen_statistics=True))
+    assert not can_be_split(build_segmenter("deeplab_resnet50", CLASSES))

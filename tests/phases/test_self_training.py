@@ -162,7 +162,7 @@ def test_the_teacher_takes_statistics_as_they_are_and_nothing_of_a_step_that_is_
     of_network = dict(context.segmenter.named_buffers())
     assert all(torch.equal(value, of_network[name]) for name, value in phase.teacher.named_buffers())
     before = weights_of(phase.teacher)
-    phase.segmenter.left_out = True
+    phase.segmenter.skipped = True
     phase._follow()
     assert same(before, phase.teacher)
 

@@ -118,7 +118,7 @@ def test_a_step_after_a_pass_that_said_another_one_follows_is_a_mistake_of_the_p
 
 def test_at_first_nothing_is_done_and_a_step_needs_no_pass():
     trainee = make()
-    assert (trainee.steps, trainee.left_out) == (0, False)
+    assert (trainee.steps, trainee.skipped) == (0, False)
     before = trainee.module.weight.clone()
     trainee.step()
     assert torch.equal(trainee.module.weight, before), "no gradient, no change"
@@ -162,7 +162,7 @@ def normed():
     network = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
     network[1].bias.requires_grad_(False)
     trainee = Trainee(Fabric(accelerator="cpu"), network, SGD(network.parameters(), 0.1), SegmenterOptimiser())
-    trainee.leave_out_not_finite()
+    trainee.skip_not_finite_steps()
     return trainee
 
 
@@ -175,16 +175,16 @@ def learn(trainee, factor=1.0):
 def test_a_step_that_is_not_finite_is_left_out_with_its_statistics(bad):
     trainee = normed()
     learn(trainee)
-    assert not trainee.left_out
+    assert not trainee.skipped
     good = {name: value.clone() for name, value in trainee.module.state_dict().items()}
     assert good["0.num_batches_tracked"] == 1, "a good step keeps its statistics"
     for steps in (2, 3):
         learn(trainee, bad)
-        assert trainee.left_out
+        assert trainee.skipped
         assert trainee.steps == steps
         assert all(torch.equal(value, good[name]) for name, value in trainee.module.state_dict().items())
     learn(trainee)
-    assert not trainee.left_out
+    assert not trainee.skipped
     assert not torch.equal(trainee.module[1].weight, good["1.weight"])
     assert trainee.module[0].num_batches_tracked == 2
     assert trainee.is_finite()
@@ -201,7 +201,7 @@ def test_unasked_a_step_that_is_not_finite_is_taken():
     trainee = make()
     trainee.backward(trainee(torch.ones(1, 3)).sum() * float("nan"))
     trainee.step()
-    assert not trainee.left_out
+    assert not trainee.skipped
     assert not trainee.is_finite()
 
 

@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from pixda.data.classes import ClassSet
 from pixda.methods import build
 from pixda.models import build_segmenter
-from pixda.planning.memory import Imagined, measure
+from pixda.planning.memory import FakeDomains, measure
 
 CROP, BATCH = (320, 240), 4
 
@@ -20,7 +20,7 @@ STEP = f"""
 import json, sys, torch
 from lightning_fabric import Fabric
 from pixda.data.classes import ClassSet
-from pixda.planning.memory import Imagined
+from pixda.planning.memory import FakeDomains
 from pixda.methods import build
 from pixda.models import build_segmenter
 from pixda.watch.peak import of_process
@@ -37,7 +37,7 @@ weights = sum(p.nbytes for p in segmenter.state_dict().values())
 before = of_process()
 fabric = Fabric(accelerator="cpu", devices=1)
 phase.batch = {BATCH}
-phase.prepare(Context(fabric, Imagined({CROP}, False), segmenter, None), None)
+phase.prepare(Context(fabric, FakeDomains({CROP}, False), segmenter, None), None)
 for _ in range(2):
     phase.step(next(phase.batches(0, 0)))
 print(weights + of_process() - before)
@@ -61,7 +61,7 @@ def test_what_a_process_takes_is_not_what_the_one_that_began_it_does():
 def test_a_process_grows_by_what_is_said():
     segmenter = build_segmenter("mobile_deeplab", ClassSet.load("cityscapes-19"), frozen_blocks=0)
     phases = build("pixda", "small").phases()[1:2]
-    (said,) = measure(phases, segmenter, Fabric(accelerator="cpu", devices=1), Imagined(CROP, False))
+    (said,) = measure(phases, segmenter, Fabric(accelerator="cpu", devices=1), FakeDomains(CROP, False))
     # Freed blocks go back to the system at once: the gaps that the C library else leaves between them are not said.
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
     for at_a_time in (None, 1):

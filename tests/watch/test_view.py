@@ -13,7 +13,7 @@ import termios
 import pytest
 from rich.console import Console
 
-from pixda.watch.view import Count, Standing, TerminalView
+from pixda.watch.view import Count, TerminalView, ViewState
 from runs import two_domains, words
 
 MANY = {f"unlabelled_{name}": 0.123456 for name in ("target", "adversarial", "pixel_weight", "discriminator")}
@@ -22,7 +22,7 @@ FACTS = {"kept": "gta5 812 of 2975, synthia 5400 of 9400", "mIoU of the shots": 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_nothing_is_wider_than_the_terminal_and_nothing_wraps(width):
-    standing = Standing(
+    standing = ViewState(
         "adaptsegnet",
         "self-train-1, phase 3 of 4",
         412,

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixda.comparison.command_line import Where, changed, split_words
+from pixda.comparison.command_line import Resources, changed, split_words
 from pixda.comparison.grid import Grid
 from pixda.errors import UserError
 from pixda.options import make_parser, parse, read_configs
@@ -20,7 +20,7 @@ def compare(words: Sequence[str]) -> None:
     )
     parser.add_argument("--config", action="config", help="The grid, a YAML file; options after it override it.")
     parser.add_argument("--out", type=Path | None, default=None, help="Folder for the tables and the runs.")
-    parser.add_class_arguments(Where)
+    parser.add_class_arguments(Resources)
     parser.add_class_arguments(Grid)
     rest, fields = split_words(words)
     rest = with_config(rest)
@@ -28,7 +28,7 @@ def compare(words: Sequence[str]) -> None:
     given = parse(parser, rest)
     if given.out is None:
         raise UserError("--out is needed: the folder that tables and runs are kept in, such as --out runs/table.")
-    where = Where(**{name: given[name] for name in Where.__dataclass_fields__})
+    resources = Resources(**{name: given[name] for name in Resources.__dataclass_fields__})
     grid = changed(Grid(**{name: given[name] for name in Grid.__dataclass_fields__}), fields)
     from pixda.comparison.compare import compare as run
     from pixda.comparison.pool import Stopped
@@ -36,7 +36,7 @@ def compare(words: Sequence[str]) -> None:
 
     again = f"pixda compare {shlex.join(words)}"
     try:
-        found = run(grid, given.out, where)
+        found = run(grid, given.out, resources)
     except Stopped as stopped:
         raise Stopped(f"{stopped} To go on: {again}") from stopped
     print_table(found)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from pixda.comparison import on_node
-from pixda.comparison.command_line import Where
+from pixda.comparison.command_line import Resources
 from pixda.comparison.jobs import Job
 from pixda.comparison.on_node import NodeSettings
 from pixda.comparison.pool import End, why_ended
@@ -26,12 +26,12 @@ _LOOK_WITHIN = 120.0  # seconds for the first look at a node, on which a worker 
 
 
 @contextmanager
-def connected(address: str, where: Where, out: Path) -> Iterator["Cluster"]:
-    """The places of a cluster, whose nodes were all found to see the folder of the comparison.
+def ray_executor(address: str, resources: Resources, out: Path) -> Iterator["RayExecutor"]:
+    """The executor of a cluster whose nodes were all found to see the folder of the comparison.
 
     Args:
         address: ``HOST:PORT`` of the cluster's head; ``auto``: that of the cluster which this machine belongs to.
-        where: what each job is given.
+        resources: what each job is given.
         out: folder of the comparison.
 
     Raises:
@@ -50,9 +50,9 @@ def connected(address: str, where: Where, out: Path) -> Iterator["Cluster"]:
         ) from error
     mark = out / f".ray-{uuid4().hex[:12]}"
     try:
-        gpus = where.gpus if where.gpus is not None else 1.0 if ray.cluster_resources().get("GPU") else 0.0
+        gpus = resources.gpus if resources.gpus is not None else 1.0 if ray.cluster_resources().get("GPU") else 0.0
         settings = NodeSettings(out, mark.name, Path.cwd(), code_hash())
-        cluster = Cluster(ray, settings, where.cpus or 1, gpus, where.at_once)
+        cluster = RayExecutor(ray, settings, resources.cpus or 1, gpus, resources.at_once)
         mark.touch()
         cluster.check()
         yield cluster
@@ -72,8 +72,8 @@ def load_ray() -> Any:
 
 
 @dataclass
-class Cluster:
-    """A cluster as a place for jobs; each has its share of some node's processors and GPUs."""
+class RayExecutor:
+    """Runs jobs on a cluster; each has its share of some node's processors and GPUs."""
 
     ray: Any
     settings: NodeSettings
@@ -82,16 +82,16 @@ class Cluster:
     at_once: int | None
     _empty: bool = field(default=False, init=False)
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """As many as the living nodes have resources for; where others use the cluster, Ray lets jobs wait."""
-        room = sum(count for _, count in self._nodes())
-        if self._empty != (room == 0):
-            self._empty = room == 0
+        capacity = sum(count for _, count in self._nodes())
+        if self._empty != (capacity == 0):
+            self._empty = capacity == 0
             if self._empty:
                 console().print("No living node of the cluster has room for a cell; waiting for one.")
-        return min(room, self.at_once or room)
+        return min(capacity, self.at_once or capacity)
 
-    def start(self, job: Job) -> "_Process":
+    def submit(self, job: Job) -> "_RayProcess":
         """Hand a job to Ray."""
         task = self.ray.remote(on_node.run).options(
             # Ray would retry at once; the pool first makes sure that no process still works in the job's folder.
@@ -100,7 +100,7 @@ class Cluster:
             num_gpus=self.gpus,
             name=job.title,
         )
-        return _Process(self.ray, task.remote(self.settings, list(job.words), job.log, self.cpus, self.gpus), job)
+        return _RayProcess(self.ray, task.remote(self.settings, list(job.words), job.log, self.cpus, self.gpus), job)
 
     def check(self) -> None:
         """Raise UserError where no node can run a job, or one that could does not see the comparison as we do."""
@@ -143,7 +143,7 @@ class Cluster:
         return found
 
 
-class _Process:
+class _RayProcess:
     def __init__(self, ray: Any, reference: Any, job: Job) -> None:
         self._ray, self._reference, self._job = ray, reference, job
         self._ended_at: float | None = None

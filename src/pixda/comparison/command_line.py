@@ -17,7 +17,7 @@ Field = tuple[str, Sequence[str], Any]
 
 
 @dataclass(frozen=True)
-class Where:
+class Resources:
     """The machines, and what each cell is given of them.
 
     Raises:

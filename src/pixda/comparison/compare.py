@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 
 from pixda.comparison.card import protocol
-from pixda.comparison.cluster import connected
-from pixda.comparison.command_line import Where
+from pixda.comparison.cluster import ray_executor
+from pixda.comparison.command_line import Resources
 from pixda.comparison.grid import Cell, Grid, Planned, plan
 from pixda.comparison.jobs import Job, jobs_for
-from pixda.comparison.pool import Local, Places, Pool, slots
+from pixda.comparison.pool import Executor, LocalExecutor, Pool, slots
 from pixda.comparison.results import Comparison, Result
 from pixda.comparison.tables import write
 from pixda.data.check import check
@@ -32,7 +32,7 @@ from pixda.training.validation import shots_of
 _WRITE_EVERY = 60.0  # seconds between two writings of the tables while cells run
 
 
-def compare(grid: Grid, out: Path, where: Where) -> Comparison:
+def compare(grid: Grid, out: Path, resources: Resources) -> Comparison:
     """Run every cell of a grid that is not done yet, and write the tables.
 
     Leaves in ``out``: the tables, the curve and the protocol card (see ``pixda.comparison.tables``), brought up to
@@ -42,7 +42,7 @@ def compare(grid: Grid, out: Path, where: Where) -> Comparison:
     Args:
         grid: methods x shots x seeds x splits.
         out: folder for all of it.
-        where: the machines.
+        resources: what each job is given, and on which machines.
 
     Raises:
         UserError: something in the grid, in the data or with the machines is wrong, found before anything is trained;
@@ -51,7 +51,7 @@ def compare(grid: Grid, out: Path, where: Where) -> Comparison:
     """
     cells = plan(grid)
     out = out.absolute()  # for processes that start in another folder
-    with hold(out), places(where, out) as here:
+    with hold(out), executor(resources, out) as here:
         jobs, scoring = jobs_for(cells, out)
         shares = prepare(cells, out / "runs" / ".checks")
         written = time.monotonic()
@@ -69,15 +69,15 @@ def compare(grid: Grid, out: Path, where: Where) -> Comparison:
 
 
 @contextmanager
-def places(where: Where, out: Path) -> Iterator[Places]:
-    """The places where the jobs of a comparison in ``out`` run."""
-    if where.ray is not None:
-        with connected(where.ray, where, out) as cluster:
+def executor(resources: Resources, out: Path) -> Iterator[Executor]:
+    """What runs the jobs of a comparison in ``out``."""
+    if resources.ray is not None:
+        with ray_executor(resources.ray, resources, out) as cluster:
             yield cluster
         return
     count, visible = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
     devices = visible.split(",")[:count] if visible else [str(number) for number in range(count)]
-    yield Local(slots(where, os.cpu_count() or 1, devices))
+    yield LocalExecutor(slots(resources, os.cpu_count() or 1, devices))
 
 
 def prepare(cells: Sequence[Planned], cache: Path) -> dict[str, dict[str, float]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NamedTuple, Protocol
 
-from pixda.comparison.command_line import Where
+from pixda.comparison.command_line import Resources
 from pixda.comparison.jobs import Job
 from pixda.errors import UserError
 from pixda.machine.lock import is_held
@@ -41,7 +41,7 @@ class End(NamedTuple):
     """The machine that it ran on is gone, and the job can go on elsewhere."""
 
 
-class Process(Protocol):
+class JobProcess(Protocol):
     """The process of a job, wherever it runs."""
 
     def end(self) -> End | None:
@@ -51,13 +51,13 @@ class Process(Protocol):
         """Ask it to save its state and end; ``at_once``: kill it, and its last checkpoint counts."""
 
 
-class Places(Protocol):
-    """Where jobs run: this machine or a cluster."""
+class Executor(Protocol):
+    """Runs jobs: on this machine, or on a cluster."""
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """How many jobs can run at a time now, those that are running included."""
 
-    def start(self, job: Job) -> Process:
+    def submit(self, job: Job) -> JobProcess:
         """Start a job; there is room for it."""
 
 
@@ -68,14 +68,14 @@ class Pool:
 
     Args:
         jobs: in the order in which they are to start.
-        places: where they run.
+        executor: runs them.
         news: called after every line that is printed.
     """
 
-    def __init__(self, jobs: Sequence[Job], places: Places, news: Callable[[], None]) -> None:
-        self._total, self._places, self._news = len(jobs), places, news
+    def __init__(self, jobs: Sequence[Job], executor: Executor, news: Callable[[], None]) -> None:
+        self._total, self._executor, self._news = len(jobs), executor, news
         self._waiting = [job for job in jobs if not job.done]
-        self._running: dict[Job, tuple[Process, float]] = {}  # with the time of its start
+        self._running: dict[Job, tuple[JobProcess, float]] = {}  # with the time of its start
         self._took: list[tuple[Job, float]] = []
         self._starts: Counter[Job] = Counter()
         self._held: set[Job] = set()
@@ -95,9 +95,9 @@ class Pool:
             while (self._waiting or self._running) and self._asked is None:
                 for job in list(self._running):
                     self._collect(job)
-                room = self._places.room()
+                capacity = self._executor.capacity()
                 for job in list(self._waiting):
-                    if len(self._running) < room:
+                    if len(self._running) < capacity:
                         self._start_if_ready(job)
                 time.sleep(_LOOK_EVERY)
             if self._asked is not None:
@@ -138,7 +138,7 @@ class Pool:
         elif not is_held(job.folder):
             self._waiting.remove(job)
             self._starts[job] += 1
-            self._running[job] = self._places.start(job), time.monotonic()
+            self._running[job] = self._executor.submit(job), time.monotonic()
         elif job not in self._held:
             self._held.add(job)
             self._say(job, f"another process is at work in {job.folder}, and is waited for")
@@ -155,7 +155,7 @@ class Pool:
         to_end = len(self._waiting) + len(self._running)
         now = time.monotonic()
         running = {one: now - began for one, (_, began) in self._running.items()}
-        left = time_left(self._took, self._waiting, running, self._places.room())
+        left = time_left(self._took, self._waiting, running, self._executor.capacity())
         rest = f", about {clock(left)} left" if left and to_end else ""
         line = f"{self._total - to_end}/{self._total} {job.title}: {what}{rest}"
         console().print(line, soft_wrap=True, markup=False)
@@ -171,7 +171,7 @@ class Pool:
             while self._alive() and time.monotonic() < limit and self._asked is None:
                 time.sleep(_LOOK_EVERY)
 
-    def _alive(self) -> list[Process]:
+    def _alive(self) -> list[JobProcess]:
         return [process for process, _ in self._running.values() if process.end() is None]
 
     @contextmanager
@@ -227,41 +227,41 @@ class Slot:
     """Its GPUs, as CUDA_VISIBLE_DEVICES names them; None leaves it to torch."""
 
 
-def slots(where: Where, processors: int, devices: Sequence[str]) -> list[Slot]:
-    """A slot for each GPU, or for each share of the processors, or as ``where`` says.
+def slots(resources: Resources, processors: int, devices: Sequence[str]) -> list[Slot]:
+    """A slot for each GPU, or for each share of the processors, or as ``resources`` says.
 
     Args:
-        where: what is asked for.
+        resources: what is asked for.
         processors: of this machine.
         devices: the GPUs of this machine, as CUDA_VISIBLE_DEVICES names them.
 
     Raises:
         UserError: a job needs more GPUs than there are.
     """
-    gpus = where.gpus if where.gpus is not None else 1.0 if devices else 0.0
+    gpus = resources.gpus if resources.gpus is not None else 1.0 if devices else 0.0
     if gpus > len(devices):
         raise UserError(f"Each cell is to have {gpus:g} GPUs, and this machine has {len(devices)}; lower --gpus.")
     if gpus == 0:
-        count = where.at_once or max(1, min(processors // (where.cpus or 1), _AT_MOST))
-        return [Slot(where.cpus or max(1, processors // count), [] if devices else None)] * count
+        count = resources.at_once or max(1, min(processors // (resources.cpus or 1), _AT_MOST))
+        return [Slot(resources.cpus or max(1, processors // count), [] if devices else None)] * count
     each = max(1, int(gpus))
     groups = [devices[start : start + each] for start in range(0, len(devices) - each + 1, each)]
-    count = where.at_once or len(groups) * max(1, int(1 / gpus))
-    return [Slot(where.cpus, groups[number % len(groups)]) for number in range(count)]
+    count = resources.at_once or len(groups) * max(1, int(1 / gpus))
+    return [Slot(resources.cpus, groups[number % len(groups)]) for number in range(count)]
 
 
-class Local:
-    """This machine as a place for jobs; a job is started in the first slot that is free."""
+class LocalExecutor:
+    """Runs jobs on this machine, each in the first slot that is free."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._slots = slots
         self._in_slot: list[_LocalProcess | None] = [None] * len(slots)
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """As many as there are slots."""
         return len(self._slots)
 
-    def start(self, job: Job) -> Process:
+    def submit(self, job: Job) -> JobProcess:
         """Start a job in a free slot."""
         free = next(n for n, process in enumerate(self._in_slot) if process is None or process.end() is not None)
         self._in_slot[free] = process = _LocalProcess(job, self._slots[free])

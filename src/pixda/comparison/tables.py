@@ -15,7 +15,7 @@ from pixda.comparison.layout import NOTE, Table, by_class, folds_note, overviews
 from pixda.comparison.markup import latex_row, latex_text, markdown_table, markdown_text, text_table
 from pixda.comparison.results import Comparison, by_split, failures, progress, rare_classes, rare_mean
 from pixda.terminal import console
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
@@ -39,7 +39,7 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
     }
     written = []
     for name, into in fill.items():
-        with whole(folder / name) as file:
+        with atomic_write(folder / name) as file:
             into(file)
         written.append(folder / name)
     return written

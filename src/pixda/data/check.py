@@ -21,7 +21,7 @@ from pixda.data.parallel import in_threads
 from pixda.errors import UserError
 from pixda.reading import read_json
 from pixda.terminal import console
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 _CACHE_FORM = 5  # raise it when the report's fields or the checks change
 _MUCH_IGNORED = 0.5
@@ -234,7 +234,7 @@ def _write(path: Path, report: Report) -> bool:
     """Store a report; False if the folder is not writable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path, shared=True) as file:
+        with atomic_write(path, shared=True) as file:
             file.write_text(json.dumps(asdict(report)), encoding="utf-8")
     except OSError:
         return False

@@ -18,7 +18,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from pixda.data.config import Augmentation
 from pixda.data.dataset import Sample, SegmentationDataset
 from pixda.data.drawing import Drawn, Draws, InMemory, collate
-from pixda.data.loading import Unreadable, complete, each
+from pixda.data.loading import Unreadable, loaded_batches, replace_unreadable
 from pixda.data.sources import Sources
 from pixda.errors import UserError
 
@@ -254,9 +254,9 @@ class Domains:
             # A generator of its own: making a loader must not advance the run's random state.
             generator=torch.Generator(),
         )
-        for number, loaded in enumerate(each(loader), skip):
+        for number, loaded in enumerate(loaded_batches(loader), skip):
             if isinstance(loaded, list):
-                loaded = collate(complete(loaded, drawn, list(mine), number, self.unreadable))
+                loaded = collate(replace_unreadable(loaded, drawn, list(mine), number, self.unreadable))
             assert not isinstance(loaded, list)
             images, masks, names = loaded
             yield Batch(

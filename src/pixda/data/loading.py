@@ -43,7 +43,7 @@ class Unreadable:
             self.add(UserError(text))
 
 
-def complete(
+def replace_unreadable(
     samples: Sequence[Sample | UserError],
     drawn: Drawn,
     batches: Sequence[Sequence[Draw]],
@@ -84,7 +84,7 @@ def _first_readable(others: Iterator[Draw], seed: int, drawn: Drawn, unreadable:
     return None
 
 
-def each(loader: "DataLoader[Sample | UserError]") -> Iterator[Loaded]:
+def loaded_batches(loader: "DataLoader[Sample | UserError]") -> Iterator[Loaded]:
     """What a loader loads. A loader process that dies is a UserError, raised where its batch is waited for.
 
     On its own torch raises for a dead worker wherever the main process happens to be: in the middle of a step, whose

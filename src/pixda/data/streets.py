@@ -6,7 +6,7 @@ from pathlib import Path
 from pixda.data.classes import ClassSet
 from pixda.data.dataset import SegmentationDataset
 from pixda.data.frames import Frame
-from pixda.data.streets_writer import RenderJob, write_frames, write_whole
+from pixda.data.streets_writer import RenderJob, write_file, write_frames
 from pixda.errors import UserError
 from streetworld.basics import VERSION, Domain, WorldOptions
 
@@ -103,4 +103,4 @@ class Streets(SegmentationDataset):
         path = self.folder / "world.json"
         if not path.is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, (json.dumps(facts, indent=1) + "\n").encode())
+            write_file(path, (json.dumps(facts, indent=1) + "\n").encode())

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pixda.errors import UserError
 from pixda.terminal import console
-from pixda.writing import whole
+from pixda.writing import atomic_write
 from streetworld.basics import Array, Domain, WorldOptions
 from streetworld.render import render
 
@@ -41,9 +41,9 @@ class RenderJob:
         return self.image.is_file() and self.mask.is_file()
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
     """Write a file so that it is either there as a whole or not at all; several runs may draw one world."""
-    with whole(path, shared=True) as file:
+    with atomic_write(path, shared=True) as file:
         file.write_bytes(data)
 
 
@@ -58,9 +58,9 @@ def write_frame(job: RenderJob) -> None:
     """Draw a frame and write those of its two files that are missing."""
     image, mask = render(job.domain, job.index, job.options, job.city)
     if not job.mask.is_file():
-        write_whole(job.mask, _encode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 6]))
+        write_file(job.mask, _encode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 6]))
     if not job.image.is_file():
-        write_whole(job.image, _encode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]))
+        write_file(job.image, _encode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]))
 
 
 def _single_thread() -> None:

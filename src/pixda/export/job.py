@@ -12,7 +12,7 @@ from pixda.export.parity import TOLERANCE, Agreement, compare
 from pixda.export.settings import Format
 from pixda.models.saved import load_model
 from pixda.models.views import with_views
-from pixda.predict.outputs import whole
+from pixda.predict.outputs import output_file
 from pixda.watch.progress import Display
 
 
@@ -57,7 +57,7 @@ def export_model(
         "size": (width, height),
         **({} if segmenter is plain else {"scales": list(scales), "flips": flips}),
     }
-    with Display([], "export") as display, whole(out) as file:
+    with Display([], "export") as display, output_file(out) as file:
         form.write(Deployed(segmenter, confidence), file, about)
         display.say(f"{form.title}: written, now compared with PyTorch")
         found = compare(form.open(file), segmenter, real, (width, height))
@@ -71,6 +71,6 @@ def export_model(
             )
         folder = model if model.is_dir() else model.parent
         text = card(out, form.title, confidence, segmenter, made, folder, found)
-    with whole(out.with_name(out.name + ".md")) as file:
+    with output_file(out.with_name(out.name + ".md")) as file:
         file.write_text(text, encoding="utf-8")
     return found

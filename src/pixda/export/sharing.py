@@ -14,7 +14,7 @@ from pixda.export.card import how_it_was_made, what_it_knows
 from pixda.models.saved import save_model
 from pixda.models.segmenter import Segmenter
 from pixda.reading import one_line
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 _MODEL = ("model.safetensors", "model.json")
 _BESIDE = ("scores.json", "shots.json")
@@ -45,9 +45,9 @@ def save_shared(folder: Path, segmenter: Segmenter, made: Mapping[str, Any], run
         for name in _BESIDE:
             beside = None if run is None else run / name
             if beside is not None and beside.is_file() and beside.resolve() != (folder / name).resolve():
-                with whole(folder / name) as file:
+                with atomic_write(folder / name) as file:
                     shutil.copyfile(beside, file)
-        with whole(folder / "README.md") as file:
+        with atomic_write(folder / "README.md") as file:
             file.write_text(_readme(segmenter.classes, account, folder), encoding="utf-8")
     except OSError as error:
         raise UserError(f"The model cannot be saved in {folder} ({error.strerror or error}).") from error

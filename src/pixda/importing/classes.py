@@ -10,7 +10,7 @@ import yaml
 from pixda.data.class_file import IGNORE, MOST_CLASSES
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 COLUMN = "imported"
 """Label scheme of the written masks: class indices, and 255 where there is no label."""
@@ -70,7 +70,7 @@ def write_classes(path: Path, classes: ClassSet) -> None:
     }
     if protocols:
         content["protocols"] = protocols
-    with whole(path) as file:
+    with atomic_write(path) as file:
         text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=1000, allow_unicode=True)
         file.write_text(text, encoding="utf-8")
 

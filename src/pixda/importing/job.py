@@ -16,7 +16,7 @@ from pixda.importing.export import Annotated, Export
 from pixda.importing.kinds import READERS, recognise
 from pixda.importing.pictures import Images, parts_of, place
 from pixda.importing.regions import MOST_PIXELS, paint
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 CLASS_FILE = "classes.yaml"
 
@@ -171,7 +171,7 @@ def _write(
     place(file, out / "images" / inside, stem)
     mask = out / "masks" / inside / f"{stem}.png"
     mask.parent.mkdir(parents=True, exist_ok=True)
-    with whole(mask) as unfinished:
+    with atomic_write(mask) as unfinished:
         Image.fromarray(painted.mask).save(unfinished)
     counts.nameless.update(painted.nameless)
     counts.covered += painted.covered

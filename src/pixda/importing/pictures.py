@@ -8,7 +8,7 @@ from pixda.data.files import IMAGE_SUFFIXES
 from pixda.data.search import Search
 from pixda.errors import UserError
 from pixda.importing.label_studio import without_upload_mark
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 
 class Images:
@@ -89,5 +89,5 @@ def place(image: Path, folder: Path, stem: str) -> None:
     """Copy an image unchanged: datasets apply the camera's rotation when they read it, as annotation tools do."""
     target = folder / f"{stem}{image.suffix.lower()}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    with whole(target) as file:
+    with atomic_write(target) as file:
         shutil.copyfile(image, file)

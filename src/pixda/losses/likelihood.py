@@ -15,7 +15,7 @@ from pixda.data.classes import IGNORE
 
 _CACHE = 2**21  # numbers in a few rows of scores: 8 MB in float32
 
-Place = tuple[slice, slice, slice]
+Tile = tuple[slice, slice, slice]
 """Some rows of some images: an index into ``B x C x H x W``."""
 
 
@@ -73,7 +73,7 @@ def mean_over_labelled(scores: Tensor, labels: Tensor, focus: Focus) -> Tensor:
     return result
 
 
-def _places(scores: Tensor) -> Iterator[Place]:
+def _tiles(scores: Tensor) -> Iterator[Tile]:
     """All of a map, in pieces that fit into a processor's cache; a GPU takes it at once."""
     batch, classes, height, width = scores.shape
     if scores.device.type != "cpu":
@@ -85,9 +85,9 @@ def _places(scores: Tensor) -> Iterator[Place]:
             yield slice(image, image + 1), slice(None), slice(top, top + rows)
 
 
-def _at(place: Place) -> tuple[slice, slice]:
+def _in_labels(tile: Tile) -> tuple[slice, slice]:
     """The same place in ``B x H x W``."""
-    return place[0], place[2]
+    return tile[0], tile[2]
 
 
 class _PixelNLL(torch.autograd.Function):
@@ -95,18 +95,18 @@ class _PixelNLL(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor, labels: Tensor) -> Tensor:
         ctx.save_for_backward(scores, labels)
         result = torch.empty(labels.shape, dtype=scores.dtype, device=scores.device)
-        for place in _places(scores):
-            some = scores[place]
-            result[_at(place)], _ = _nll(some, labels[_at(place)], torch.empty_like(some))
+        for tile in _tiles(scores):
+            some = scores[tile]
+            result[_in_labels(tile)], _ = _nll(some, labels[_in_labels(tile)], torch.empty_like(some))
         return result
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
         scores, labels = ctx.saved_tensors
         gradient = torch.empty_like(scores, memory_format=torch.contiguous_format)
-        for place in _places(scores):
-            piece = scores[place].softmax(1)
-            gradient[place] = _minus_one_hot(piece, labels[_at(place)], slope[_at(place)])
+        for tile in _tiles(scores):
+            piece = scores[tile].softmax(1)
+            gradient[tile] = _minus_one_hot(piece, labels[_in_labels(tile)], slope[_in_labels(tile)])
         return gradient, None
 
 
@@ -115,9 +115,9 @@ class _PixelNLLAndSoftmax(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         result = torch.empty(labels.shape, dtype=scores.dtype, device=scores.device)
         maps = torch.empty_like(scores, memory_format=torch.contiguous_format)
-        for place in _places(scores):
-            result[_at(place)], total = _nll(scores[place], labels[_at(place)], maps[place])
-            maps[place].div_(total[:, None])
+        for tile in _tiles(scores):
+            result[_in_labels(tile)], total = _nll(scores[tile], labels[_in_labels(tile)], maps[tile])
+            maps[tile].div_(total[:, None])
         ctx.save_for_backward(maps, labels)
         ctx.set_materialize_grads(False)
         return result, maps
@@ -128,16 +128,16 @@ class _PixelNLLAndSoftmax(torch.autograd.Function):
         if slope is None:
             slope = torch.zeros(labels.shape, dtype=maps.dtype, device=maps.device)
         gradient = torch.empty_like(maps)
-        for place in _places(maps):
-            piece, at = maps[place], _at(place)
+        for tile in _tiles(maps):
+            piece, at = maps[tile], _in_labels(tile)
             if of_maps is None:
-                gradient[place] = _minus_one_hot(piece.clone(), labels[at], slope[at])
+                gradient[tile] = _minus_one_hot(piece.clone(), labels[at], slope[at])
                 continue
             # p (g - sum_c p g) of the map, and p - 1 of the NLL: one product with p for both.
-            inner = of_maps[place] * piece
+            inner = of_maps[tile] * piece
             through = inner.sum(1, keepdim=True)
             rest = torch.addcmul(inner, piece, slope[at].masked_fill(labels[at] == IGNORE, 0)[:, None] - through)
-            gradient[place] = _take_slope(rest, labels[at], slope[at])
+            gradient[tile] = _take_slope(rest, labels[at], slope[at])
         return gradient, None
 
 
@@ -146,9 +146,9 @@ class _MeanOverLabelled(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor, labels: Tensor, focus: Focus) -> Tensor:
         count = (labels != IGNORE).sum().clamp_min(1)
         gradient, parts = _gradient_of(scores, ctx), []
-        for place in _places(scores):
-            some, at = scores[place], _at(place)
-            powers = torch.empty_like(some) if gradient is None else gradient[place]
+        for tile in _tiles(scores):
+            some, at = scores[tile], _in_labels(tile)
+            powers = torch.empty_like(some) if gradient is None else gradient[tile]
             nll, total = _nll(some, labels[at], powers)
             values, slopes = focus(nll, labels[at])
             parts.append(values.sum())
@@ -165,11 +165,11 @@ class _CrossEntropyOfMaps(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         gradient, parts = _gradient_of(scores, ctx), []
-        for place in _places(scores):
-            soft, log_probs = (teacher[place] / temperature).softmax(1), scores[place].log_softmax(1)
+        for tile in _tiles(scores):
+            soft, log_probs = (teacher[tile] / temperature).softmax(1), scores[tile].log_softmax(1)
             parts.append((soft * log_probs).sum())
             if gradient is not None:
-                torch.sub(log_probs.exp_(), soft, out=gradient[place])
+                torch.sub(log_probs.exp_(), soft, out=gradient[tile])
         return -torch.stack(parts).sum()
 
     @staticmethod

@@ -16,7 +16,7 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # the numbers that malloc.h gives mal
 _ALL = 2**31 - 1  # bytes; the most that an int holds
 
 
-def begin_processes(machine: Machine) -> Fabric:
+def start_processes(machine: Machine) -> Fabric:
     """The processes of a run, each with its device and precision, as the config, torchrun or Slurm says."""
     _check_machine(machine)
     return distributed.start(machine.accelerator, machine.precision, machine.devices)
@@ -52,7 +52,7 @@ def hold_memory() -> None:
             libc.mallopt(setting, _ALL)
 
 
-def together(fabric: Fabric, batch: int, machine: Machine) -> str:
+def processes_line(fabric: Fabric, batch: int, machine: Machine) -> str:
     """One line for the user on how several processes share a run."""
     shared = "of the whole batch" if machine.batch_statistics == "synchronised" else "of each process's own images"
     return (

@@ -15,7 +15,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
 
 
-def of_disk(error: BaseException | None) -> OSError | None:
+def disk_error(error: BaseException | None) -> OSError | None:
     """The OSError behind another exception, if any: libraries wrap it in their own."""
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__
@@ -23,7 +23,7 @@ def of_disk(error: BaseException | None) -> OSError | None:
 
 
 @contextmanager
-def explained(folder: Path) -> Iterator[None]:
+def resource_errors_explained(folder: Path) -> Iterator[None]:
     """Turn running out of disk or memory into a ``UserError``.
 
     Args:
@@ -61,7 +61,7 @@ def card_of(error: BaseException) -> float | None:
 
 def _is_full(error: BaseException | None) -> bool:
     """Whether a file could not be written for lack of room: a full disk, a quota, a limit on the size of files."""
-    found = of_disk(error)
+    found = disk_error(error)
     return found is not None and found.errno in _FULL
 
 

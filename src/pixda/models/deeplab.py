@@ -6,14 +6,14 @@ from torch import Tensor, nn
 
 from pixda.data.classes import ClassSet
 from pixda.models.layers import AnyBatchNorm, BatchNorm
-from pixda.models.recompute import Block, NormsAgain, recomputed
+from pixda.models.recompute import Block, RecomputedNorms, recomputed
 from pixda.models.segmenter import Middle, Segmenter
 
 RESNET50 = (3, 4, 6, 3)
 RESNET101 = (3, 4, 23, 3)
 
 
-class Bottleneck(Block, NormsAgain):
+class Bottleneck(Block, RecomputedNorms):
     """Three convolutions and a shortcut: B x inputs x H x W -> B x 4*width x H/stride x W/stride."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Bottleneck(Block, NormsAgain):
         return run(x) if self.recompute or self.keep_norms else recomputed(run, norms, x)
 
 
-class ResNet(NormsAgain):
+class ResNet(RecomputedNorms):
     """ResNet-50 or -101 (He et al., CVPR 2016) at an eighth of the image.
 
     B x 3 x H x W, normalised -> B x `channels` x about H/8 x W/8 (65 x 129 for 512 x 1024).

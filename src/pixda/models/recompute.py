@@ -1,6 +1,7 @@
 """Features that are computed again in the backward pass instead of being kept: less memory, more time.
 
-`Block` and `NormsAgain` do so for parts of a network, `InParts` for a few images of a batch after the others.
+`Block` and `RecomputedNorms` do so for parts of a network, `InMicroBatches` for a few images of a batch after the
+others.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ class Block(nn.Module):
         raise NotImplementedError
 
 
-class NormsAgain(nn.Module):
+class RecomputedNorms(nn.Module):
     """A part that computes the maps around its batch norms again in the backward pass, unless `keep_norms` is set.
 
     On a processor this saves a third of the memory at hardly any cost in time. On a GPU it doubles the time of a step,
@@ -49,13 +50,17 @@ def recomputed(run: Callable[[Tensor], Tensor], norms: Sequence[AnyBatchNorm], x
     if not torch.is_grad_enabled():
         return run(x)
     result: Tensor = checkpoint(
-        run, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (nullcontext(), _uncounted(norms))
+        run,
+        x,
+        use_reentrant=False,
+        preserve_rng_state=False,
+        context_fn=lambda: (nullcontext(), _statistics_held(norms)),
     )
     return result
 
 
 @contextmanager
-def _uncounted(norms: Sequence[AnyBatchNorm]) -> Iterator[None]:
+def _statistics_held(norms: Sequence[AnyBatchNorm]) -> Iterator[None]:
     """Let the norms update copies of their running statistics instead of their own."""
     counted = [(norm, name, buffer) for norm in norms if norm.training for name, buffer in norm.named_buffers()]
     for norm, name, buffer in counted:
@@ -67,7 +72,7 @@ def _uncounted(norms: Sequence[AnyBatchNorm]) -> Iterator[None]:
             setattr(norm, name, buffer)
 
 
-class InParts(nn.Module):
+class InMicroBatches(nn.Module):
     """``network(images)``, computed for ``at_a_time`` images after one another without keeping their activations.
 
     The backward pass computes the activations of one part again, uses them, and goes on to the next part. Gradients are
@@ -76,7 +81,7 @@ class InParts(nn.Module):
 
     Args:
         network: takes ``B x …`` and gives a tensor or a named tuple of tensors with ``B`` first. An image's output
-            must not depend on the other images (see `may_go_in_parts`).
+            must not depend on the other images (see `can_be_split`).
         at_a_time: images in a part.
     """
 
@@ -94,7 +99,7 @@ class InParts(nn.Module):
         return type(parts[0])(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def may_go_in_parts(network: nn.Module) -> bool:
+def can_be_split(network: nn.Module) -> bool:
     """Whether an image's output in training is independent of the others: no batch norm uses the batch's statistics."""
     training = network.training
     network.train()

@@ -17,7 +17,7 @@ from pixda.models.own import ARCHITECTURE
 from pixda.models.segmenter import Segmenter
 from pixda.models.untrusted import at_most, check_numbers
 from pixda.reading import one_line, read_json
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 FORMAT = 1
 _LARGEST_SIDE = 1 << 16  # pixels
@@ -28,7 +28,7 @@ def save_model(folder: Path, segmenter: Segmenter, made: dict[str, Any]) -> Path
     weights = {name: tensor.contiguous() for name, tensor in segmenter.state_dict().items()}
     about = {"format": FORMAT, "network": segmenter.spec(), "classes": segmenter.classes.to_dict(), "made": made}
     # The weights are moved into place last, so that a model with weights is complete.
-    with whole(folder / "model.safetensors") as file, whole(folder / "model.json") as card:
+    with atomic_write(folder / "model.safetensors") as file, atomic_write(folder / "model.json") as card:
         save_file(weights, file)
         card.write_text(json.dumps(about, indent=2) + "\n")
     return folder / "model.safetensors"
@@ -90,7 +90,7 @@ def save_discriminator(folder: Path, discriminator: nn.Module) -> None:
 
     Checkpoints of later phases do not contain it.
     """
-    with whole(folder / "discriminator.safetensors") as file:
+    with atomic_write(folder / "discriminator.safetensors") as file:
         save_file({name: tensor.contiguous() for name, tensor in discriminator.state_dict().items()}, file)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.models.normalise import Normalise, Scale
-from pixda.models.recompute import Block, NormsAgain
+from pixda.models.recompute import Block, RecomputedNorms
 
 
 class Middle(NamedTuple):
@@ -83,7 +83,7 @@ class Segmenter(nn.Module):
     def keep_norms(self) -> None:
         """From now on keep the maps around batch norms for the backward pass, which is faster on a GPU."""
         for part in self.modules():
-            if isinstance(part, NormsAgain):
+            if isinstance(part, RecomputedNorms):
                 part.keep_norms = True
 
     def parameter_groups(self, lr: float, head_lr_factor: float) -> list[dict[str, Any]]:

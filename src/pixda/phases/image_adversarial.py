@@ -14,11 +14,11 @@ from pixda.models.discriminators import ImageDiscriminator
 from pixda.models.two_heads import TwoLogits
 from pixda.phases.phase import Context, Losses
 from pixda.phases.trainee import Trainee, discriminator_step, discriminator_trainee
-from pixda.phases.two_heads import HEADS, Both, TwoHeaded, detached, named, weighted
+from pixda.phases.two_heads import HEADS, Both, TwoHeadPhase, detached, named, weighted
 
 
 @dataclass(kw_only=True, eq=False)
-class ImageAdversarial(TwoHeaded):
+class ImageAdversarial(TwoHeadPhase):
     """The segmenter minimises, over its heads l:
 
         sum_l  lambda_seg_l L_seg(source) + lambda_seg_l L_seg(shots) + lambda_l mean softplus(z_l(target))

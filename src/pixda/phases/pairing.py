@@ -14,14 +14,14 @@ from pixda.models.discriminators import ImageDiscriminator
 from pixda.models.two_heads import TwoLogits
 from pixda.phases.phase import Context, Losses
 from pixda.phases.trainee import Trainee, discriminator_trainee
-from pixda.phases.two_heads import Both, TwoHeaded, detached, named, weighted
+from pixda.phases.two_heads import Both, TwoHeadPhase, detached, named, weighted
 
 ANSWERS = 3
 """A patch has three answers of each discriminator, all held to one value: so it is in the released code."""
 
 
 @dataclass(kw_only=True, eq=False)
-class Pairing(TwoHeaded):
+class Pairing(TwoHeadPhase):
     """FSDA (Zhang et al., ICCVW 2019), from the released script for SYNTHIA.
 
     With S and T the softmax maps of the source and of the shots, a dash for those of the iteration before (made anew

@@ -115,7 +115,7 @@ class MeanTeacher(Phase):
     @torch.no_grad()
     def _follow(self) -> None:
         """The teacher moves towards the segmenter; statistics of batch norms are taken over as they are."""
-        if self.segmenter.left_out:
+        if self.segmenter.skipped:
             return
         for mine, theirs in zip(self.teacher.parameters(), self.context.segmenter.parameters(), strict=True):
             mine.lerp_(theirs, 1 - self.teaching.momentum)

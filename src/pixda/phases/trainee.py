@@ -11,7 +11,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from pixda.losses.adversarial import discriminator_loss
 from pixda.machine import distributed
 from pixda.models.layers import own_statistics
-from pixda.models.recompute import InParts
+from pixda.models.recompute import InMicroBatches
 from pixda.models.segmenter import Segmenter
 from pixda.models.two_heads import TwoHeads, TwoLogits
 from pixda.phases.released_sgd import ReleasedSGD, in_groups
@@ -48,14 +48,14 @@ class Trainee(Generic[Output]):
             raise ValueError("a schedule needs its horizon: the method resolves null to its planned steps")
         self._fabric = fabric
         self.module = network
-        learning = network if at_a_time is None else InParts(network, at_a_time)
+        learning = network if at_a_time is None else InMicroBatches(network, at_a_time)
         self._network, self._optimiser = fabric.setup(learning, optimiser)
         self._more = False
         self._first_rates = [group["lr"] for group in optimiser.param_groups]
         self._horizon, self._power = schedule.horizon, schedule.power
         self.steps = 0
         """Optimiser steps taken, including skipped ones."""
-        self.left_out = False
+        self.skipped = False
         """Whether the last step was skipped."""
         self._good_buffers: list[Tensor] | None = None
 
@@ -105,14 +105,14 @@ class Trainee(Generic[Output]):
             raise ValueError("the last pass before a step is the one after which processes exchange their gradients")
         for group, first in zip(self._optimiser.param_groups, self._first_rates, strict=True):
             group["lr"] = first * poly(self.steps, self._horizon, self._power)
-        self.left_out = self._good_buffers is not None and not self._gradients_are_finite()
-        if not self.left_out:
+        self.skipped = self._good_buffers is not None and not self._gradients_are_finite()
+        if not self.skipped:
             self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         if self._good_buffers is not None:
             # Restore batch-norm statistics after a skipped step, or keep the good ones.
             for buffer, good in zip(self.module.buffers(), self._good_buffers, strict=True):
-                (buffer if self.left_out else good).copy_(good if self.left_out else buffer)
+                (buffer if self.skipped else good).copy_(good if self.skipped else buffer)
         self.steps += 1
         self._share_statistics()
 
@@ -124,7 +124,7 @@ class Trainee(Generic[Output]):
             for one, mean in zip(mine, of_all, strict=True):
                 one.copy_(mean)
 
-    def leave_out_not_finite(self) -> None:
+    def skip_not_finite_steps(self) -> None:
         """Skip steps whose gradients are not all finite from now on; each step then waits for the device."""
         self._good_buffers = [buffer.clone() for buffer in self.module.buffers()]
 

@@ -22,7 +22,7 @@ HEADS = ("", "auxiliary_")
 
 
 @dataclass(kw_only=True, eq=False)
-class TwoHeaded(Phase):
+class TwoHeadPhase(Phase):
     """A phase that trains the segmenter with an additional auxiliary head, which is dropped afterwards."""
 
     discriminator_optimiser: DiscriminatorOptimiser

@@ -10,7 +10,7 @@ from pixda.data.classes import ClassSet
 from pixda.errors import UserError
 from pixda.machine.devices import make_fabric
 from pixda.methods.method import Method
-from pixda.planning.memory import Imagined, Memory, measure
+from pixda.planning.memory import FakeDomains, Memory, measure
 from pixda.training.preparation import first_segmenter, phases_to_train
 
 CARDS = (8, 12, 16, 24)
@@ -48,7 +48,7 @@ def needs(experiment: Experiment, method: Method) -> Needs:
     fabric = make_fabric(replace(experiment.machine, accelerator="cpu"))
     segmenter, _ = first_segmenter(experiment, ClassSet.load(experiment.classes))
     phases = phases_to_train(experiment, method, segmenter)
-    streams = Imagined(method.crop or experiment.size, experiment.unlabelled is not None)
+    streams = FakeDomains(method.crop or experiment.size, experiment.unlabelled is not None)
     segmenter.keep_norms()  # as training on a card does
     kept = measure(phases, segmenter, fabric, streams)
     if not segmenter.blocks():

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from pixda.data.domains import Batch, StepBatch
 from pixda.data.sources import Share
-from pixda.models.recompute import may_go_in_parts
+from pixda.models.recompute import can_be_split
 from pixda.models.segmenter import Segmenter
 from pixda.phases.phase import Context, Phase
 
@@ -42,7 +42,7 @@ class Memory:
         return self.fixed + batch * self.image - waiting * (self.inside or 0)
 
 
-class Imagined:
+class FakeDomains:
     """Stands in for `Domains`: batches of zeros, of the right size."""
 
     world = 1
@@ -85,13 +85,13 @@ class Imagined:
         return Batch(torch.zeros((batch, 3, height, width)), masks, ["frame"] * batch)
 
 
-def measure(phases: Sequence[Phase], segmenter: Segmenter, fabric: Fabric, streams: Imagined) -> list[Memory]:
+def measure(phases: Sequence[Phase], segmenter: Segmenter, fabric: Fabric, streams: FakeDomains) -> list[Memory]:
     """The memory of a step of every phase. Nothing is computed, and the segmenter keeps its weights."""
     # A phase that repeats an earlier one has the same networks and batches.
     phases = [phase for phase in phases if getattr(phase, "after", None) is None]
     context = Context(fabric, streams, segmenter, reporter=None)  # type: ignore[arg-type]
     whole = _peaks(phases, context, (1, 2), None)
-    in_parts = _peaks(phases, context, (2,), 1) if may_go_in_parts(segmenter) else {}
+    in_parts = _peaks(phases, context, (2,), 1) if can_be_split(segmenter) else {}
     found = []
     for phase, (one, two) in whole.items():
         inside = two - in_parts[phase][0] if in_parts else None
@@ -111,7 +111,7 @@ def _peaks(
         networks = [trainee.module for trainee in phase.trainees().values()]
         networks += [part for part in vars(phase).values() if isinstance(part, nn.Module)]  # a teacher
         weights = {id(t): t for network in networks for t in (*network.parameters(), *network.buffers())}
-        mode, living = FakeTensorMode(allow_non_fake_inputs=True), _Living()
+        mode, living = FakeTensorMode(allow_non_fake_inputs=True), _LiveMemory()
         held = [mode.from_tensor(tensor) for tensor in weights.values()]
         with mode, living:
             living.add(held)
@@ -127,7 +127,7 @@ def _peaks(
     return found
 
 
-class _Living(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _LiveMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all live tensors, and their peak."""
 
     def __init__(self) -> None:

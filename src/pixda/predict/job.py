@@ -17,7 +17,7 @@ from pixda.models.saved import load_model
 from pixda.models.views import with_views
 from pixda.predict.inputs import Input, find_inputs, load_image
 from pixda.predict.network import Predictor
-from pixda.predict.outputs import Outputs, fingerprint, whole
+from pixda.predict.outputs import Outputs, fingerprint, output_file
 from pixda.predict.settings import Output
 from pixda.predict.video import overlay_video
 from pixda.watch.progress import Display
@@ -158,7 +158,7 @@ def _videos(videos: Sequence[Input], predictor: Predictor, outputs: Outputs, dis
     for one in videos:
         progress = partial(display.count, f"{one.name}, frame")
         try:
-            with whole(outputs.files(one)["overlay"]) as file:
+            with output_file(outputs.files(one)["overlay"]) as file:
                 remark = overlay_video(one.path, file, predictor, outputs.overlay, progress)
             if remark is not None:
                 display.say(remark)

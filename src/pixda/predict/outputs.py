@@ -48,13 +48,13 @@ class Outputs:
         if about.exists():
             _refuse_another(about, made_with)
             return
-        with whole(folder / "legend.png") as file:
+        with output_file(folder / "legend.png") as file:
             legend(classes).save(file)
         rows = [
             {"index": index, "name": name, "colour": list(colour)}
             for index, (name, colour) in enumerate(zip(classes.names, classes.colours, strict=True))
         ]
-        with whole(about) as file:
+        with output_file(about) as file:
             file.write_text(json.dumps({"made_with": made_with, "classes": rows}, indent=2) + "\n", encoding="utf-8")
 
     def files(self, one: Input) -> dict[Output, Path]:
@@ -74,7 +74,7 @@ class Outputs:
     def write(self, one: Input, image: Tensor, prediction: Prediction) -> None:
         """Write the pictures of one image (uint8 ``3 x H x W``, RGB)."""
         for kind, path in self.files(one).items():
-            with whole(path) as file:
+            with output_file(path) as file:
                 self._draw(kind, image, prediction).save(file, quality=92)
 
     def overlay(self, image: Tensor, classes: np.ndarray) -> np.ndarray:
@@ -99,15 +99,15 @@ def overlaid(image: Tensor, classes: np.ndarray, palette: np.ndarray) -> np.ndar
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """``pixda.writing.whole`` that also creates the folder, and raises errors for the user.
+def output_file(path: Path) -> Iterator[Path]:
+    """``pixda.writing.atomic_write`` that also creates the folder, and raises errors for the user.
 
     Raises:
         UserError: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with writing.whole(path) as unfinished:
+        with writing.atomic_write(path) as unfinished:
             yield unfinished
     except OSError as error:
         todo = "give the input a shorter name" if error.errno == errno.ENAMETOOLONG else "choose another --out"

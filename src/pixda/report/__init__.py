@@ -22,14 +22,3 @@ def print_scores(runs: Mapping[str, Scores]) -> None:
         errors = [one.calibration.ece if one.calibration else None for one in scores]
         table.add_row("calibration error (ECE)", *map(percent, errors))
     console().print(table)
-
-
-def markdown_table(runs: Mapping[str, Scores]) -> str:
-    """The means of every protocol and the IoU per class as Markdown, a row for each run."""
-    first = next(iter(runs.values()))
-    heads = [*(f"mean of {protocol}" for protocol in first.mean), *first.iou]
-    lines = [f"| IoU, % | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
-    for name, scores in runs.items():
-        cells = [*scores.mean.values(), *scores.iou.values()]
-        lines.append(f"| {name} | {' | '.join(percent(cell) for cell in cells)} |")
-    return "\n".join(lines) + "\n"

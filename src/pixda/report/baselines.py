@@ -39,7 +39,7 @@ def neighbours(run: RunFolder) -> list[RunFolder]:
     return [RunFolder.read(folder) for folder in found]
 
 
-def spotlight(folder: Path) -> RunFolder:
+def run_to_show(folder: Path) -> RunFolder:
     """The run of a comparison that is shown in pictures.
 
     Of its finished runs, and the first folds of what was scored by folds: PixDA before other methods that learn from

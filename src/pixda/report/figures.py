@@ -20,7 +20,7 @@ from pixda.calibration import BINS, Calibration
 from pixda.metrics import Scores
 from pixda.report.curves import Panel
 from pixda.report.frames import Box
-from pixda.report.pictures import Shown
+from pixda.report.pictures import Captioned
 from pixda.report.selections import Judgement
 
 # Okabe and Ito's colours, told apart with any kind of colour vision.
@@ -189,7 +189,7 @@ def confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Figure:
 
 
 def picture_grid(
-    rows: Mapping[str, Sequence[Shown]], heads: Sequence[str] = (), boxes: Mapping[str, Sequence[Box]] | None = None
+    rows: Mapping[str, Sequence[Captioned]], heads: Sequence[str] = (), boxes: Mapping[str, Sequence[Box]] | None = None
 ) -> Figure:
     """Pictures in rows; heads above the first row, or each picture's own text where there are none."""
     across = max(len(row) for row in rows.values())

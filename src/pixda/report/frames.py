@@ -14,7 +14,7 @@ from pixda.data.dataset import SegmentationDataset
 from pixda.evaluation import predict
 from pixda.metrics import ConfusionMatrix
 from pixda.models.segmenter import Segmenter
-from pixda.report.pictures import Shown, shown, shown_mask
+from pixda.report.pictures import Captioned, captioned, captioned_mask
 
 MOST_FRAMES = 120
 """So many are judged, evenly spread over the split: a rule must not take hours on a large network."""
@@ -46,13 +46,13 @@ class Row:
     name: str
     miou: float
     """Of the report's run on this frame, over the classes in it, 0..1."""
-    pictures: list[Shown]
+    pictures: list[Captioned]
     """Image, truth, each network, and the difference where there are two networks."""
     boxes: list[Box]
 
 
 @dataclass(frozen=True)
-class Looked:
+class ChosenFrames:
     """What a look at the scored frames gave."""
 
     rows: list[Row]
@@ -66,14 +66,14 @@ class Looked:
     """Of the first network; None where not all frames were judged."""
 
 
-def look(
+def choose_frames(
     test: SegmentationDataset,
     networks: Mapping[str, Network],
     rival: str | None,
     small: Sequence[str],
     fabric: Fabric,
     progress: Callable[[int, int], None],
-) -> Looked:
+) -> ChosenFrames:
     """Choose frames and predict them.
 
     The frames are those where the first network does best, middling and worst, and the one where it and its rival
@@ -109,7 +109,7 @@ def look(
             for rule, index in _chosen(quality, change, own, rival).items()]  # fmt: skip
     heads = ["image", "truth", *networks, *([f"{own} against {rival}"] if rival else ["errors"])]
     place = heads.index(rival, 2) if rival else 0
-    return Looked(rows, heads, place, count, len(test), total.counts.tolist() if count == len(test) else None)
+    return ChosenFrames(rows, heads, place, count, len(test), total.counts.tolist() if count == len(test) else None)
 
 
 def _chosen(quality: Mapping[int, float], change: Mapping[int, float], own: str, rival: str | None) -> dict[str, int]:
@@ -144,9 +144,9 @@ def _row(
     seen = {title: _predicted(network, sample.image, fabric).cpu() for title, network in networks.items()}
     own = next(iter(networks))
     pictures = [
-        shown(sample.image, f"{name}: the image"),
-        shown_mask(sample.mask, test.classes, f"{name}: the truth"),
-        *(shown_mask(mask, test.classes, f"{name}: what {title} says") for title, mask in seen.items()),
+        captioned(sample.image, f"{name}: the image"),
+        captioned_mask(sample.mask, test.classes, f"{name}: the truth"),
+        *(captioned_mask(mask, test.classes, f"{name}: what {title} says") for title, mask in seen.items()),
     ]
     if rival is None:
         pictures.append(_difference(seen[own], None, sample.mask, f"{name}: errors of {own}"))
@@ -170,7 +170,7 @@ DIFFERENCE = {
 """Colours of the difference picture, told apart with any kind of colour vision."""
 
 
-def _difference(ours: Tensor, theirs: Tensor | None, truth: Tensor, text: str) -> Shown:
+def _difference(ours: Tensor, theirs: Tensor | None, truth: Tensor, text: str) -> Captioned:
     """Who is right where; without another network, only where ours is."""
     right, rivals = ours == truth, (ours if theirs is None else theirs) == truth
     picture = torch.empty(*truth.shape, 3, dtype=torch.uint8)
@@ -182,7 +182,7 @@ def _difference(ours: Tensor, theirs: Tensor | None, truth: Tensor, text: str) -
         ("unlabelled", truth == IGNORE),
     ):
         picture[where] = torch.tensor(DIFFERENCE[colour], dtype=torch.uint8)
-    return shown(picture.permute(2, 0, 1), text)
+    return captioned(picture.permute(2, 0, 1), text)
 
 
 def boxes(truth: Tensor, classes: ClassSet, small: Sequence[str]) -> list[Box]:

@@ -14,7 +14,7 @@ from pixda.methods.pixda import PixDA
 from pixda.models.discriminators import ImageDiscriminator, PixelDiscriminator
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample
-from pixda.report.pictures import Shown, shown, shown_map, shown_mask
+from pixda.report.pictures import Captioned, captioned, captioned_map, captioned_mask
 from pixda.report.runs import RunFolder
 
 DISCRIMINATOR_COLOURS = "PuOr_r"
@@ -26,7 +26,7 @@ class Maps:
     """The maps of one shot."""
 
     name: str
-    rows: dict[str, list[Shown]]
+    rows: dict[str, list[Captioned]]
     """When ("before the adaptation") -> its pictures."""
     top: float
     """Where the scales of S and S B end."""
@@ -70,19 +70,19 @@ def pixel_maps(run: RunFolder, shots: SegmentationDataset, first: RunFolder | No
     top = max(float(torch.quantile(s.flatten(), 0.99)) for s in hard.values())
     rows = {
         "the shot": [
-            shown(sample.image, f"{sample.name}: the image"),
-            shown_mask(sample.mask, shots.classes, f"{sample.name}: its labels"),
-            shown_map(rare, 1, "B, rarity"),
+            captioned(sample.image, f"{sample.name}: the image"),
+            captioned_mask(sample.mask, shots.classes, f"{sample.name}: its labels"),
+            captioned_map(rare, 1, "B, rarity"),
         ]
     }
     for stage, s in hard.items():
-        rows[stage] = [shown_map(s, top, "S, difficulty"), shown_map(s * rare, top, "S · B, the weight")]
+        rows[stage] = [captioned_map(s, top, "S, difficulty"), captioned_map(s * rare, top, "S · B, the weight")]
     if discriminator is not None:
         maps = logits[when].softmax(1) if alignment.discriminators_at == "logits" else None
         if maps is None:
             maps = upsample(logits[when], labels.shape[-2:]).softmax(1)
         seen = upsample(discriminator(maps), labels.shape[-2:])[0, 0].sigmoid()
-        rows[when].append(shown_map(seen, 1, "the discriminator: source or target?", DISCRIMINATOR_COLOURS))
+        rows[when].append(captioned_map(seen, 1, "the discriminator: source or target?", DISCRIMINATOR_COLOURS))
     return Maps(sample.name, rows, top, notes)
 
 

@@ -13,10 +13,10 @@ from pixda.errors import UserError
 from pixda.machine.devices import make_fabric
 from pixda.methods import METHODS
 from pixda.report import sections
-from pixda.report.baselines import neighbours, spotlight
+from pixda.report.baselines import neighbours, run_to_show
 from pixda.report.data import Material, open_material
 from pixda.report.figures import COLOURS
-from pixda.report.frames import DIFFERENCE, Looked, look
+from pixda.report.frames import DIFFERENCE, ChosenFrames, choose_frames
 from pixda.report.maps import pixel_maps
 from pixda.report.runs import RunFolder, named, one_task
 from pixda.report.study import Study, is_comparison, read_study, study_of
@@ -45,7 +45,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
     studies = [read_study(folder) for folder in folders if is_comparison(folder)]
     given = [RunFolder.read(folder) for folder in folders if not is_comparison(folder)]
     if not given:
-        given = [spotlight(folders[0])]
+        given = [run_to_show(folders[0])]
     out = out or folders[0] / "report"
     one_task(given)
     try:
@@ -67,15 +67,15 @@ def _page(
     run, figures = next(iter(runs.values())), out / "figures"
     rare = rare_classes(material.shares) if material.shares else ()
     sources, shots = material.sources, material.shots
-    looked = _look(runs, material) if run.finished else None
+    chosen = _chosen_frames(runs, material) if run.finished else None
     maps = None
     if run.finished and shots is not None:
         maps = pixel_maps(run, shots, _first_stage(run, runs), make_fabric(Machine()))
-    if looked is not None:
-        sections.keep_frames(looked, figures)
+    if chosen is not None:
+        sections.keep_frames(chosen, figures)
     if maps is not None:
         sections.keep_maps(maps, figures)
-    told: dict[str, Any] = {
+    content: dict[str, Any] = {
         "own": next(iter(runs)),
         "run": run,
         "runs": runs,
@@ -94,10 +94,10 @@ def _page(
         "maps": maps,
         "selection": sections.selection(run, sources, figures),
         "curves": sections.curves(run, figures),
-        "looked": looked,
+        "chosen": chosen,
         "small": small_classes(run.scores, material.shares),
         "difference": {name: f"rgb{colour}" for name, colour in DIFFERENCE.items()},
-        "confusion": sections.confusion(run, looked.confusion if looked else None, figures) if run.finished else None,
+        "confusion": sections.confusion(run, chosen.confusion if chosen else None, figures) if run.finished else None,
         "calibration": sections.calibration(runs, figures),
         "studies": studies,
         "tables_first": is_comparison(folders[0]),
@@ -111,16 +111,16 @@ def _page(
         ],
     }
     kept = sorted(path.stem for path in figures.glob("*.png"))
-    return render(told | {"kept": kept})
+    return render(content | {"kept": kept})
 
 
-def render(told: Mapping[str, Any]) -> str:
+def render(content: Mapping[str, Any]) -> str:
     """The page of what a report has to tell; every text in it is escaped."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     parts = {part: Markup((_TEMPLATES / f"report.{part}").read_text(encoding="utf-8")) for part in ("css", "js")}
-    return environment.get_template("report.html").render(**told, **parts)
+    return environment.get_template("report.html").render(**content, **parts)
 
 
 def _means(runs: Mapping[str, RunFolder]) -> dict[str, float]:
@@ -131,7 +131,7 @@ def _few(runs: Mapping[str, RunFolder]) -> dict[str, RunFolder]:
     return dict(list(runs.items())[:MOST_SHOWN])
 
 
-def _look(runs: Mapping[str, RunFolder], material: Material) -> Looked | None:
+def _chosen_frames(runs: Mapping[str, RunFolder], material: Material) -> ChosenFrames | None:
     """Frames of the scored split; of more runs than can be seen at once, the first ones."""
     if material.test is None:
         return None
@@ -143,7 +143,7 @@ def _look(runs: Mapping[str, RunFolder], material: Material) -> Looked | None:
     rival = max(others, key=lambda title: others[title]) if others else None
     small = small_classes(runs[own].scores, material.shares)
     with Display([], "report") as display:
-        return look(
+        return choose_frames(
             material.test, networks, rival, small, fabric, lambda done, total: display.count("frames", done, total)
         )
 

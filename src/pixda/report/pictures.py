@@ -20,7 +20,7 @@ Kind = Literal["image", "mask", "map"]
 
 
 @dataclass(frozen=True)
-class Shown:
+class Captioned:
     """A picture in a page."""
 
     picture: Image.Image
@@ -40,23 +40,23 @@ class Shown:
         return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
-def shown(image: Tensor, text: str) -> Shown:
+def captioned(image: Tensor, text: str) -> Captioned:
     """An image ``3 x H x W``, RGB, 0..255."""
-    return Shown(_fitted(picture(image), Image.Resampling.LANCZOS), text)
+    return Captioned(_fitted(picture(image), Image.Resampling.LANCZOS), text)
 
 
-def shown_mask(mask: Tensor, classes: ClassSet, text: str) -> Shown:
+def captioned_mask(mask: Tensor, classes: ClassSet, text: str) -> Captioned:
     """Class indices ``H x W``; 255 is black."""
     indices = Image.fromarray(mask.cpu().numpy(), "P")
     indices.putpalette(classes.palette().tobytes())
-    return Shown(_fitted(indices, Image.Resampling.NEAREST), text, "mask")
+    return Captioned(_fitted(indices, Image.Resampling.NEAREST), text, "mask")
 
 
-def shown_map(values: Tensor, most: float, text: str, colours: str = "magma") -> Shown:
+def captioned_map(values: Tensor, most: float, text: str, colours: str = "magma") -> Captioned:
     """Values ``H x W`` from 0 to ``most`` (brighter or higher ones look alike) in a colour map of matplotlib."""
     scaled = (values.float() / max(most, 1e-12)).clamp(0, 1).cpu().numpy()
     heat = (mpl.colormaps[colours](scaled)[..., :3] * 255).astype(np.uint8)
-    return Shown(_fitted(Image.fromarray(heat), Image.Resampling.NEAREST), text, "map")
+    return Captioned(_fitted(Image.fromarray(heat), Image.Resampling.NEAREST), text, "map")
 
 
 def _fitted(full: Image.Image, how: Image.Resampling) -> Image.Image:

@@ -12,9 +12,9 @@ from pixda.data.sources import Sources
 from pixda.report import figures
 from pixda.report.curves import Panel, panels
 from pixda.report.figures import Drawing
-from pixda.report.frames import Looked
+from pixda.report.frames import ChosenFrames
 from pixda.report.maps import Maps
-from pixda.report.pictures import Shown, shown, shown_mask
+from pixda.report.pictures import Captioned, captioned, captioned_mask
 from pixda.report.runs import RunFolder
 from pixda.report.selections import Judgement, gallery, judgements
 from pixda.report.words import class_lines, confusion_lines, worst_confusions
@@ -70,9 +70,9 @@ def _selected(one: Judgement) -> str:
     )
 
 
-def examples(sources: Sources | None, shots: SegmentationDataset | None) -> dict[str, list[Shown]]:
+def examples(sources: Sources | None, shots: SegmentationDataset | None) -> dict[str, list[Captioned]]:
     """A few source images and the shots, each with its labels."""
-    rows: dict[str, list[Shown]] = {}
+    rows: dict[str, list[Captioned]] = {}
     if sources is not None:
         places = [number * len(sources) // _EXAMPLES for number in range(min(_EXAMPLES, len(sources)))]
         rows["source"] = _with_labels([sources[place] for place in places], sources.datasets[0].classes)
@@ -82,11 +82,11 @@ def examples(sources: Sources | None, shots: SegmentationDataset | None) -> dict
     return rows
 
 
-def _with_labels(samples: Sequence[Sample], classes: ClassSet) -> list[Shown]:
+def _with_labels(samples: Sequence[Sample], classes: ClassSet) -> list[Captioned]:
     """Image, labels, image, labels …"""
     pictures = []
     for one in samples:
-        pictures += [shown(one.image, one.name), shown_mask(one.mask, classes, f"{one.name}: its labels")]
+        pictures += [captioned(one.image, one.name), captioned_mask(one.mask, classes, f"{one.name}: its labels")]
     return pictures
 
 
@@ -101,9 +101,9 @@ def style(run: RunFolder, sources: Sources, shots: SegmentationDataset, folder: 
         donor = shots[number % len(shots)]
         after = stylise(before.image[None].float(), donor.image[None].float(), beta)[0]
         rows[before.name] = [
-            shown(before.image, f"{before.name}: before"),
-            shown(donor.image, f"{donor.name}: gives the style"),
-            shown(after, f"{before.name}: after"),
+            captioned(before.image, f"{before.name}: before"),
+            captioned(donor.image, f"{donor.name}: gives the style"),
+            captioned(after, f"{before.name}: after"),
         ]
     figures.keep(figures.picture_grid(rows, ["before", "gives the style", "after"]), folder, "style")
     return {"rows": rows, "beta": beta}
@@ -114,11 +114,11 @@ def keep_maps(maps: Maps, folder: Path) -> None:
     figures.keep(figures.picture_grid(maps.rows), folder, "pixel_maps")
 
 
-def keep_frames(looked: Looked, folder: Path) -> None:
+def keep_frames(chosen: ChosenFrames, folder: Path) -> None:
     """The rows of frames as a figure, boxes around the small things."""
-    rows = {row.rule: row.pictures for row in looked.rows}
-    boxes = {row.rule: row.boxes for row in looked.rows}
-    figures.keep(figures.picture_grid(rows, looked.heads, boxes), folder, "frames")
+    rows = {row.rule: row.pictures for row in chosen.rows}
+    boxes = {row.rule: row.boxes for row in chosen.rows}
+    figures.keep(figures.picture_grid(rows, chosen.heads, boxes), folder, "frames")
 
 
 def classes(runs: Mapping[str, RunFolder], rare: Sequence[str], folder: Path) -> list[Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixda.data.sources import Sources
-from pixda.report.pictures import Shown, shown
+from pixda.report.pictures import Captioned, captioned
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Gallery:
     """The extremes of one selection."""
 
     title: str
-    rows: dict[str, list[Shown]]
+    rows: dict[str, list[Captioned]]
     """"kept", those most like the target first, and "dropped", those least like it first."""
 
 
@@ -62,7 +62,7 @@ def gallery(judgement: Judgement, sources: Sources, each: int = 4) -> Gallery:
     }
     pictures = {
         word: [
-            shown(sources[int(place)].image, f"{name}, score {judgement.scores[name]:.2f}, {word}")
+            captioned(sources[int(place)].image, f"{name}, score {judgement.scores[name]:.2f}, {word}")
             for name, place in zip(names, sources.places(names), strict=True)
         ]
         for word, names in rows.items()

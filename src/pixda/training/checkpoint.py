@@ -13,9 +13,9 @@ from lightning_fabric import Fabric
 
 from pixda import __version__
 from pixda.errors import UserError, first_line
-from pixda.machine.faults import of_disk
+from pixda.machine.faults import disk_error
 from pixda.models.untrusted import load_torch
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 FORMAT = 2  # 2: discriminators by that name
 _NAMED = 8  # differences
@@ -45,12 +45,12 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         OSError: there is no room for it; the old file is untouched.
     """
     try:
-        with whole(path) as unfinished, unfinished.open("wb") as file:
+        with atomic_write(path) as unfinished, unfinished.open("wb") as file:
             torch.save({"format": FORMAT, "version": __version__, **state}, file)
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
-        raise of_disk(error) or error from None
+        raise disk_error(error) or error from None
 
 
 def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def position_in(state: dict[str, Any], phases: int) -> Position:
 
 
 @contextmanager
-def fitting(path: Path) -> Iterator[None]:
+def mismatch_explained(path: Path) -> Iterator[None]:
     """Turn the errors of restoring a readable checkpoint of wrong content into one UserError."""
     try:
         yield

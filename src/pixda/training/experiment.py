@@ -21,8 +21,8 @@ from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import evaluate
 from pixda.machine import distributed
-from pixda.machine.devices import begin_processes, describe_machine, make_fabric, together
-from pixda.machine.faults import explained
+from pixda.machine.devices import describe_machine, make_fabric, processes_line, start_processes
+from pixda.machine.faults import resource_errors_explained
 from pixda.machine.lock import hold
 from pixda.methods import METHODS, departures
 from pixda.methods.method import Method
@@ -79,8 +79,8 @@ def run(
         UserError: wrong input, found before training starts; another process in ``out``; or a stop that was asked
             for.
     """
-    fabric = begin_processes(experiment.machine)
-    with explained(out), distributed.as_one(fabric), ExitStack() as held:
+    fabric = start_processes(experiment.machine)
+    with resource_errors_explained(out), distributed.as_one(fabric), ExitStack() as held:
         distributed.on_rank_zero(fabric, lambda: held.enter_context(hold(out)))
         return _run(fabric, experiment, method, method_name, preset, out, resume, held_out, own)
 
@@ -152,7 +152,7 @@ def _run(
         if domains.sources.several:
             display.say(f"sources: {domains.sources}")
         if fabric.world_size > 1:
-            display.say(together(fabric, method.batch, experiment.machine))
+            display.say(processes_line(fabric, method.batch, experiment.machine))
             if experiment.machine.batch_statistics == "synchronised":
                 synchronise(segmenter, fabric.device)
         segmenter = segmenter.to(fabric.device)
@@ -184,7 +184,7 @@ def _run(
             "first_weights": first_weights,
             "steps": training.steps_done,
             "selections": training.reporter.selections,
-            "skipped": {"files": domains.unreadable.files, "steps": training.left_out},
+            "skipped": {"files": domains.unreadable.files, "steps": training.skipped_steps},
             "seconds": round(time.monotonic() - began),
             "machine": describe_machine(fabric, experiment.machine),
             "config": config,

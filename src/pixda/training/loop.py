@@ -18,8 +18,8 @@ from pixda.phases.phase import Context, Phase
 from pixda.phases.trainee import Trainee
 from pixda.training.checkpoint import (
     Position,
-    fitting,
     load_checkpoint,
+    mismatch_explained,
     position_in,
     random_state,
     restore_random_state,
@@ -67,7 +67,7 @@ class Run:
     position: Position = field(default_factory=Position)
     steps_done: dict[str, int] = field(default_factory=dict)
     """Phase -> optimiser steps it has taken."""
-    left_out: int = 0
+    skipped_steps: int = 0
     """Steps left out because their gradients were not finite."""
 
     def __post_init__(self) -> None:
@@ -76,7 +76,7 @@ class Run:
         self._given = {"classes": classes, "frames": self.domains.contents()}
         self._stop = Stop()
         self._saved: tuple[str, int] | None = None  # phase and step that the checkpoint is of
-        self.reporter = RunReporter(self.display, self.logs, self._between)
+        self.reporter = RunReporter(self.display, self.logs, self._stop_if_asked)
         self.domains.unreadable.tell = self.display.say
 
     @property
@@ -98,8 +98,8 @@ class Run:
             self.fabric, lambda: load_checkpoint(self.checkpoint, self.config, self._given) if resume else None
         )
         if state is not None:
-            with fitting(self.checkpoint):
-                self._take_back(state)
+            with mismatch_explained(self.checkpoint):
+                self._restore_run(state)
         # From here on all ranks draw the same random numbers: first weights of discriminators, for example.
         restore_random_state(self.fabric, distributed.on_rank_zero(self.fabric, lambda: random_state(self.fabric)))
         context = Context(self.fabric, self.domains, self.segmenter, self.reporter)
@@ -110,14 +110,14 @@ class Run:
                 phase.prepare(context, carried)
                 self.segmenter = context.segmenter
                 if state is not None:
-                    with fitting(self.checkpoint):
-                        self._restore(phase, state)
+                    with mismatch_explained(self.checkpoint):
+                        self._restore_phase(phase, state)
                     state = None
                 else:
                     self.position = Position(phase=index)
                 if self.skip_not_finite:
                     for trainee in phase.trainees().values():
-                        trainee.leave_out_not_finite()
+                        trainee.skip_not_finite_steps()
                 self.reporter.begin(index, phase.name, self.position.step)
                 try:
                     self._run_phase(phase)
@@ -138,7 +138,7 @@ class Run:
                 last = position.step == phase.steps
                 asked = self._asked_to_stop()  # a signal that arrives later stops the run one step later
                 save = last or asked or position.step % self.checkpoint_every == 0
-                if not self._was_left_out(phase, batch):
+                if not self._count_skipped(phase, batch):
                     read.add(position.step, batch, losses)
                 if save or position.step % self.log_every == 0:
                     self._log(phase, read)  # before saving: it raises if the losses are not finite
@@ -198,7 +198,7 @@ class Run:
         self._stop.agree(self.fabric)
         return self._stop.asked is not None
 
-    def _between(self) -> None:
+    def _stop_if_asked(self) -> None:
         """Stop in the middle of a selection if asked (one process only: several agree after it)."""
         if self._stop.asked and self.fabric.world_size == 1:
             raise self._stopped()
@@ -209,16 +209,16 @@ class Run:
             "the same command with --resume true goes on."
         )
 
-    def _was_left_out(self, phase: Phase, batch: StepBatch) -> bool:
+    def _count_skipped(self, phase: Phase, batch: StepBatch) -> bool:
         """Whether a trainee skipped this step for gradients that are not finite; too many such steps stop the run."""
-        networks = [trainee for trainee in phase.trainees().values() if trainee.left_out]
+        networks = [trainee for trainee in phase.trainees().values() if trainee.skipped]
         for trainee in networks:
-            trainee.left_out = False
+            trainee.skipped = False
         if networks:
-            self.left_out += 1
-            if self.left_out > self.skip_not_finite:
+            self.skipped_steps += 1
+            if self.skipped_steps > self.skip_not_finite:
                 raise NotFinite(self.position.step, {}, batch)
-            count = f"{self.left_out} of at most {self.skip_not_finite}"
+            count = f"{self.skipped_steps} of at most {self.skip_not_finite}"
             self.display.say(
                 f"left out, {count}: step {self.position.step} of {phase.name}, whose gradients are not finite"
             )
@@ -275,7 +275,7 @@ class Run:
             "phase": phase.state_dict(),
             "selections": self.reporter.selections,
             "steps_done": self.steps_done,
-            "left_out": self.left_out,
+            "left_out": self.skipped_steps,
             "unreadable": self.domains.unreadable.files,
             "paces": self.display.pace.seconds,  # for the estimate of the time left only
             "random": random_state(self.fabric),
@@ -292,17 +292,17 @@ class Run:
     def _saved_at(self) -> str:
         return "the beginning" if self._saved is None else "step {1} of phase {0}".format(*self._saved)
 
-    def _take_back(self, state: dict[str, Any]) -> None:
+    def _restore_run(self, state: dict[str, Any]) -> None:
         self.position = position_in(state, len(self.phases))
         self.steps_done, self.reporter.selections = state["steps_done"], state["selections"]
         self.reporter.total = sum(self.steps_done.values())
         # An older checkpoint does not have these.
-        self.left_out = state.get("left_out", 0)
+        self.skipped_steps = state.get("left_out", 0)
         self.domains.unreadable.files = state.get("unreadable", [])
         self.display.pace.seconds |= state.get("paces", {})
         self._saved = (self.phases[self.position.phase].name, self.position.step)
 
-    def _restore(self, phase: Phase, state: dict[str, Any]) -> None:
+    def _restore_phase(self, phase: Phase, state: dict[str, Any]) -> None:
         for name, trainee in phase.trainees().items():
             trainee.load_state_dict(state["trainees"][name])
         phase.load_state_dict(state["phase"])

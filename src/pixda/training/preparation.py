@@ -20,7 +20,7 @@ from pixda.errors import UserError
 from pixda.methods import METHODS, build
 from pixda.methods.method import Method
 from pixda.models import build_segmenter
-from pixda.models.recompute import may_go_in_parts
+from pixda.models.recompute import can_be_split
 from pixda.models.saved import load_model
 from pixda.models.segmenter import Segmenter
 from pixda.models.weights import ON_THE_HUB, load_weights, packaged_weights
@@ -87,7 +87,7 @@ def _images_at_a_time(machine: Machine, segmenter: Segmenter) -> int | None:
         return None
     if number < 1:
         raise UserError(f"--machine.images_at_a_time is {number}; it has to be 1 or more.")
-    if not may_go_in_parts(segmenter):
+    if not can_be_split(segmenter):
         raise UserError(
             "This network normalises by the statistics of the batch, and parts of a batch have others: leave "
             "--machine.images_at_a_time out, or keep the stored statistics with "

@@ -17,7 +17,7 @@ from pixda.data.shots import rank, write_manifest
 from pixda.errors import UserError
 from pixda.evaluation import sample_logits
 from pixda.machine import distributed
-from pixda.machine.devices import begin_processes, make_fabric
+from pixda.machine.devices import make_fabric, start_processes
 from pixda.machine.lock import hold
 from pixda.methods.method import Method
 from pixda.metrics import Scores, Spread
@@ -92,7 +92,7 @@ def validate(
         UserError: K does not fit the shots, another process is at work in ``out``, or what ``run`` raises.
     """
     listed, dealt = shots_of(experiment, folds)
-    fabric = begin_processes(experiment.machine)
+    fabric = start_processes(experiment.machine)
 
     def score_first(held_out: Sequence[str], folder: Path) -> Scores:
         assert experiment.start_from is not None

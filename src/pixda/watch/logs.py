@@ -12,7 +12,7 @@ from PIL import Image
 from pixda.metrics import Scores
 from pixda.selection import Selected
 from pixda.watch.loggers import Logger, open_loggers
-from pixda.writing import whole
+from pixda.writing import atomic_write
 
 
 class Logs:
@@ -73,7 +73,7 @@ class Logs:
         steps = [int(line.split(",", 1)[0]) for line in lines[1:]]
         self._known[phase] = max(steps, default=0)
         kept = [line for line, of in zip(lines[1:], steps, strict=True) if of <= step]
-        with whole(path) as file:
+        with atomic_write(path) as file:
             file.write_text("".join([lines[0], *kept]), newline="")
 
     def losses(self, phase: str, epoch: int, step: int, total: int, values: Mapping[str, float]) -> None:

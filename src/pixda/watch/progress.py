@@ -8,7 +8,7 @@ from rich.live import Live
 
 from pixda.terminal import console
 from pixda.watch.pace import Pace, clock
-from pixda.watch.view import Count, Standing, live
+from pixda.watch.view import Count, ViewState, live
 
 _QUIET_SECONDS = 10.0
 _TRIED_STEPS, _TRIED_SECONDS = 10, 20.0
@@ -26,11 +26,11 @@ class Display:
     def __init__(self, phases: list[tuple[str, int]], label: str) -> None:
         self._console = console()
         self._phases = phases
-        self._now = Standing(label)
+        self._now = ViewState(label)
         self._live: Live | None = None
-        self._told = 0.0
+        self._printed_at = 0.0
         self._began: tuple[int, float] | None = None  # the step that the run began or went on at, and when
-        self._foretold = False
+        self._estimated = False
         self.pace = Pace(phases)
         """The run's clock."""
         self._counted: dict[str, tuple[int, float]] = {}  # what is counted: the first number seen, and when
@@ -57,8 +57,8 @@ class Display:
         """A phase begins, or goes on from step ``done``."""
         name, steps = self._phases[index]
         self.pace.begin()
-        self._told = time.monotonic()
-        self._began = self._began or (done, self._told)
+        self._printed_at = time.monotonic()
+        self._began = self._began or (done, self._printed_at)
         phase = f"{name}, phase {index + 1} of {len(self._phases)}"
         self._now = replace(self._now, phase=phase, done=done, steps=steps, pace="", losses={})
         if self._live is not None:
@@ -74,22 +74,22 @@ class Display:
         pace = f"epoch {epoch + 1}{self._rate(index, done)}"
         self._now = replace(self._now, done=done, pace=pace, losses=losses or self._now.losses)
         now = time.monotonic()
-        self._foretell(index, done, now)
-        if self._live is None and (now - self._told > _QUIET_SECONDS or done == steps):
-            self._told = now
+        self._print_estimate(index, done, now)
+        if self._live is None and (now - self._printed_at > _QUIET_SECONDS or done == steps):
+            self._printed_at = now
             news = [f"{key} {value:.3g}" for key, value in self._now.losses.items()]
             facts = [f"{subject} {fact}" for subject, fact in self._now.facts.items()]
             self.say(" · ".join(filter(None, [f"{name} {done}/{steps}", pace, " ".join(news), *facts])))
 
-    def _foretell(self, index: int, done: int, now: float) -> None:
+    def _print_estimate(self, index: int, done: int, now: float) -> None:
         """Print an estimate of the whole run once the pace is known, unless it is nearly over."""
         left = self.pace.left(index, done)
-        if self._foretold or self._began is None or left is None:
+        if self._estimated or self._began is None or left is None:
             return
         step, since = self._began
         if done - step <= _TRIED_STEPS and now - since < _TRIED_SECONDS:
             return
-        self._foretold = True
+        self._estimated = True
         if left.in_all > _QUIET_SECONDS:
             later = ", if later phases are as quick as this one" if index + 1 < len(self._phases) else ""
             self.say(f"about {clock(left.in_all)} left for the whole run{later}")
@@ -103,8 +103,8 @@ class Display:
         if done == total:
             del self._counted[what], counts[what]
         self._now = replace(self._now, counts=counts)
-        if self._live is None and (done == total or (done > first and now - self._told > _QUIET_SECONDS)):
-            self._told = now
+        if self._live is None and (done == total or (done > first and now - self._printed_at > _QUIET_SECONDS)):
+            self._printed_at = now
             self.say(f"{what} {done}/{total}" + (f", {left}" if left else ""))
 
     def _rate(self, index: int, done: int) -> str:

@@ -21,8 +21,8 @@ class RunReporter:
         between: called between two batches of a selection or of pseudo-labels; if it raises, they are made anew.
     """
 
-    def __init__(self, display: Display, logs: Logs | None, between: Callable[[], None]) -> None:
-        self._display, self._logs, self._between = display, logs, between
+    def __init__(self, display: Display, logs: Logs | None, stop_if_asked: Callable[[], None]) -> None:
+        self._display, self._logs, self._stop_if_asked = display, logs, stop_if_asked
         self.total = 0
         """Optimiser steps of all phases so far."""
         self.selections: list[dict[str, Any]] = []
@@ -66,7 +66,7 @@ class RunReporter:
 
     def scoring(self, done: int, total: int) -> None:
         """Show how far a selection is."""
-        self._between()
+        self._stop_if_asked()
         self._display.count("selection", done, total)
 
     def labelled(self, images: int, share: float) -> None:
@@ -75,5 +75,5 @@ class RunReporter:
 
     def labelling(self, done: int, total: int) -> None:
         """Show how far the pseudo-labels are."""
-        self._between()
+        self._stop_if_asked()
         self._display.count("pseudo-labels", done, total)

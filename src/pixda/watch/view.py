@@ -23,7 +23,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ViewState:
     """Everything the view shows at one moment; immutable, because drawing happens in another thread."""
 
     label: str
@@ -39,15 +39,15 @@ class Standing:
     counts: Mapping[str, Count] = field(default_factory=dict)
 
 
-def live(console: Console, now: Callable[[], Standing]) -> Live:
+def live(console: Console, now: Callable[[], ViewState]) -> Live:
     """A view that draws what ``now`` gives, and leaves the last of it standing when it ends."""
     return Live(console=console, get_renderable=lambda: TerminalView(now()), refresh_per_second=_REFRESHES)
 
 
 class TerminalView:
-    """Draws a ``Standing`` at the width of the terminal."""
+    """Draws a ``ViewState`` at the width of the terminal."""
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: ViewState) -> None:
         self._standing = standing
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
