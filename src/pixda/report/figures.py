@@ -25,7 +25,7 @@ from pixda.report.selections import Judgement
 
 # Okabe and Ito's colours, told apart with any kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_INKS = {"light": "#1c1f23", "dark": "#e6e6e3"}
+_LIGHT_INK, _DARK_INK = "#1c1f23", "#e6e6e3"
 _SMALL = (3.4, 2.3)
 """Inches of a panel in the page: legible on a phone at its full width."""
 
@@ -43,15 +43,18 @@ class Drawing:
 
 def drawn(draw: Callable[[Axes], None], text: str) -> Drawing:
     """One panel for the page."""
-    uris = {}
-    for theme, ink in _INKS.items():
-        with mpl.rc_context(_style(ink) | {"svg.fonttype": "none", "svg.hashsalt": "pixda"}):
-            figure = Figure(figsize=_SMALL, layout="constrained")
-            draw(figure.subplots())
-            svg = io.BytesIO()
-            figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
-        uris[theme] = f"data:image/svg+xml;base64,{base64.b64encode(svg.getvalue()).decode()}"
-    return Drawing(uris["light"], uris["dark"], text)
+    with mpl.rc_context(_style(_LIGHT_INK) | {"svg.fonttype": "none", "svg.hashsalt": "pixda"}):
+        figure = Figure(figsize=_SMALL, layout="constrained")
+        draw(figure.subplots())
+        file = io.BytesIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    light = file.getvalue()
+    dark = light.replace(_LIGHT_INK.encode(), _DARK_INK.encode())
+    return Drawing(_address(light), _address(dark), text)
+
+
+def _address(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _style(ink: str) -> dict[Any, Any]:
@@ -64,6 +67,7 @@ def keep(figure: Figure, folder: Path, name: str) -> str:
     """Write ``<name>.png`` and ``<name>.pdf``, the same each time; returns the name."""
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{name}.png", dpi=200)
+    figure.set_layout_engine("none")  # the places are found, which takes longer than drawing
     figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
     return name
 
