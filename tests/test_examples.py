@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import pixda
 from runs import quick_run, two_domains
 
@@ -38,6 +40,7 @@ def test_a_model(tmp_path):
     assert "logits (1, 19, 12, 16) of an image (1, 3, 48, 64)" in told
 
 
+@pytest.mark.slow
 def test_a_method(tmp_path):
     """One is run as it is; what the script asks for holds for all of them (tests/test_train.py trains each)."""
     words = ["fine_tuning", "--out", tmp_path / "runs/one", "--frames", "18", "--network", "tiny", "--steps", "1"]

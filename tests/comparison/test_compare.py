@@ -87,7 +87,7 @@ def child_at_work_on(process, cell):
     return int(found)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_killed_in_a_cell_and_started_again_the_models_are_those_of_an_unbroken_one(
     finished, root, tmp_path, number, monkeypatch
 ):

@@ -27,7 +27,7 @@ def without_test_set(root, **changes):
     grid["rows"] = {
         "first stage": {"method": "source_only", "recipe": {"more_steps": 0}},
         "source only": {"method": "source_only", "recipe": {"more_steps": 4}},
-        "joint": {"method": "joint", "recipe": {"joint_steps": 80}},
+        "joint": {"method": "joint", "recipe": {"joint_steps": 40}},
     }
     grid["recipe"]["segmenter"] = {"lr": 3e-3}  # so that the scores are no zeros
     return grid | changes
