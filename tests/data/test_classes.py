@@ -87,7 +87,7 @@ TO_CLASS = {(name, scheme): table for name, scheme, table, _ in TABLES}
 
 @pytest.mark.parametrize(("name", "scheme", "to_class", "count"), TABLES, ids=[f"{t[0]} {t[1]}" for t in TABLES])
 def test_every_raw_id_of_every_scheme(name: str, scheme: str, to_class: dict[int, int], count: int) -> None:
-    table = ClassSet.load(name).lookup(scheme)
+    table = ClassSet.load(name).labels(scheme).table
     assert table.dtype == np.uint8
     assert table.shape == (256,)
     for raw in range(256):
@@ -164,7 +164,7 @@ def test_own_file(tmp_path: Path) -> None:
     assert farm.protocols == {"2": (0, 1), "1": (0,)}
     assert farm.missing_in("robot") == ["crop"]
     with pytest.raises(UserError, match=r"no column for the label scheme 'rover'; it has drone, robot"):
-        farm.lookup("rover")
+        farm.labels("rover")
 
 
 A = "a: {colour: [1, 2, 3], x: 1}"

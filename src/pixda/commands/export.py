@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixda.export.settings import Format
+from pixda.export import Format
 from pixda.options import add_views, make_parser, parse
 from pixda.words import leading
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from pixda.options import add_views, make_parser, parse
-from pixda.predict.settings import Output
+from pixda.predict import Output
 from pixda.words import leading
 
 

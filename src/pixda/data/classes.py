@@ -69,10 +69,6 @@ class ClassSet:
         """Return how masks of one label scheme are read. Raises UserError for a scheme that has no column."""
         return Labels(scheme, scheme in self.raw_colours, self._column(scheme))
 
-    def lookup(self, scheme: str) -> np.ndarray:
-        """Return the uint8 table (256,) of one label scheme of ids: raw id to class index, IGNORE or UNKNOWN."""
-        return self.labels(scheme).table
-
     def palette(self) -> np.ndarray:
         """Return the uint8 table (256, 3) of class index to RGB; what is no class is black."""
         table = np.zeros((256, 3), np.uint8)

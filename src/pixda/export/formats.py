@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pixda.errors import UserError
-from pixda.export.settings import Format
+from pixda.export import Format
 from pixda.models.segmenter import Segmenter
 from pixda.models.upsampling import upsample
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from pixda import __version__
 from pixda.errors import UserError
+from pixda.export import Format
 from pixda.export.card import card
 from pixda.export.formats import FORMATS, Deployed
 from pixda.export.frames import given_frames, own_frames
 from pixda.export.parity import TOLERANCE, Agreement, compare
-from pixda.export.settings import Format
 from pixda.models.saved import load_model
 from pixda.models.views import with_views
 from pixda.predict.outputs import output_file

@@ -15,10 +15,10 @@ from pixda.errors import UserError
 from pixda.machine.devices import make_fabric
 from pixda.models.saved import load_model
 from pixda.models.views import with_views
+from pixda.predict import Output
 from pixda.predict.inputs import Input, find_inputs, load_image
 from pixda.predict.network import Predictor
 from pixda.predict.outputs import Outputs, fingerprint, output_file
-from pixda.predict.settings import Output
 from pixda.predict.video import overlay_video
 from pixda.watch.progress import Display
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from pixda import writing
 from pixda.data.classes import ClassSet
 from pixda.errors import UserError
+from pixda.predict import ENDINGS, VIDEO_ENDING, Output
 from pixda.predict.inputs import Input
 from pixda.predict.network import Prediction
-from pixda.predict.settings import ENDINGS, VIDEO_ENDING, Output
 from pixda.reading import read_json
 from pixda.sheet import letters
 from pixda.training.checkpoint import differences
