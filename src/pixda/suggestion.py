@@ -1,4 +1,4 @@
-"""Which unlabelled target frames to label next: uncertain ones, unlike each other, from all cities."""
+"""Which unlabelled target frames to label next: typical ones, unlike each other, from all cities."""
 
 import csv
 import math
@@ -28,7 +28,8 @@ from pixda.watch.progress import Display
 
 _GRID = 4  # the prediction is pooled to 4 x 4 cells: what is where in the picture
 _THUMBNAIL = (320, 240)
-_HOW = "pixda suggest: mean entropy times distance to the nearest frame chosen, cities in turn"
+_HOW = "pixda suggest: greedy k-medoids of prediction and features, cities in turn"
+_AT_ONCE = 256  # candidates whose distances to all frames are held
 
 
 class Candidate:
@@ -110,40 +111,48 @@ def suggest(model: Path, images: Path, count: int, out: Path) -> list[Choice]:
 def choose(candidates: Sequence[Candidate], count: int, known: Sequence[Tensor] = ()) -> list[Choice]:
     """Greedy choice, the same for any order of the candidates.
 
-    Each turn goes to the cities that have given the fewest so far, and takes from them the frame with the
-    largest product of uncertainty and distance to the nearest frame chosen before; the first, with nothing
-    chosen or known, is the most uncertain. Between equals the first name in the order of the alphabet.
+    Each turn goes to the cities that have given the fewest so far, and takes from them the frame that brings the mean
+    distance of all candidates to the nearest chosen frame down most (greedy k-medoids): typical frames first, none
+    twice. Between equals the first name in the order of the alphabet. Uncertain frames are not preferred: with
+    so few labels the network learns more from typical ones (Hacohen et al., *Active learning on a budget*, ICML 2022).
 
     Args:
         candidates: at least ``count``.
         count: number of choices.
         known: descriptors of frames that are labelled already.
     """
-    left = sorted(candidates, key=lambda one: one.name)
-    centres = list(known)
-    given: Counter[str] = Counter({one.city: 0 for one in left})
-    nearest = {one.name: min((_distance(one.descriptor, c) for c in centres), default=None) for one in left}
+    frames = sorted(candidates, key=lambda one: one.name)
+    descriptors = torch.stack([one.descriptor for one in frames])
+    nearest = torch.full((len(frames),), math.inf)
+    for centre in known:
+        nearest = torch.minimum(nearest, _distances(descriptors, centre[None])[:, 0])
+    left = set(range(len(frames)))
+    given: Counter[str] = Counter({one.city: 0 for one in frames})
     chosen: list[Choice] = []
     while left and len(chosen) < count:
-        fewest = min(given[one.city] for one in left)
-        in_turn = [one for one in left if given[one.city] == fewest]
-        best = max(in_turn, key=lambda one: one.uncertainty * _or_one(nearest[one.name]))
+        fewest = min(given[frames[place].city] for place in left)
+        in_turn = torch.tensor(sorted(place for place in left if given[frames[place].city] == fewest))
+        best = int(in_turn[_mean_distances(descriptors, nearest, in_turn).argmin()])
+        one, distance = frames[best], float(nearest[best])
         left.remove(best)
-        given[best.city] += 1
-        chosen.append(Choice(best.name, best.city, best.path, best.uncertainty, nearest[best.name]))
-        for one in left:
-            distance = _distance(one.descriptor, best.descriptor)
-            before = nearest[one.name]
-            nearest[one.name] = distance if before is None else min(before, distance)
+        given[one.city] += 1
+        chosen.append(Choice(one.name, one.city, one.path, one.uncertainty, distance if chosen or known else None))
+        nearest = torch.minimum(nearest, _distances(descriptors, descriptors[best : best + 1])[:, 0])
     return chosen
 
 
-def _distance(a: Tensor, b: Tensor) -> float:
-    return float((a - b).norm())
+def _mean_distances(descriptors: Tensor, nearest: Tensor, places: Tensor) -> Tensor:
+    """For each of these places, the mean distance to the nearest chosen frame if that one were chosen, too."""
+    parts = [
+        torch.minimum(nearest[:, None], _distances(descriptors, descriptors[some])).double().mean(0)
+        for some in torch.split(places, _AT_ONCE)
+    ]
+    return torch.cat(parts)
 
 
-def _or_one(distance: float | None) -> float:
-    return 1.0 if distance is None else distance
+def _distances(one: Tensor, other: Tensor) -> Tensor:
+    """Euclidean distances ``N x M`` of ``N x D`` to ``M x D``; exact, so that a frame is at 0 from itself."""
+    return torch.cdist(one, other, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _labelled(model: Path) -> set[str]:

@@ -12,7 +12,7 @@ def suggest(words: Sequence[str]) -> None:
     words = leading(words, "--images")
     parser = make_parser(
         "suggest",
-        "Which frames to label next: uncertain to the network (mean entropy of its softmax), unlike what is chosen or "
+        "Which frames to label next: typical of the folder by what the network sees in them, unlike what is chosen or "
         "labelled already, and from all cities in turn.",
     )
     parser.add_argument("--model", type=Path, required=True, help="Folder of a finished run.")
