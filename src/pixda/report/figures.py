@@ -63,7 +63,7 @@ def _style(ink: str) -> dict[Any, Any]:
     return {**inked, **quiet, "font.family": "sans-serif", "font.size": 9, "legend.frameon": False}
 
 
-def keep(figure: Figure, folder: Path, name: str) -> str:
+def save(figure: Figure, folder: Path, name: str) -> str:
     """Write ``<name>.png`` and ``<name>.pdf``, the same each time; returns the name."""
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{name}.png", dpi=200)

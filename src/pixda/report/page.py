@@ -72,9 +72,9 @@ def _page(
     if run.finished and shots is not None:
         maps = pixel_maps(run, shots, _first_stage(run, runs), make_fabric(Machine()))
     if chosen is not None:
-        sections.keep_frames(chosen, figures)
+        sections.save_frames(chosen, figures)
     if maps is not None:
-        sections.keep_maps(maps, figures)
+        sections.save_maps(maps, figures)
     content: dict[str, Any] = {
         "own": next(iter(runs)),
         "run": run,

@@ -41,7 +41,7 @@ def curves(run: RunFolder, folder: Path) -> list[Curves]:
     told = []
     for phase, parts in found.items():
         draws = [figures.curve_panel(panel) for panel in parts]
-        figures.keep(figures.side_by_side(draws, across=2), folder, f"curves_{phase}")
+        figures.save(figures.side_by_side(draws, across=2), folder, f"curves_{phase}")
         drawings = [figures.drawn(draw, panel.words()) for draw, panel in zip(draws, parts, strict=True)]
         told.append(Curves(phase, phases[phase].about if phase in phases else "", drawings))
     return told
@@ -53,12 +53,12 @@ def selection(run: RunFolder, sources: Sources | None, folder: Path) -> dict[str
     if not judged:
         return None
     draws = [figures.score_panel(one) for one in judged]
-    figures.keep(figures.side_by_side(draws), folder, "selection_scores")
+    figures.save(figures.side_by_side(draws), folder, "selection_scores")
     drawings = [figures.drawn(draw, _selected(one)) for draw, one in zip(draws, judged, strict=True)]
     firsts = [one for one in judged if one.epoch == judged[0].epoch]
     galleries = [gallery(one, sources) for one in firsts] if sources is not None else []
     for number, one in enumerate(galleries):
-        figures.keep(figures.picture_grid(one.rows), folder, f"selection_gallery{number or ''}")
+        figures.save(figures.picture_grid(one.rows), folder, f"selection_gallery{number or ''}")
     return {"judged": judged, "drawings": drawings, "galleries": galleries}
 
 
@@ -105,27 +105,27 @@ def style(run: RunFolder, sources: Sources, shots: SegmentationDataset, folder: 
             captioned(donor.image, f"{donor.name}: gives the style"),
             captioned(after, f"{before.name}: after"),
         ]
-    figures.keep(figures.picture_grid(rows, ["before", "gives the style", "after"]), folder, "style")
+    figures.save(figures.picture_grid(rows, ["before", "gives the style", "after"]), folder, "style")
     return {"rows": rows, "beta": beta}
 
 
-def keep_maps(maps: Maps, folder: Path) -> None:
+def save_maps(maps: Maps, folder: Path) -> None:
     """The maps as a figure."""
-    figures.keep(figures.picture_grid(maps.rows), folder, "pixel_maps")
+    figures.save(figures.picture_grid(maps.rows), folder, "pixel_maps")
 
 
-def keep_frames(chosen: ChosenFrames, folder: Path) -> None:
+def save_frames(chosen: ChosenFrames, folder: Path) -> None:
     """The rows of frames as a figure, boxes around the small things."""
     rows = {row.rule: row.pictures for row in chosen.rows}
     boxes = {row.rule: row.boxes for row in chosen.rows}
-    figures.keep(figures.picture_grid(rows, chosen.heads, boxes), folder, "frames")
+    figures.save(figures.picture_grid(rows, chosen.heads, boxes), folder, "frames")
 
 
 def classes(runs: Mapping[str, RunFolder], rare: Sequence[str], folder: Path) -> list[Any]:
     """The bars of every class."""
     scored = {title: run.scores for title, run in runs.items() if run.scores is not None}
     lines = class_lines(list(scored.values()), next(iter(runs.values())).classes.names, rare)
-    figures.keep(figures.class_bars(scored, [line.name for line in lines], rare), folder, "classes")
+    figures.save(figures.class_bars(scored, [line.name for line in lines], rare), folder, "classes")
     return lines
 
 
@@ -134,7 +134,7 @@ def calibration(runs: Mapping[str, RunFolder], folder: Path) -> list[Drawing]:
     kept = {title: run.scores.calibration for title, run in runs.items() if run.scores and run.scores.calibration}
     draws = [figures.reliability_panel(title, one) for title, one in kept.items()]
     if draws:
-        figures.keep(figures.side_by_side(draws), folder, "calibration")
+        figures.save(figures.side_by_side(draws), folder, "calibration")
     return [figures.drawn(draw, _reliability(*one)) for draw, one in zip(draws, kept.items(), strict=True)]
 
 
@@ -153,5 +153,5 @@ def confusion(run: RunFolder, counted: list[list[int]] | None, folder: Path) -> 
         return None
     names = run.classes.names
     lines = confusion_lines(counts, names)
-    figures.keep(figures.confusion(counts, names), folder, "confusion")
+    figures.save(figures.confusion(counts, names), folder, "confusion")
     return {"lines": lines, "names": names, "worst": worst_confusions(lines, names)}
