@@ -24,7 +24,7 @@ from pixda.phases.fourier import Fourier
 from pixda.phases.image_adversarial import ImageAdversarial
 from pixda.phases.pairing import Pairing
 from pixda.phases.phase import Context
-from pixda.phases.settings import Alignment, SegmentationLoss, WeightingSettings
+from pixda.phases.settings import Alignment, WeightingSettings
 from pixda.phases.supervised import Supervised
 from pixda.phases.weighting import Weighting
 from pixda.training.stopping import Stop
@@ -78,7 +78,7 @@ def phases():
     given = {
         Supervised: {"style_beta": 0.01},
         Adversarial: {"loss": CE, "alignment": Alignment(difficulty_in_graph=True, weight=1.0)},
-        Distillation: {"loss": SegmentationLoss(kind="balanced")},
+        Distillation: {"loss": CE},
         ImageAdversarial: {"maps": "self_information"},
         Pairing: {},
         Weighting: {"weighting": WeightingSettings(normalise=True, adversarial=0.7, discriminators_at="image")},

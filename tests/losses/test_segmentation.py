@@ -7,16 +7,7 @@ import pytest
 import torch
 
 from pixda.losses.likelihood import pixel_nll
-from pixda.losses.segmentation import (
-    balanced_cross_entropy,
-    class_weights,
-    count_labels,
-    cross_entropy,
-    focal,
-    focal_from_nll,
-    mean_over_valid,
-    root_balance,
-)
+from pixda.losses.segmentation import class_weights, cross_entropy, focal, focal_from_nll, mean_over_valid
 
 CLASSES = 6
 ALPHA = [0.75, 0.5, 0.25, 0.75, 0.9, 0.6]
@@ -172,39 +163,3 @@ def test_a_certain_pixel_is_finite_for_any_gamma():
 def test_class_weights_hold_on_every_device():
     weights = class_weights(4, 0.75, {2: 0.25}, torch.device("cpu"))
     assert weights.tolist() == [0.75, 0.75, 0.25, 0.75]
-
-
-def literal_balanced(logits, labels):
-    """``sum_i w[y_i] nll_i / sum_i w[y_i]`` with ``w[c] = 1 / sqrt(n_c)``, and it is a mean over pixels in all."""
-    pixels = [tuple(p) for p in torch.nonzero(labels != 255).tolist()]
-    counts = [sum(int(labels[p]) == c for p in pixels) for c in range(CLASSES)]
-    weighted = whole = 0.0
-    for n, y, x in pixels:
-        z = [v.item() for v in logits[n, :, y, x]]
-        c = int(labels[n, y, x])
-        weight = 1 / math.sqrt(counts[c])
-        weighted += weight * -math.log(math.exp(z[c]) / sum(math.exp(v) for v in z))
-        whole += weight
-    return weighted / whole
-
-
-def test_a_balanced_loss_weighs_a_class_by_the_root_of_its_share(batch):
-    logits, labels = batch
-    labels[labels == 4] = 1  # a class that nothing shows
-    counts = count_labels(labels, CLASSES)
-    assert counts.tolist() == [int((labels == c).sum()) for c in range(CLASSES)]
-    weights = root_balance(counts.double())
-    value = balanced_cross_entropy(logits, labels, weights)
-    assert value.item() == pytest.approx(literal_balanced(logits, labels), rel=1e-6)
-    (gradient,) = torch.autograd.grad(value, logits)
-    wanted = torch.autograd.grad((pixel_nll(logits, labels) * weights[labels.clamp_max(5)]).sum(), logits)[0]
-    torch.testing.assert_close(gradient, wanted / (labels != 255).sum())
-
-
-def test_a_balanced_loss_of_nothing_is_zero(batch):
-    logits, labels = batch
-    nothing = torch.full_like(labels, 255)
-    value = balanced_cross_entropy(logits, nothing, root_balance(count_labels(nothing, CLASSES)))
-    value.backward()
-    assert value.item() == 0
-    assert not logits.grad.any()

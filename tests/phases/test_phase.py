@@ -5,8 +5,7 @@ import torch
 
 from making import make
 from pixda.errors import UserError
-from pixda.losses.likelihood import pixel_nll
-from pixda.losses.segmentation import balanced_cross_entropy, count_labels, cross_entropy, focal, root_balance
+from pixda.losses.segmentation import cross_entropy, focal
 from pixda.models.discriminators import SMALLEST
 from pixda.phases.phase import check_map_size
 from pixda.phases.settings import SegmentationLoss
@@ -32,15 +31,6 @@ def test_or_plain_cross_entropy(context, pair):
     scores, labels = torch.randn(2, 4, 32, 48), pair.source.masks
     found = make(Supervised, context, loss=SegmentationLoss(kind="cross_entropy")).segmentation(scores, labels)
     torch.testing.assert_close(found, cross_entropy(scores, labels))
-
-
-def test_or_balanced_by_the_labels_of_the_batch(context, pair):
-    scores, labels = torch.randn(2, 4, 32, 48), pair.source.masks.clone()
-    labels[:, :4] = 255
-    phase = make(Supervised, context, loss=SegmentationLoss(kind="balanced"))
-    expected = balanced_cross_entropy(scores, labels, root_balance(count_labels(labels, 4)))
-    torch.testing.assert_close(phase.segmentation(scores, labels), expected)
-    torch.testing.assert_close(phase.segmentation_from_nll(pixel_nll(scores, labels), labels), expected)
 
 
 def test_alone_all_labelled_pixels_count_as_they_are(context, pair):

@@ -23,48 +23,6 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     return mean_over_labelled(scores, labels, lambda nll, _: (nll, torch.ones_like(nll)))
 
 
-def balanced_cross_entropy(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Mean of ``-w[y_i] log p_i[y_i]`` over valid pixels, with the weights of ``root_balance``.
-
-    Args:
-        scores: float ``B x C x H x W``, logits or log-probabilities.
-        labels: int64 ``B x H x W``, 0..C-1 or 255 (ignored).
-        weights: float ``C``.
-
-    Returns:
-        A scalar >= 0; zero, with a gradient of zero, where no pixel is valid.
-    """
-
-    def weighted(nll: Tensor, some: Tensor) -> tuple[Tensor, Tensor]:
-        weight = _weights(some, weights).to(nll.dtype)
-        return weight * nll, weight
-
-    return mean_over_labelled(scores, labels, weighted)
-
-
-def root_balance(counts: Tensor) -> Tensor:
-    """A weight for each class, ``w[c] = k / sqrt(n_c)``, with ``k`` such that the mean weight of all pixels is 1.
-
-    A class's share of the loss is then as the root of its share of the pixels. A class without pixels weighs nothing.
-
-    Args:
-        counts: ``C``, the number of pixels of each class.
-
-    Returns:
-        Float ``C`` >= 0.
-    """
-    pixels = counts.float()
-    weights = pixels.clamp_min(1).rsqrt() * (pixels > 0)
-    return weights * pixels.sum() / (weights * pixels).sum().clamp_min(1)
-
-
-def count_labels(labels: Tensor, classes: int) -> Tensor:
-    """How many pixels have each of these classes: int64 ``C``; ignored pixels are left out."""
-    found = torch.zeros(classes + 1, dtype=torch.int64, device=labels.device)
-    places = torch.where(labels == IGNORE, classes, labels).flatten()
-    return found.scatter_add_(0, places, torch.ones_like(places))[:classes]
-
-
 def focal(scores: Tensor, labels: Tensor, gamma: float, alpha: Tensor, epsilon: float = 0.0) -> Tensor:
     """Focal loss ``mean_i -a[y_i] (1 - p_i)^gamma log p_i`` over valid pixels; PixDA eq. 1.
 

@@ -11,16 +11,7 @@ from torch import Tensor, nn
 
 from pixda.data.domains import Domains, StepBatch
 from pixda.errors import UserError
-from pixda.losses.segmentation import (
-    balanced_cross_entropy,
-    class_weights,
-    count_labels,
-    cross_entropy,
-    focal,
-    focal_from_nll,
-    mean_over_valid,
-    root_balance,
-)
+from pixda.losses.segmentation import class_weights, cross_entropy, focal, focal_from_nll, mean_over_valid
 from pixda.machine import distributed
 from pixda.models.discriminators import SMALLEST
 from pixda.models.segmenter import Segmenter
@@ -144,14 +135,12 @@ class Phase(ABC):
         return None
 
     def segmentation(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """The segmentation loss, eq. 1 or a cross entropy, of logits ``B x C x H x W`` at the labels' size.
+        """The segmentation loss, eq. 1 or cross entropy, of logits ``B x C x H x W`` at the labels' size.
 
         Its mean over all processes is that of the whole batch.
         """
         if self.loss.kind == "focal":
             loss = focal(scores, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
-        elif self.loss.kind == "balanced":
-            loss = balanced_cross_entropy(scores, labels, self._balance(labels))
         else:
             loss = cross_entropy(scores, labels)
         return loss * self.rank_share(labels)
@@ -160,17 +149,9 @@ class Phase(ABC):
         """The same from each pixel's ``-log p_i[y_i]``, for phases that need it beside the loss."""
         if self.loss.kind == "focal":
             loss = focal_from_nll(nll, labels, self.loss.gamma, self._alpha, self.loss.log_epsilon)
-        elif self.loss.kind == "balanced":
-            weights = self._balance(labels)
-            loss = mean_over_valid(nll * weights[labels.clamp_max(len(weights) - 1)], labels)
         else:
             loss = mean_over_valid(nll, labels)
         return loss * self.rank_share(labels)
-
-    def _balance(self, labels: Tensor) -> Tensor:
-        """The weight of each class in a balanced loss, by the labels of all ranks."""
-        mine = count_labels(labels, len(self._alpha))
-        return root_balance(distributed.total(self.context.fabric, mine))
 
     def rank_share(self, labels: Tensor) -> Tensor | float:
         """The weight of this rank's mean over its labelled pixels; 1 with a single process."""

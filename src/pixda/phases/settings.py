@@ -43,9 +43,8 @@ class DiscriminatorOptimiser:
 class SegmentationLoss:
     """The loss from labels (eq. 1)."""
 
-    kind: Literal["focal", "cross_entropy", "balanced"] = "focal"
-    """Focal loss (paper), cross entropy, or cross entropy in which a pixel counts the less, the more of the batch's
-    pixels are of its class (by the square root of their share)."""
+    kind: Literal["focal", "cross_entropy"] = "focal"
+    """Focal loss (paper), or cross entropy (an ablation)."""
     gamma: float = 2.0
     """Focusing power of the focal loss."""
     alpha: float = 0.25
