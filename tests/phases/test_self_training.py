@@ -13,7 +13,6 @@ from descent import assert_descends, log_probs_of, same, weights_of
 from moody import Moody
 from pixda.data.augmentation import jitter_colours
 from pixda.mixing import class_mix, hide_blocks
-from pixda.models.upsampling import upsample
 from pixda.phases.self_training import GREY, MeanTeacher
 from pixda.phases.settings import Teaching
 
@@ -76,26 +75,6 @@ def test_a_step_descends_the_written_objective(make, trio, hidden, class_mix_on)
     losses = assert_descends(phase, objective, lambda: phase.step(trio))
     assert set(losses) == {"source", "target", "mixed"} | ({"masked"} if hidden else set())
     assert not any(value.requires_grad for value in losses.values())
-
-
-def test_the_teacher_labels_by_the_mean_of_several_views(make, trio):
-    """Of two sizes and their mirror images, here one by one."""
-    phase = make(threshold=0.3, scales=(1.0, 1.5), flips=True)
-    images = trio.unlabelled.images
-    larger = torch.nn.functional.interpolate(images, scale_factor=1.5, mode="bilinear", align_corners=False)
-    maps = []
-    for view in (images, larger):
-        for mirrored in (False, True):
-            logits = phase.teacher(view.flip(-1) if mirrored else view)
-            maps.append((logits.flip(-1) if mirrored else logits).log_softmax(1))
-    size = maps[0].shape[-2:]
-    mean = torch.stack([upsample(one, size).exp() for one in maps]).mean(0)
-    _, labels = upsample(mean.log(), images.shape[-2:]).softmax(1).max(1)
-    found = phase._teach(images)
-    kept = found != 255
-    assert kept.any()
-    assert (found[kept] == labels[kept]).float().mean() > 0.99
-    assert not torch.equal(found, make(threshold=0.3)._teach(images))
 
 
 def test_the_masks_of_unlabelled_images_reach_nothing(make, trio, context):

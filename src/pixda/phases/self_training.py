@@ -15,7 +15,6 @@ from pixda.data.domains import Batch, StepBatch
 from pixda.machine import distributed
 from pixda.mixing import class_mix, class_thresholds, hide_blocks
 from pixda.models.upsampling import upsample
-from pixda.models.views import with_views
 from pixda.phases.phase import Context, Losses, Phase
 from pixda.phases.settings import Teaching
 from pixda.phases.trainee import Trainee
@@ -29,9 +28,8 @@ class MeanTeacher(Phase):
 
     The teacher begins as the segmenter stands when the phase begins (already trained on both domains) and follows it:
     ``teacher <- momentum teacher + (1 - momentum) segmenter`` after every step (Tarvainen & Valpola, *Mean teachers*,
-    NeurIPS 2017). Of each unlabelled image, seen at several sizes and mirrored where the settings say so, it gives the
-    likeliest class of every pixel that reaches its class's threshold; the other pixels are ignored. The segmenter
-    learns these labels on
+    NeurIPS 2017). Of each unlabelled image it gives the likeliest class of every pixel that reaches its class's
+    threshold; the other pixels are ignored. The segmenter learns these labels on
 
     - *mixed* images: half of the classes of a source image and of a shot, by turns, pasted onto the unlabelled one with
       their true labels (ClassMix across domains, DACS), in changed colours;
@@ -49,7 +47,6 @@ class MeanTeacher(Phase):
         """Copy the segmenter as the teacher."""
         super().prepare(context, carried)
         self.teacher = copy.deepcopy(context.segmenter).eval().requires_grad_(False)
-        self._labeller = with_views(self.teacher, self.teaching.scales, self.teaching.flips)
         self.classes = len(context.segmenter.classes.names)
         self.confidence = torch.zeros(self.classes, device=context.fabric.device)
         """Running mean of the teacher's confidence where it says the class, 0..1; 0 for a class not seen yet."""
@@ -83,7 +80,7 @@ class MeanTeacher(Phase):
     def _teach(self, images: Tensor) -> Tensor:
         """The teacher's labels of these images, int64 ``B x H x W``; 255 where it is not sure enough for the class."""
         with self.context.fabric.autocast():
-            logits = self._labeller(images)
+            logits = self.teacher(images)
         sure, labels = upsample(logits.float(), images.shape[-2:]).softmax(1).max(1)
         seen = torch.zeros(2, self.classes, device=sure.device)
         seen[0].scatter_add_(0, labels.flatten(), torch.ones_like(sure).flatten())

@@ -127,10 +127,6 @@ class Teaching:
     """After every step the teacher keeps this share of its weights and takes the rest from the network."""
     threshold: float = 0.9
     """Confidence that pixels of the surest class must reach; those of the others less, in proportion."""
-    scales: tuple[float, ...] = (1.0,)
-    """The teacher labels by the mean of its predictions at these sizes of the image."""
-    flips: bool = False
-    """And of its mirror image."""
     class_mix: bool = True
     """Paste half of the classes of a source image or a shot onto the unlabelled image, with their labels."""
     hidden: float = 0.0
