@@ -39,7 +39,7 @@ from pixda.models.weights import read_tensors
 from pixda.options import as_training, make_parser, parse, read_configs, train_parser
 from pixda.predict import video
 from pixda.predict.inputs import load_image
-from pixda.training.checkpoint import fitting, load_checkpoint, position_in, save_checkpoint
+from pixda.training.checkpoint import load_checkpoint, mismatch_explained, position_in, save_checkpoint
 from runs import account
 
 CLASSES = {
@@ -309,7 +309,7 @@ def readers(folder: Path) -> list[Reader]:
 
     def read_state(path: Path) -> None:
         state = load_checkpoint(path, {"seed": 0}, {})
-        with fitting(path):
+        with mismatch_explained(path):
             position_in(state, 3)
 
     def read_card(path: Path) -> None:
