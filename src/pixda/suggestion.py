@@ -125,7 +125,7 @@ def choose(candidates: Sequence[Candidate], count: int, known: Sequence[Tensor] 
     descriptors = torch.stack([one.descriptor for one in frames])
     nearest = torch.full((len(frames),), math.inf)
     for centre in known:
-        nearest = torch.minimum(nearest, _distances(descriptors, centre[None])[:, 0])
+        nearest = torch.minimum(nearest, _distances(descriptors, centre))
     left = set(range(len(frames)))
     given: Counter[str] = Counter({one.city: 0 for one in frames})
     chosen: list[Choice] = []
@@ -137,22 +137,23 @@ def choose(candidates: Sequence[Candidate], count: int, known: Sequence[Tensor] 
         left.remove(best)
         given[one.city] += 1
         chosen.append(Choice(one.name, one.city, one.path, one.uncertainty, distance if chosen or known else None))
-        nearest = torch.minimum(nearest, _distances(descriptors, descriptors[best : best + 1])[:, 0])
+        nearest = torch.minimum(nearest, _distances(descriptors, descriptors[best]))
     return chosen
 
 
 def _mean_distances(descriptors: Tensor, nearest: Tensor, places: Tensor) -> Tensor:
     """For each of these places, the mean distance to the nearest chosen frame if that one were chosen, too."""
     parts = [
-        torch.minimum(nearest[:, None], _distances(descriptors, descriptors[some])).double().mean(0)
+        torch.minimum(nearest[:, None], torch.cdist(descriptors, descriptors[some])).double().mean(0)
         for some in torch.split(places, _AT_ONCE)
     ]
     return torch.cat(parts)
 
 
-def _distances(one: Tensor, other: Tensor) -> Tensor:
-    """Euclidean distances ``N x M`` of ``N x D`` to ``M x D``; exact, so that a frame is at 0 from itself."""
-    return torch.cdist(one, other, compute_mode="donot_use_mm_for_euclid_dist")
+def _distances(descriptors: Tensor, centre: Tensor) -> Tensor:
+    """Euclidean distance of each row of ``N x D`` to a centre ``D``."""
+    distances: Tensor = (descriptors - centre).norm(dim=1)
+    return distances
 
 
 def _labelled(model: Path) -> set[str]:
