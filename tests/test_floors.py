@@ -11,7 +11,7 @@ FLOORS = [
     {"reading", "shipped", "writing"},
     {"data"},
     {"config", "style", "mixing", "models", "losses", "sheet", "importing"},
-    {"machine", "selection", "pseudo_labels", "calibration"},
+    {"machine", "selection", "pseudo_labels", "calibration", "typical"},
     {"phases"},
     {"methods"},
     {"options", "metrics"},

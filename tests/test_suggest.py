@@ -13,12 +13,12 @@ from PIL import Image
 
 from pixda.__main__ import main
 from pixda.data.shots import read_manifest
-from pixda.suggestion import Candidate, choose, entropy
+from pixda.typical import Candidate, choose, entropy
 from runs import two_domains, words
 
 
 def candidate(name: str, uncertainty: float, *descriptor: float) -> Candidate:
-    return Candidate(name, Path(name), uncertainty, torch.tensor(descriptor, dtype=torch.float))
+    return Candidate(name, "all", uncertainty, torch.tensor(descriptor, dtype=torch.float))
 
 
 def names(chosen):
@@ -49,7 +49,7 @@ def test_typical_frames_come_first_and_what_is_covered_last():
 def test_each_choice_is_the_best_by_the_written_rule():
     """Frame by frame in float64: the sum of distances to the nearest chosen one, for every possible next choice."""
     generator = torch.Generator().manual_seed(4)
-    frames = [Candidate(f"{n % 2}/{n:02}", Path(), 0.5, torch.rand(5, generator=generator)) for n in range(17)]
+    frames = [Candidate(f"{n % 2}/{n:02}", str(n % 2), 0.5, torch.rand(5, generator=generator)) for n in range(17)]
     found = choose(frames, 5)
 
     def cost(names):
@@ -72,8 +72,9 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(root, tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / "first"
-    assert main(words(root, out, "--recipe.more_steps=0", method="source_only")) == 0
+    """A run that learned from the shots."""
+    out = tmp_path_factory.mktemp("runs") / "joint"
+    assert main(words(root, out, "--recipe.joint_steps=1", method="joint")) == 0
     return out
 
 
@@ -94,6 +95,16 @@ def test_the_list_leaves_out_what_is_labelled_and_can_be_looked_at(root, finishe
     assert Image.open(tmp_path / "a/sheet.jpg").height > 3 * 240
     assert main(typed(root, finished, tmp_path / "b")) == 0
     assert (tmp_path / "b/to_label.csv").read_bytes() == (tmp_path / "a/to_label.csv").read_bytes()
+
+
+def test_a_run_on_the_source_alone_has_no_labelled_frames(root, tmp_path):
+    """It draws shots as every run does, but learns nothing from them: they may be the ones to label."""
+    first = tmp_path / "first"
+    assert main(words(root, first, "--recipe.more_steps=0", method="source_only")) == 0
+    frames = list((root / "pool").rglob("*.png"))
+    assert main(typed(root, first, tmp_path / "all", len(frames))) == 0
+    chosen = read_manifest(tmp_path / "all/to_label.json").names
+    assert set(read_manifest(first / "shots.json").names) <= set(chosen)
 
 
 def test_what_is_passed_over_and_cannot_be_named_is_told(root, finished, tmp_path, capsys):
