@@ -1,5 +1,7 @@
 """What a user meets first: help at once, mistakes as one line."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -69,3 +71,13 @@ def test_a_wrong_target_is_found_before_the_source_is_rendered(tmp_path, capsys)
     assert main([*typed, "--network.architecture=tiny"]) == 1
     assert str(tmp_path / "nowhere") in capsys.readouterr().err
     assert not (tmp_path / "world").exists()
+
+
+@pytest.mark.parametrize("typed", [["--help"], ["configs"]])
+def test_a_reader_that_has_seen_enough_ends_a_command_silently(typed):
+    """pixda configs | head -1, with a pipe that is closed before the first line."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "pixda", *typed], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

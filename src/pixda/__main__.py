@@ -1,5 +1,6 @@
 """The command line: ``pixda COMMAND [options]``."""
 
+import os
 import shlex
 import signal
 import sys
@@ -18,6 +19,16 @@ _RESUMED = ("train", "validate")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code. A mistake is printed as one line."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the output has seen enough: pixda configs | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at its end
+        return 128 + signal.SIGPIPE  # as a shell says it
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # file names may hold what the terminal's encoding has no letter for
             stream.reconfigure(errors="backslashreplace")
@@ -44,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[0] in _RESUMED:
             print(_again(words), file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
     except SaidElsewhere:
         return 1
     except Exception as error:

@@ -17,6 +17,9 @@ from pixda.comparison.results import Comparison, by_split, failures, progress, r
 from pixda.terminal import console
 from pixda.writing import atomic_write
 
+_LEAST_WIDTH = 24
+"""Letters of a method's name that a narrow terminal or a pipe shows on one line."""
+
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
     """Write all there is to say about a comparison, finished or not, and return the files.
@@ -157,8 +160,10 @@ def print_table(comparison: Comparison) -> None:
         for overview in overviews(comparison, split, groups):
             table = rich.table.Table(title=Text(split) if split else None)
             for number, head in enumerate(overview.heads):
-                right = number >= overview.left
-                table.add_column(Text(head), justify="right" if right else "left", no_wrap=right, overflow="fold")
+                if number < overview.left:
+                    table.add_column(Text(head), overflow="fold", min_width=_LEAST_WIDTH)
+                else:
+                    table.add_column(Text(head.replace(" (", "\n(")), justify="right", no_wrap=True)
             for row in overview.blocks[0]:
                 table.add_row(*(Text(cell.text, style="bold" if cell.best else "") for cell in row))
             screen.print(table)
