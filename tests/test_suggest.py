@@ -107,6 +107,25 @@ def test_a_run_on_the_source_alone_has_no_labelled_frames(root, tmp_path):
     assert set(read_manifest(first / "shots.json").names) <= set(chosen)
 
 
+def test_a_training_takes_what_its_first_stage_suggests(root, tmp_path):
+    """`--target.shot_list suggested`: the same frames as in the list of `pixda suggest`, and after a resume, too."""
+    first, run = tmp_path / "first", tmp_path / "run"
+    assert main(words(root, first, "--recipe.more_steps=0", method="source_only")) == 0
+    pool = root / "target/images/train"
+    assert main(["suggest", str(pool), f"--model={first}", "--count=2", f"--out={tmp_path / 'list'}"]) == 0
+    given = [f"--start_from={first}", "--target.shot_list=suggested", "--target.shots=1", "--recipe.joint_steps=1"]
+    assert main(words(root, run, *given, method="joint")) == 0
+    names = read_manifest(run / "shots.json").names
+    assert names == read_manifest(tmp_path / "list/to_label.json").names
+    assert main([*words(root, run, *given, method="joint"), "--resume=true"]) == 0
+    assert read_manifest(run / "shots.json").names == names
+
+
+def test_frames_cannot_be_suggested_without_a_model(root, tmp_path, capsys):
+    assert main(words(root, tmp_path / "run", "--target.shot_list=suggested", method="joint")) == 1
+    assert "suggested takes --start_from" in " ".join(capsys.readouterr().err.split())
+
+
 def test_what_is_passed_over_and_cannot_be_named_is_told(root, finished, tmp_path, capsys):
     shutil.copytree(root / "pool", tmp_path / "pool")
     first = next(path for path in (tmp_path / "pool").rglob("*.png"))

@@ -59,7 +59,9 @@ class Target(Data):
     """Labelled frames of each city; all: every labelled frame of the split."""
     shots_in_total: bool = False
     """Draw so many frames in all, spread over the cities, instead of so many of each."""
-    shot_list: Literal["drawn", "published"] | Path = "drawn"
-    """Draw them with the run's seed, take the published Cityscapes list (1 to 5 shots), or read a manifest file."""
+    shot_list: Literal["drawn", "published", "suggested"] | Path = "drawn"
+    """Draw them with the run's seed, take the published Cityscapes list (1 to 5 shots), let the model of start_from
+    choose typical frames as `pixda suggest` does (needs labels of all frames: to see what that is worth), or read a
+    manifest file."""
     test_split: str | None = "val"
     """The split that is scored, once, at the end; null: there is none, the run leaves a model without a score."""

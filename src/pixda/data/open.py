@@ -77,8 +77,14 @@ def open_shots(
 ) -> SegmentationDataset:
     """The few labelled target frames: drawn with ``seed``, of the published list, or of a manifest.
 
-    With ``labelled=False`` they are the same frames without their masks, which need not be there.
+    With ``labelled=False`` they are the same frames without their masks, which need not be there. Raises UserError
+    for suggested ones: a model chooses them, in training.
     """
+    if target.shot_list == "suggested":
+        raise UserError(
+            "target.shot_list is suggested: these frames are chosen by a model when the training starts. Give a list "
+            "of frames instead, such as the shots.json of a run that was trained so."
+        )
     frames = open_dataset(target, classes, size, strict) if labelled else open_unlabelled(target, classes, size)
     if isinstance(target.shot_list, Path):
         return frames.subset(read_manifest(target.shot_list).names)

@@ -41,6 +41,7 @@ from pixda.training.preparation import (
     open_domains,
     phases_to_train,
     read_cached,
+    with_suggested_shots,
 )
 from pixda.watch.loggers import check_installed
 from pixda.watch.logs import Logs
@@ -116,7 +117,11 @@ def _run(
             test = open_dataset(experiment.target, classes).subset(held_out)
         elif experiment.target.test_split is not None:
             test = open_test(experiment.target, classes)
-        domains = open_domains(experiment, method, classes, fabric)
+        suggested = out / "suggested.json"
+        if fabric.is_global_zero and not resume:
+            suggested.unlink(missing_ok=True)  # of a start that came to nothing
+        chosen = with_suggested_shots(experiment, method, segmenter, fabric, suggested)
+        domains = open_domains(chosen, method, classes, fabric)
         cache = experiment.machine.cache
         if fabric.is_global_zero:
             # A resumed run may skip files that became unreadable; a new one must start with whole data.

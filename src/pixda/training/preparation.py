@@ -16,6 +16,7 @@ from pixda.data.dataset import SegmentationDataset
 from pixda.data.domains import Domains
 from pixda.data.loading import Unreadable
 from pixda.data.open import open_dataset, open_shots, open_unlabelled
+from pixda.data.shots import write_manifest
 from pixda.errors import UserError
 from pixda.methods import METHODS, build
 from pixda.methods.method import Method
@@ -26,6 +27,8 @@ from pixda.models.segmenter import Segmenter
 from pixda.models.weights import ON_THE_HUB, load_weights, packaged_weights
 from pixda.phases.phase import Phase
 from pixda.terminal import console
+from pixda.typical import choose, describe, see
+from pixda.watch.progress import Display
 
 
 def first_segmenter(
@@ -136,6 +139,47 @@ def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter
     for phase in phases:
         phase.check(segmenter, shown)
     return phases
+
+
+def with_suggested_shots(
+    experiment: Experiment, method: Method, segmenter: Segmenter, fabric: Fabric, manifest: Path
+) -> Experiment:
+    """The experiment with a list of frames in place of ``shot_list: suggested``; other experiments as they are.
+
+    Args:
+        experiment: of the run.
+        method: one that does not learn from shots has them drawn.
+        segmenter: the model of ``start_from``, which chooses.
+        fabric: device and precision.
+        manifest: file that the list is kept in; one that is there already is taken.
+
+    Raises:
+        UserError: no ``start_from``, or fewer frames than asked for.
+    """
+    target = experiment.target
+    if target.shot_list != "suggested":
+        return experiment
+    if not method.learns_from_shots:
+        return replace(experiment, target=replace(target, shot_list="drawn"))
+    if experiment.start_from is None or target.shots == "all":
+        raise UserError(
+            "target.shot_list suggested takes --start_from, a finished run whose model chooses the frames (such as "
+            "--method source_only), and a number of --target.shots."
+        )
+    if not manifest.exists():
+        frames = open_dataset(target, segmenter.classes).frames
+        count = target.shots if target.shots_in_total else target.shots * len({frame.city for frame in frames})
+        if not 1 <= count <= len(frames):
+            raise UserError(f"{count} shots were asked for; {target.root}, split '{target.split}', has {len(frames)}.")
+        network = segmenter.to(fabric.device).eval()
+        looked = []
+        with Display([], "suggested shots") as display:
+            for done, frame in enumerate(frames, start=1):
+                looked.append(describe(frame.name, frame.city, see(network, frame.image, experiment.size, fabric)))
+                display.count("looking", done, len(frames))
+        segmenter.train()
+        write_manifest(manifest, [one.name for one in choose(looked, count)], f"suggested by {experiment.start_from}")
+    return replace(experiment, target=replace(target, shot_list=manifest))
 
 
 def open_domains(experiment: Experiment, method: Method, classes: ClassSet, fabric: Fabric) -> Domains:
