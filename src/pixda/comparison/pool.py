@@ -91,6 +91,9 @@ class Pool:
         """
         for job in self._waiting:
             job.failure.unlink(missing_ok=True)
+        if self._waiting:
+            text = f"{self._total} runs, {self._executor.capacity()} at a time; each writes a log.txt, first "
+            console().print(f"{text}{self._waiting[0].log}", soft_wrap=True, markup=False)
         with self._stoppable():
             while (self._waiting or self._running) and self._asked is None:
                 for job in list(self._running):

@@ -137,7 +137,10 @@ def write_frames(jobs: Sequence[RenderJob], what: str) -> None:
     )
     workers = min(_cores(), len(missing))
     context = multiprocessing.get_context("spawn")
-    with Progress(*columns, console=console(stderr=True)) as progress:
+    screen = console(stderr=True)
+    if not screen.is_terminal:  # where a bar is shown when it is full, and not before
+        screen.print(f"{what}: {len(missing)} frames, {workers} at a time, a few a second each", soft_wrap=True)
+    with Progress(*columns, console=screen) as progress:
         task = progress.add_task(what, total=len(missing))
         others = set(multiprocessing.active_children())
         pool = ProcessPoolExecutor(workers, context, _single_thread)
