@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pixda.config import Experiment, Machine, Network
@@ -22,22 +22,15 @@ SIZE = (320, 240)
 NETWORK = "efficientnet_lite0"
 
 
-@dataclass(frozen=True)
-class Rung:
-    """One method of the ladder; all take as many steps after the shared first stage."""
-
-    title: str
-    method: str
-
-
 LADDER = {
-    "source_only": Rung("source only", "source_only"),
-    "fine_tuning": Rung("fine-tuning", "fine_tuning"),
-    "joint": Rung("joint, balanced", "joint"),
-    "pixda": Rung("PixDA", "pixda"),
+    "source_only": "source only",
+    "fine_tuning": "fine-tuning",
+    "joint": "joint, balanced",
+    "pixda": "PixDA",
 }
-"""Folder -> rung. On another world (seed 1) nothing tried beat balanced joint training by more than noise: neither
-augmentation, nor self-training, nor several views at test time (docs/results/recommended.md)."""
+"""Method, which names its folder, too -> title; all take as many steps after the shared first stage. On another world
+(seed 1) nothing tried beat balanced joint training by more than noise: neither augmentation, nor self-training, nor
+several views at test time (docs/results/recommended.md)."""
 
 
 def demo_experiment(root: Path, seed: int = 0) -> Experiment:
@@ -76,10 +69,10 @@ def run_demo(out: Path, experiment: Experiment, preset: str = "demo") -> Path:
     _once(experiment, build("source_only", preset, more_steps=0), "source_only", preset, out / "first")
     experiment = replace(experiment, start_from=out / "first")
     scores: dict[str, Scores] = {}
-    for number, (folder, rung) in enumerate(LADDER.items(), start=2):
-        screen.print(f"{number} of {len(LADDER) + 1}: {rung.title}, from there as many more steps as the others")
-        _once(experiment, build(rung.method, preset), rung.method, preset, out / folder)
-        scores[rung.title] = Scores.load(out / folder / "scores.json")
+    for number, (method, title) in enumerate(LADDER.items(), start=2):
+        screen.print(f"{number} of {len(LADDER) + 1}: {title}, from there as many more steps as the others")
+        _once(experiment, build(method, preset), method, preset, out / method)
+        scores[title] = Scores.load(out / method / "scores.json")
     print_scores(scores)
     screen.print(verdict({title: score.miou for title, score in scores.items()}), soft_wrap=True)
     page = write_report([out / "pixda"], out / "report")
@@ -97,7 +90,7 @@ def verdict(means: Mapping[str, float]) -> str:
     best, second = ordered[:2]
     lead = 100 * (means[best] - means[second])
     telling = "more than the noise of one seed" if lead >= NOISE else f"within the noise of one seed ({NOISE:g} points)"
-    pixda, joint = LADDER["pixda"].title, LADDER["joint"].title
+    pixda, joint = LADDER["pixda"], LADDER["joint"]
     behind = 100 * (means[pixda] - means[joint])
     against = "ahead of" if behind >= NOISE else "behind" if behind <= -NOISE else "level with"
     level = [title for title in ordered if 100 * (means[best] - means[title]) < NOISE]

@@ -21,13 +21,30 @@ _MOST_JSON = 64 * 1024 * 1024
 _MOST_ELEMENTS = 1_000_000  # of XML, each some hundred bytes in memory
 
 
+def read_text(path: Path, what: str, most: int = _MOST_JSON) -> str:
+    """A text file of at most so many bytes as it is; `what` it is begins the sentence of an error.
+
+    Raises UserError for a file that is missing, too large, or not in UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise UserError(f"{what} {path} is larger than {most // 1024} KiB, so it is no such file: check the path.")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{what} {path} cannot be read ({error.strerror or error}): check the path.") from error
+    except ValueError as error:  # bytes that are no UTF-8, a path with a null character
+        raise UserError(f"{what} {path} is not a text in UTF-8 ({one_line(error)}): check the path.") from error
+
+
 def read_yaml(path: Path, what: str) -> Any:
     """The plain values of a YAML file; `what` it is begins the sentence of an error.
 
     Raises UserError for a file that is missing, too large, or no YAML, with the line and what to do; and for one that
     asks for objects, which are never made.
     """
-    text = _text(path, what, _MOST_YAML)
+    text = read_text(path, what, _MOST_YAML)
     try:
         check_yaml(text)
         return yaml.safe_load(text)
@@ -106,7 +123,7 @@ def read_json(path: Path, what: str) -> Any:
 
     Raises UserError for a file that is missing, too large, or no JSON.
     """
-    text = _text(path, what, _MOST_JSON)
+    text = read_text(path, what)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -116,18 +133,13 @@ def read_json(path: Path, what: str) -> Any:
         ) from error
 
 
-def read_text(path: Path, what: str) -> str:
-    """A text file as it is; `what` it is begins the sentence of an error. Raises UserError as `read_json` does."""
-    return _text(path, what, _MOST_JSON)
-
-
 def read_xml(path: Path, what: str) -> Element:
     """The topmost element of an XML file; `what` it is begins the sentence of an error.
 
     Raises UserError for a file that is missing, too large, or no XML; and for one that declares a document type, which
     could define names that stand for gigabytes.
     """
-    text = _text(path, what, _MOST_JSON)
+    text = read_text(path, what)
     parser = XMLParser(target=_Elements())
     try:
         parser.feed(text)
@@ -164,19 +176,6 @@ def one_line(error: Exception, most: int = 200) -> str:
     text = " ".join(str(error).split())
     shown = text if len(text) <= most else f"{text[:most]} ..."
     return shown.removesuffix(".") or type(error).__name__
-
-
-def _text(path: Path, what: str, most: int) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-        if len(data) > most:
-            raise UserError(f"{what} {path} is larger than {most // 1024} KiB, so it is no such file: check the path.")
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{what} {path} cannot be read ({error.strerror or error}): check the path.") from error
-    except ValueError as error:  # bytes that are no UTF-8, a path with a null character
-        raise UserError(f"{what} {path} is not a text in UTF-8 ({one_line(error)}): check the path.") from error
 
 
 def _place(error: yaml.MarkedYAMLError) -> str:

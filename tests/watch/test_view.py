@@ -13,7 +13,7 @@ import termios
 import pytest
 from rich.console import Console
 
-from pixda.watch.view import Count, TerminalView, ViewState
+from pixda.watch.view import Count, ViewState, view
 from runs import two_domains, words
 
 MANY = {f"unlabelled_{name}": 0.123456 for name in ("target", "adversarial", "pixel_weight", "discriminator")}
@@ -33,7 +33,7 @@ def test_nothing_is_wider_than_the_terminal_and_nothing_wraps(width):
         {"selection": Count(120, 812, "20 s left")},
     )
     screen = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
-    screen.print(TerminalView(standing))
+    screen.print(view(standing, width))
     lines = screen.file.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     assert lines[0].startswith("adaptsegnet")

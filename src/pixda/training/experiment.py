@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 
 from pixda import __version__
 from pixda.config import Experiment, Machine, plain
+from pixda.data.cache import Cache
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
 from pixda.data.dataset import SegmentationDataset
@@ -40,7 +41,6 @@ from pixda.training.preparation import (
     fit_into_memory,
     open_domains,
     phases_to_train,
-    read_cached,
     with_suggested_shots,
 )
 from pixda.watch.loggers import check_installed
@@ -81,69 +81,55 @@ def run(
             for.
     """
     fabric = start_processes(experiment.machine)
-    with resource_errors_explained(out), distributed.as_one(fabric), ExitStack() as held:
-        distributed.on_rank_zero(fabric, lambda: held.enter_context(hold(out)))
-        return _run(fabric, experiment, method, method_name, preset, out, resume, held_out, own)
+    with resource_errors_explained(out), distributed.as_one(fabric), ExitStack() as opened:
+        distributed.on_rank_zero(fabric, lambda: opened.enter_context(hold(out)))
+        begun = distributed.on_rank_zero(fabric, (out / "checkpoint.pt").exists)
+        resume = resume and begun
+        if not resume and begun:
+            raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
+        check_installed(experiment.watch.loggers)
+        # Machine and watch settings may change on resume, so they are not part of the config that is compared.
+        config = plain({"method": method_name, "preset": preset, "recipe": asdict(method), **asdict(experiment)})
+        aside = {"machine": config.pop("machine"), "watch": config.pop("watch")}
+        fabric.seed_everything(experiment.seed, verbose=False)
 
+        def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset | None, Domains]:
+            classes = ClassSet.load(experiment.classes)
+            segmenter, first_weights = first_segmenter(experiment, classes, own)
+            fit_into_memory(experiment.machine, segmenter, fabric.device)
+            phases = phases_to_train(experiment, method, segmenter, fabric.world_size)
+            test: SegmentationDataset | None = None
+            if held_out is not None:
+                test = open_dataset(experiment.target, classes).subset(held_out)
+            elif experiment.target.test_split is not None:
+                test = open_test(experiment.target, classes)
+            suggested = out / "suggested.json"
+            if fabric.is_global_zero and not resume:
+                suggested.unlink(missing_ok=True)  # of a start that came to nothing
+            chosen = with_suggested_shots(experiment, method, segmenter, fabric, suggested)
+            domains = open_domains(chosen, method, classes, fabric)
+            cache = experiment.machine.cache
+            if fabric.is_global_zero:
+                # A resumed run may skip files that became unreadable; a new one must start with whole data.
+                around = out.parent if held_out is None else out.parent.parent  # a fold lies in the folder of its folds
+                check_data(domains, test, around / ".checks", experiment.skip_unreadable if resume else 0, cache)
+            if cache is not None:
+                for dataset in domains.datasets():
+                    dataset.stored = Cache(cache, dataset).stored()
+            return segmenter, first_weights, phases, test, domains
 
-def _run(
-    fabric: Fabric,
-    experiment: Experiment,
-    method: Method,
-    method_name: str,
-    preset: str,
-    out: Path,
-    resume: bool,
-    held_out: Sequence[str] | None,
-    own: Callable[[ClassSet], Segmenter] | None,
-) -> Scores | None:
-    begun = distributed.on_rank_zero(fabric, (out / "checkpoint.pt").exists)
-    resume = resume and begun
-    if not resume and begun:
-        raise UserError(f"{out} holds a run already; add --resume true to go on with it, or choose another --out.")
-    check_installed(experiment.watch.loggers)
-    # Machine and watch settings may change on resume, so they are not part of the config that is compared.
-    config = plain({"method": method_name, "preset": preset, "recipe": asdict(method), **asdict(experiment)})
-    aside = {"machine": config.pop("machine"), "watch": config.pop("watch")}
-    fabric.seed_everything(experiment.seed, verbose=False)
+        def begin() -> None:
+            out.mkdir(parents=True, exist_ok=True)
+            if not resume:
+                (out / "config.yaml").write_text(yaml.safe_dump({**config, **aside}, sort_keys=False))
+                shots = [frame.name for frame in domains.target.frames]
+                write_manifest(out / "shots.json", shots, f"{experiment.target.shot_list}, seed {experiment.seed}")
 
-    def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset | None, Domains]:
-        classes = ClassSet.load(experiment.classes)
-        segmenter, first_weights = first_segmenter(experiment, classes, own)
-        fit_into_memory(experiment.machine, segmenter, fabric.device)
-        phases = phases_to_train(experiment, method, segmenter, fabric.world_size)
-        test: SegmentationDataset | None = None
-        if held_out is not None:
-            test = open_dataset(experiment.target, classes).subset(held_out)
-        elif experiment.target.test_split is not None:
-            test = open_test(experiment.target, classes)
-        suggested = out / "suggested.json"
-        if fabric.is_global_zero and not resume:
-            suggested.unlink(missing_ok=True)  # of a start that came to nothing
-        chosen = with_suggested_shots(experiment, method, segmenter, fabric, suggested)
-        domains = open_domains(chosen, method, classes, fabric)
-        cache = experiment.machine.cache
-        if fabric.is_global_zero:
-            # A resumed run may skip files that became unreadable; a new one must start with whole data.
-            around = out.parent if held_out is None else out.parent.parent  # a fold lies in the folder of its folds
-            check_data(domains, test, around / ".checks", experiment.skip_unreadable if resume else 0, cache)
-        if cache is not None:
-            read_cached(domains, cache)
-        return segmenter, first_weights, phases, test, domains
+        segmenter, first_weights, phases, test, domains = distributed.rank_zero_first(fabric, prepare)
+        distributed.on_rank_zero(fabric, begin)
 
-    def begin() -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        if not resume:
-            (out / "config.yaml").write_text(yaml.safe_dump({**config, **aside}, sort_keys=False))
-            shots = [frame.name for frame in domains.target.frames]
-            write_manifest(out / "shots.json", shots, f"{experiment.target.shot_list}, seed {experiment.seed}")
-
-    segmenter, first_weights, phases, test, domains = distributed.rank_zero_first(fabric, prepare)
-    distributed.on_rank_zero(fabric, begin)
-
-    began = time.monotonic()
-    scored = (out / "scores.json").exists()
-    with ExitStack() as opened:
+        began = time.monotonic()
+        scored = (out / "scores.json").exists()
         display = opened.enter_context(Display([(phase.name, phase.steps) for phase in phases], method_name))
         written: list[Logs] = []  # rank 0 only
 

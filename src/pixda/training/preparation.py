@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
-from pixda.config import Experiment, Machine, Network
+from pixda.config import Experiment, Machine
 from pixda.data.augmentation import check_augmentation
 from pixda.data.cache import Cache
 from pixda.data.check import Report, check
@@ -45,16 +45,20 @@ def first_segmenter(
                 f"The model in {experiment.start_from} was made for the classes of '{segmenter.classes.name}', "
                 f"this run is for '{classes.name}'; start from a model of the same classes."
             )
-        return (
-            segmenter,
-            f"starts from {experiment.start_from} ({made['method']}, {sum(made['steps'].values())} steps)",
-        )
+        steps = sum(made["steps"].values())
+        return segmenter, f"starts from {experiment.start_from} ({made['method']}, {steps} steps)"
     if own is not None:
         segmenter = own(classes)
         return segmenter, f"starts from {segmenter.origin}"
     network = experiment.network
     if network.weights == "auto" and network.architecture in ON_THE_HUB:
-        network = _of_the_hub(network)
+        named = ON_THE_HUB[network.architecture]
+        if given := sorted({"name", "config", "pretrained", "revision"} & network.options.keys()):
+            raise UserError(
+                f"network.weights is auto, which means {named['name']}, and network.options has {', '.join(given)}: "
+                "leave one of the two out."
+            )
+        network = replace(network, options={**named, **network.options}, weights=None)
     segmenter = build_segmenter(network.architecture, classes, **network.options)
     if network.weights is None:
         return segmenter, f"{network.architecture} starts from {segmenter.origin}"
@@ -62,41 +66,25 @@ def first_segmenter(
     return segmenter, str(load_weights(segmenter, weights, network.sha256))
 
 
-def _of_the_hub(network: Network) -> Network:
-    """The network settings with "auto" replaced by the hub model to load."""
-    named = ON_THE_HUB[network.architecture]
-    given = sorted({"name", "config", "pretrained", "revision"} & network.options.keys())
-    if given:
-        raise UserError(
-            f"network.weights is auto, which means {named['name']}, and network.options has {', '.join(given)}: leave "
-            "one of the two out."
-        )
-    return replace(network, options={**named, **network.options}, weights=None)
-
-
 def fit_into_memory(machine: Machine, segmenter: Segmenter, device: torch.device) -> None:
-    """Set recomputation and images at a time on the segmenter, as the machine settings say."""
+    """Set recomputation and images at a time on the segmenter, as the machine settings say.
+
+    Raises UserError where batch norms forbid parts of a batch.
+    """
     if device.type == "cuda":
         segmenter.keep_norms()
-    segmenter.at_a_time = _images_at_a_time(machine, segmenter)
-    if machine.recompute_blocks:
-        segmenter.recompute_blocks()
-
-
-def _images_at_a_time(machine: Machine, segmenter: Segmenter) -> int | None:
-    """The setting of that name. Raises UserError where batch norms forbid parts of a batch."""
     number = machine.images_at_a_time
-    if number is None:
-        return None
-    if number < 1:
+    if number is not None and number < 1:
         raise UserError(f"--machine.images_at_a_time is {number}; it has to be 1 or more.")
-    if not can_be_split(segmenter):
+    if number is not None and not can_be_split(segmenter):
         raise UserError(
             "This network normalises by the statistics of the batch, and parts of a batch have others: leave "
             "--machine.images_at_a_time out, or keep the stored statistics with "
             "--network.options '{frozen_statistics: true}'."
         )
-    return number
+    segmenter.at_a_time = number
+    if machine.recompute_blocks:
+        segmenter.recompute_blocks()
 
 
 def phases_to_train(experiment: Experiment, method: Method, segmenter: Segmenter, processes: int = 1) -> list[Phase]:
@@ -247,9 +235,3 @@ def _print_warnings(dataset: SegmentationDataset, report: Report) -> None:
     for warning in report.warnings if report.fresh else ():
         # A line each in a pipe, which other programs read; wrapped on a terminal.
         screen.print(f"{dataset.root}, split '{dataset.split}': {warning}", soft_wrap=not screen.is_terminal)
-
-
-def read_cached(domains: Domains, cache: Path) -> None:
-    """Read samples from the cache that ``check_data`` has filled."""
-    for dataset in domains.datasets():
-        dataset.stored = Cache(cache, dataset).stored()

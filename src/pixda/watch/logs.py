@@ -48,11 +48,10 @@ class Logs:
         self._folder = folder
         self._say = say
         self._known: dict[str, int] = {}  # phase -> the last step that was told before the run was stopped
-        opened = open_loggers(loggers, folder, title, config)
-        self._loggers = {name: one.logger for name, one in opened.items()}
-        for name, one in opened.items():
+        self._loggers = open_loggers(loggers, folder, title, config)
+        for name, logger in self._loggers.items():
             if name != "tensorboard":  # always in the same place
-                say(f"{name}: {one.place}")
+                say(f"{name}: {logger.place}")
 
     def __enter__(self) -> "Logs":
         return self
@@ -62,7 +61,7 @@ class Logs:
 
     def rewind(self, phase: str, step: int) -> None:
         """Remove rows after ``step``: a run resumed from there writes them again."""
-        path = self._path(phase)
+        path = self._folder / f"{phase}.csv"
         if not path.exists():
             return
         with path.open(newline="") as file:
@@ -118,11 +117,8 @@ class Logs:
                 del self._loggers[name]
                 self._say(f"{name} fails and is told nothing more ({' '.join(str(error).split())[:300]})")
 
-    def _path(self, phase: str) -> Path:
-        return self._folder / f"{phase}.csv"
-
     def _append(self, phase: str, row: Mapping[str, object]) -> None:
-        path = self._path(phase)
+        path = self._folder / f"{phase}.csv"
         new = not path.exists()
         columns = list(row)
         if not new:  # the columns of the first row: later rows may lack the losses of a dropped source

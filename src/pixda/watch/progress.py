@@ -8,7 +8,7 @@ from rich.live import Live
 
 from pixda.terminal import console
 from pixda.watch.pace import Pace, clock
-from pixda.watch.view import Count, ViewState, live
+from pixda.watch.view import Count, ViewState, view
 
 _QUIET_SECONDS = 10.0
 _TRIED_STEPS, _TRIED_SECONDS = 10, 20.0
@@ -37,7 +37,11 @@ class Display:
 
     def __enter__(self) -> "Display":
         if self._console.is_terminal:
-            self._live = live(self._console, lambda: self._now)
+            self._live = Live(
+                console=self._console,
+                get_renderable=lambda: view(self._now, self._console.width),
+                refresh_per_second=2,  # nobody reads faster
+            )
             self._live.start()
         return self
 

@@ -1,15 +1,13 @@
 """The live view of a run on a terminal: a few lines in fixed places."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-_REFRESHES = 2  # a second: nobody reads faster
 _VALUE = 8  # characters of a number
 
 
@@ -39,27 +37,16 @@ class ViewState:
     counts: Mapping[str, Count] = field(default_factory=dict)
 
 
-def live(console: Console, now: Callable[[], ViewState]) -> Live:
-    """A view that draws what ``now`` gives, and leaves the last of it standing when it ends."""
-    return Live(console=console, get_renderable=lambda: TerminalView(now()), refresh_per_second=_REFRESHES)
-
-
-class TerminalView:
-    """Draws a ``ViewState`` at the width of the terminal."""
-
-    def __init__(self, standing: ViewState) -> None:
-        self._standing = standing
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        one = self._standing
-        lines: list[RenderableType] = []
-        if one.phase:
-            lines.append(_bar(f"{one.label} {one.phase}", one.done, one.steps, ""))
-            lines += [_line(one.pace), *_losses(one.losses, options.max_width)]
-            lines.append(_line(" · ".join(f"{subject} {fact}" for subject, fact in one.facts.items())))
-        for what, count in one.counts.items():
-            lines.append(_bar(f"{one.label} {what}", count.done, count.total, count.left))
-        yield Group(*lines)
+def view(shown: ViewState, width: int) -> Group:
+    """The lines of a ``ViewState``, for a terminal of this width."""
+    lines: list[RenderableType] = []
+    if shown.phase:
+        lines.append(_bar(f"{shown.label} {shown.phase}", shown.done, shown.steps, ""))
+        lines += [_line(shown.pace), *_losses(shown.losses, width)]
+        lines.append(_line(" · ".join(f"{subject} {fact}" for subject, fact in shown.facts.items())))
+    for what, count in shown.counts.items():
+        lines.append(_bar(f"{shown.label} {what}", count.done, count.total, count.left))
+    return Group(*lines)
 
 
 def _bar(title: str, done: int, total: int, news: str) -> Table:

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from PIL import Image
 
 
 class Logger(Protocol):
     """One run of a logger. Each step is reported once, even if the training was stopped and resumed."""
+
+    place: str
+    """Where a user finds it."""
 
     def metrics(self, values: Mapping[str, float], step: int, total: int) -> None:
         """Log numbers named ``<phase>/<name>`` at a step.
@@ -24,13 +27,6 @@ class Logger(Protocol):
 
     def close(self, finished: bool) -> None:
         """Flush and close; ``finished``: the training is complete."""
-
-
-class Opened(NamedTuple):
-    """A logger, and where a user finds it."""
-
-    logger: Logger
-    place: str
 
 
 def remembered(folder: Path, name: str) -> str | None:

@@ -11,34 +11,31 @@ import mlflow
 from mlflow.entities import Metric, Param
 from PIL import Image
 
-from pixda.watch.loggers.logger import Opened, remember, remembered
+from pixda.watch.loggers.logger import remember, remembered
 
 _LONGEST = 500  # characters of a parameter's value that every store takes
 _AT_ONCE = 100  # parameters
 
 
-def open_logger(folder: Path, title: str, config: dict[str, Any]) -> Opened:
-    """A run of the experiment ``pixda``, or of the one that MLFLOW_EXPERIMENT_NAME names."""
-    for name in ("alembic", "mlflow.store.db.utils"):  # fifty lines where a database is made
-        logging.getLogger(name).setLevel(logging.WARNING)
-    client = mlflow.MlflowClient()
-    run = remembered(folder, "mlflow")
-    if run is None:
-        experiment = mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", "pixda"))
-        run = client.create_run(experiment.experiment_id, run_name=title).info.run_id
-        params = [Param(name, str(value)[:_LONGEST]) for name, value in _leaves("", config)]
-        for first in range(0, len(params), _AT_ONCE):
-            client.log_batch(run, params=params[first : first + _AT_ONCE])
-        remember(folder, "mlflow", run)
-    else:
-        client.update_run(run, status="RUNNING")
-    return Opened(_MLflow(client, run), f"run {run} in {mlflow.get_tracking_uri()}")
-
-
 class _MLflow:
-    def __init__(self, client: mlflow.MlflowClient, run: str) -> None:
-        self._client = client
+    """A run of the experiment ``pixda``, or of the one that MLFLOW_EXPERIMENT_NAME names."""
+
+    def __init__(self, folder: Path, title: str, config: dict[str, Any]) -> None:
+        for name in ("alembic", "mlflow.store.db.utils"):  # fifty lines where a database is made
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._client = mlflow.MlflowClient()
+        run = remembered(folder, "mlflow")
+        if run is None:
+            experiment = mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", "pixda"))
+            run = self._client.create_run(experiment.experiment_id, run_name=title).info.run_id
+            params = [Param(name, str(value)[:_LONGEST]) for name, value in _leaves("", config)]
+            for first in range(0, len(params), _AT_ONCE):
+                self._client.log_batch(run, params=params[first : first + _AT_ONCE])
+            remember(folder, "mlflow", run)
+        else:
+            self._client.update_run(run, status="RUNNING")
         self._run = run
+        self.place = f"run {run} in {mlflow.get_tracking_uri()}"
 
     def metrics(self, values: Mapping[str, float], step: int, total: int) -> None:
         now = round(time.time() * 1000)
@@ -49,6 +46,9 @@ class _MLflow:
 
     def close(self, finished: bool) -> None:
         self._client.set_terminated(self._run, "FINISHED" if finished else "KILLED")
+
+
+open_logger = _MLflow
 
 
 def _leaves(group: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -8,18 +8,13 @@ import numpy as np
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from PIL import Image
 
-from pixda.watch.loggers.logger import Opened
-
-
-def open_logger(folder: Path, title: str, config: dict[str, Any]) -> Opened:
-    """Event files in ``<folder>/tensorboard``; a run that goes on adds another beside them."""
-    board = _TensorBoard(TensorBoardLogger(folder, name="tensorboard", version=""))
-    return Opened(board, f"tensorboard --logdir {folder / 'tensorboard'}")
-
 
 class _TensorBoard:
-    def __init__(self, board: TensorBoardLogger) -> None:
-        self._board = board
+    """Event files in ``<folder>/tensorboard``; a run that goes on adds another beside them."""
+
+    def __init__(self, folder: Path, title: str, config: dict[str, Any]) -> None:
+        self.place = f"tensorboard --logdir {folder / 'tensorboard'}"
+        self._board = TensorBoardLogger(folder, name="tensorboard", version="")
 
     def metrics(self, values: Mapping[str, float], step: int, total: int) -> None:
         self._board.log_metrics(dict(values), step)
@@ -31,3 +26,6 @@ class _TensorBoard:
 
     def close(self, finished: bool) -> None:
         self._board.finalize("success")
+
+
+open_logger = _TensorBoard

@@ -9,30 +9,27 @@ from typing import Any
 import wandb
 from PIL import Image
 
-from pixda.watch.loggers.logger import Opened, remember, remembered
-
-
-def open_logger(folder: Path, title: str, config: dict[str, Any]) -> Opened:
-    """A run of the project ``pixda``, or of the one that WANDB_PROJECT names."""
-    number = remembered(folder, "wandb") or uuid.uuid4().hex[:8]
-    run = wandb.init(
-        project=os.environ.get("WANDB_PROJECT", "pixda"),
-        id=number,
-        resume="allow",
-        name=title,
-        config=config,
-        dir=folder,
-        # Its own lines, and its catching of ours, would tear the view of the run.
-        settings=wandb.Settings(silent=True, console="off"),
-    )
-    remember(folder, "wandb", number)
-    place = f"offline; later: wandb sync {folder / 'wandb'}/offline-run-*" if run.offline else str(run.url)
-    return Opened(_WandB(run), place)
+from pixda.watch.loggers.logger import remember, remembered
 
 
 class _WandB:
-    def __init__(self, run: Any) -> None:
-        self._run = run
+    """A run of the project ``pixda``, or of the one that WANDB_PROJECT names."""
+
+    def __init__(self, folder: Path, title: str, config: dict[str, Any]) -> None:
+        number = remembered(folder, "wandb") or uuid.uuid4().hex[:8]
+        self._run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", "pixda"),
+            id=number,
+            resume="allow",
+            name=title,
+            config=config,
+            dir=folder,
+            # Its own lines, and its catching of ours, would tear the view of the run.
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+        remember(folder, "wandb", number)
+        offline = f"offline; later: wandb sync {folder / 'wandb'}/offline-run-*"
+        self.place = offline if self._run.offline else str(self._run.url)
         self._phases: set[str] = set()
         self._last = -1
 
@@ -55,3 +52,6 @@ class _WandB:
         # time: a row that waits for more is lost with a run that is killed. So two rows of one step are neighbours.
         self._last = max(total, self._last + 1)
         self._run.log({**values, f"{phase}/step": step}, step=self._last, commit=True)
+
+
+open_logger = _WandB
