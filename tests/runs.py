@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pixda.__main__ import main
+from pixda.config import Experiment, Machine
+from pixda.data.config import Data, Target
 
 # Two halves, of which the source and the target differ in colour: there is something to learn and to align.
 SKY, ROAD, CAR = 23, 7, 26
@@ -111,6 +114,17 @@ def words(root: Path, out: Path, *more: str, method: str = "pixda") -> list[str]
         "naae": {"recipe.steps": 12, "recipe.weighting.discriminators_at": "image"},
     }[method]
     return ["train", *(f"--{key}={value}" for key, value in given.items()), *more]
+
+
+def experiment_on(root: Path, **changes: Any) -> Experiment:
+    """The same two domains for what is trained from Python."""
+    return Experiment(
+        source=Data("folder", root / "source", "all", scheme="cityscapes"),
+        target=Target("folder", root / "target", scheme="cityscapes"),
+        size=(64, 48),
+        machine=Machine("cpu", threads=1, workers=0),
+        **changes,
+    )
 
 
 def unlabelled(root: Path) -> list[str]:

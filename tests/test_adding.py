@@ -96,7 +96,7 @@ LINES = {  # file -> a line that is there, and the same with what is added
         ("from pixda.methods.method import Method", "{before}\nfrom pixda.methods.toy import Toy"),
     ],
     "data/open.py": [
-        ("DATASETS: dict[str, _Opener] = {", '{before}\n    "toy": _plain(Toy),'),
+        ("DATASETS: dict[str, type[SegmentationDataset]] = {", '{before}\n    "toy": Toy,'),
         ("from pixda.errors import UserError", "from pixda.data.toy import Toy\n{before}"),
     ],
     "models/__init__.py": [

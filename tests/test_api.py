@@ -1,10 +1,7 @@
-"""PixDA from Python: training, scores, predictions and pictures, and an import of the package that stays light."""
+"""PixDA from Python: training, scores, predictions and pictures."""
 
 import builtins
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +9,8 @@ from PIL import Image
 
 from pixda.api import (
     Alignment,
-    Data,
     DistillationSettings,
-    Experiment,
-    Machine,
     Network,
-    Target,
     UserError,
     frame,
     load,
@@ -27,34 +20,23 @@ from pixda.api import (
     train,
 )
 from pixda.terminal import console
-from runs import two_domains
+from runs import experiment_on
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return two_domains(tmp_path_factory.mktemp("api"))
+def experiment(root):
+    return experiment_on(root, network=Network("tiny"))
 
 
 @pytest.fixture(scope="module")
-def experiment(place):
-    return Experiment(
-        source=Data("folder", place / "source", "all", scheme="cityscapes"),
-        target=Target("folder", place / "target", scheme="cityscapes"),
-        size=(64, 48),
-        network=Network("tiny"),
-        machine=Machine("cpu", threads=1, workers=0),
-    )
-
-
-@pytest.fixture(scope="module")
-def trained(place, experiment):
+def trained(root, experiment):
     quick = {"crop": (48, 32), "batch": 2, "pretrain_steps": 4, "adaptation_steps": 4}
     groups = {"alignment": Alignment(discriminators_at="image"), "distillation": DistillationSettings(steps=2)}
-    return train(experiment, "pixda", str(place / "run"), preset="small", **quick, **groups)
+    return train(experiment, "pixda", str(root / "run"), preset="small", **quick, **groups)
 
 
-def test_a_run_leaves_its_settings_its_scores_and_a_model(place, trained, capsys):
-    assert trained == place / "run"
+def test_a_run_leaves_its_settings_its_scores_and_a_model(root, trained, capsys):
+    assert trained == root / "run"
     made = json.loads((trained / "model.json").read_text())["made"]
     assert made["steps"] == {"pretrain": 4, "adapt": 4, "distil": 2}
     assert made["departures"]["pretrain_steps"] == 4
@@ -77,7 +59,7 @@ def test_what_is_wrong_is_said_before_training(experiment, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_frame_is_shown_beside_its_truth_and_its_prediction(place, experiment, trained):
+def test_a_frame_is_shown_beside_its_truth_and_its_prediction(root, experiment, trained):
     shown = frame(experiment.target, 1)
     assert shown.name == "north/1"
     assert shown.image.shape == (48, 64, 3)
@@ -87,7 +69,7 @@ def test_a_frame_is_shown_beside_its_truth_and_its_prediction(place, experiment,
     array = np.asarray(board)
     np.testing.assert_array_equal(array[:, :64], shown.image)
     np.testing.assert_array_equal(array[:, 68:132], model.classes.palette()[shown.truth])
-    file = place / "target/images/train/north/1.png"
+    file = root / "target/images/train/north/1.png"
     np.testing.assert_array_equal(np.asarray(show(file)), shown.image)
     with pytest.raises(UserError, match=r"no frame 6 .* it has 6"):
         frame(experiment.target, 6)
@@ -131,16 +113,3 @@ def test_a_notebook_gets_plain_lines(monkeypatch, capsys):
     assert not screen.is_terminal
     screen.print("said", style="red")
     assert capsys.readouterr() == ("said\n", "")
-
-
-def test_the_package_itself_does_not_wait_for_torch():
-    code = "import pixda, sys; assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_ten_lines_at_the_head_of_the_module_are_python():
-    import pixda.api
-
-    lines = (pixda.api.__doc__ or "").split("\n\n", 1)[1]
-    compile("\n".join(line.removeprefix("    ") for line in lines.splitlines()), "api", "exec")
-    assert Path(pixda.api.__file__).name == "api.py"

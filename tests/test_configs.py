@@ -96,8 +96,6 @@ def test_options_after_a_config_override_it_and_the_rest_of_the_preset_stays():
         ("method: pixda\nrecipe:\n  alignment:\n    wieght: 1\n", "wieght"),
         ("method: pixdaa\n", "pixdaa"),
         ("preset: papers\n", "papers"),
-        ("- a\n- b\n", "key: value"),
-        ("a: [\n", "cannot be read"),
     ],
 )
 def test_a_mistake_in_a_config_is_one_sentence_that_names_it(tmp_path, text, said):

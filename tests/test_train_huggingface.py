@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import hf_models
-from injuries import killed_at_step
 from pixda.__main__ import main
 from pixda.models.saved import load_model
 from runs import assert_same_scores, refused, words
@@ -39,17 +38,6 @@ def test_a_run_through_all_phases_leaves_a_model_that_needs_no_folder_and_no_hub
     scored = ["--data.dataset=folder", f"--data.root={root / 'target'}", "--data.scheme=cityscapes", "--data.split=val"]
     assert main(["evaluate", f"--model={out}", *scored, f"--out={tmp_path / 'again.json'}"]) == 0
     assert_same_scores(tmp_path / "again.json", out / "scores.json")
-
-
-def test_killed_in_adaptation_and_resumed_the_weights_are_bit_equal(root, tmp_path):
-    """SegFormer drops paths and features at random: the random state must come back too."""
-    typed = [*network(hf_models.save(tmp_path / "model", hf_models.SEGFORMER)), *SHORT, "--checkpoint_every=1"]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert main(words(root, whole, *typed)) == 0
-    killed_at_step("Adversarial.step", 3, words(root, broken, *typed, "--resume=true"))
-    assert not (broken / "model.safetensors").exists()
-    assert main(words(root, broken, *typed, "--resume=true")) == 0
-    assert (broken / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 def test_a_method_with_a_second_head_is_refused_with_the_networks_that_have_one(root, tmp_path, capsys):

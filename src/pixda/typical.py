@@ -103,7 +103,7 @@ def choose(candidates: Sequence[Candidate], count: int, known: Sequence[Tensor] 
     descriptors = torch.stack([one.descriptor for one in frames])
     nearest = torch.full((len(frames),), math.inf)
     for centre in known:
-        nearest = torch.minimum(nearest, _distances(descriptors, centre))
+        nearest = torch.minimum(nearest, (descriptors - centre).norm(dim=1))
     left = set(range(len(frames)))
     given: Counter[str] = Counter({one.city: 0 for one in frames})
     chosen: list[Choice] = []
@@ -115,7 +115,7 @@ def choose(candidates: Sequence[Candidate], count: int, known: Sequence[Tensor] 
         left.remove(best)
         given[one.city] += 1
         chosen.append(Choice(one.name, one.city, one.uncertainty, distance if chosen or known else None))
-        nearest = torch.minimum(nearest, _distances(descriptors, descriptors[best]))
+        nearest = torch.minimum(nearest, (descriptors - descriptors[best]).norm(dim=1))
     return chosen
 
 
@@ -126,9 +126,3 @@ def _mean_distances(descriptors: Tensor, nearest: Tensor, places: Tensor) -> Ten
         for some in torch.split(places, _AT_ONCE)
     ]
     return torch.cat(parts)
-
-
-def _distances(descriptors: Tensor, centre: Tensor) -> Tensor:
-    """Euclidean distance of each row of ``N x D`` to a centre ``D``."""
-    distances: Tensor = (descriptors - centre).norm(dim=1)
-    return distances

@@ -6,7 +6,8 @@ import torch
 from torch.utils.data import Dataset
 
 from pixda.__main__ import main
-from pixda.data.augmentation import IGNORED, check_augmentation, flip, random_crop, recoloured, scaled_crop
+from pixda.data.augmentation import check_augmentation, flip, random_crop, recoloured, scaled_crop
+from pixda.data.classes import IGNORE
 from pixda.data.config import Augmentation
 from pixda.data.dataset import Sample
 from pixda.data.drawing import Draw, Drawn
@@ -47,7 +48,7 @@ def test_the_seed_decides_everything():
 def test_image_and_mask_stay_together(seed):
     cut = scaled_crop(sample(), (40, 32), (0.5, 2.0), seeded(seed))
     expected = torch.full((3, *cut.mask.shape), 127, dtype=torch.uint8)
-    known = cut.mask != IGNORED
+    known = cut.mask != IGNORE
     expected[:, known] = COLOURS[cut.mask[known].long()].T
     agreeing = (cut.image.int() - expected.int()).abs().amax(0) <= 2
     assert agreeing.float().mean() > 0.75, "all but the borders of patches, which bilinear sampling mixes"
@@ -66,8 +67,8 @@ def test_what_is_shown_grows_with_the_scale():
 
 def test_a_frame_that_is_too_small_is_padded_and_ignored_there():
     cut = scaled_crop(sample(64, 48), (64, 48), (0.5, 0.5), seeded(0))
-    assert float((cut.mask == IGNORED).float().mean()) == pytest.approx(0.75, abs=0.03)
-    assert (cut.image[:, cut.mask == IGNORED].float() - 127).abs().float().mean() < 3
+    assert float((cut.mask == IGNORE).float().mean()) == pytest.approx(0.75, abs=0.03)
+    assert (cut.image[:, cut.mask == IGNORE].float() - 127).abs().float().mean() < 3
 
 
 def test_colours_move_within_their_strength_and_the_mask_does_not():

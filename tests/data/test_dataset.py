@@ -56,10 +56,3 @@ def test_16_bit_image_is_refused(tmp_path: Path) -> None:
     Image.new("I;16", (8, 4)).save(path)
     with pytest.raises(UserError, match=r"deep.png has 16 or more bits"):
         read_image(path)
-
-
-def test_text_with_a_picture_name_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "image.png"
-    path.write_text("version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(UserError, match=r"image.png cannot be decoded"):
-        read_image(path)

@@ -56,14 +56,3 @@ class TestFlat(DatasetContract):
 
     def write(self, path: Path, ids) -> None:
         trees.write_palette(path, ids)
-
-
-def test_images_alone_are_a_dataset_only_when_asked_for(tmp_path: Path, camvid11: ClassSet) -> None:
-    trees.write_image(tmp_path / "images/rome/a.png", 0)
-    dataset = Folder(tmp_path, "all", camvid11, (24, 18), scheme="camvid", labelled=False)
-    assert dataset.frames[0].mask is None
-    assert dataset[0].image.shape == (3, 18, 24)
-    assert dataset[0].mask.shape == (18, 24)
-    assert (dataset[0].mask == 255).all()
-    with pytest.raises(UserError, match="1 of 1 images have no mask"):
-        Folder(tmp_path, "all", camvid11, scheme="camvid")

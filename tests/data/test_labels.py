@@ -46,13 +46,12 @@ class TestColourMasks(DatasetContract):
     example = "masks/[<city>/]<frame>.png"
 
     def build(self, root: Path) -> Path:
-        (root.parent / "painted.yaml").write_text(PAINTED, encoding="utf-8")
         return trees.folder(root, ["rome/a.png", "rome/b.jpg"], self.ids, write=write_colours)
 
     def open(self, root: Path, size: tuple[int, int] | None = None) -> Folder:
-        if not (root.parent / "painted.yaml").exists():
-            (root.parent / "painted.yaml").write_text(PAINTED, encoding="utf-8")
-        return Folder(root, "all", ClassSet.load(root.parent / "painted.yaml"), size, scheme="sim")
+        painted = root.parent / "painted.yaml"
+        painted.write_text(PAINTED, encoding="utf-8")
+        return Folder(root, "all", ClassSet.load(painted), size, scheme="sim")
 
     def write(self, path: Path, ids: np.ndarray) -> None:
         write_colours(path, ids)

@@ -14,6 +14,7 @@ def test_a_folder_needs_neither_masks_nor_a_scheme(tmp_path, cityscapes19):
     dataset = open_unlabelled(Data("folder", tmp_path, "all"), cityscapes19, (24, 18))
     assert [frame.name for frame in dataset.frames] == ["rome/a"]
     assert dataset[0].image.shape == (3, 18, 24)
+    assert dataset[0].mask.shape == (18, 24)
     assert (dataset[0].mask == 255).all()
     assert check(dataset, progress=False).problems == ()
 

@@ -11,7 +11,7 @@ import pixda
 from injuries import stopped
 from pixda.__main__ import main
 from pixda.data.classes import ClassSet
-from runs import two_domains, words
+from runs import refused, two_domains, words
 
 SHORT = "--recipe.more_steps=0"
 
@@ -34,17 +34,14 @@ def copied(begun, tmp_path, capsys):
     shutil.copytree(out, tmp_path / "run")
     checkpoint = tmp_path / "run/checkpoint.pt"
 
-    def refused(*more):
+    def refusal(*more):
         before = checkpoint.read_bytes()
-        capsys.readouterr()
         given = (SHORT, f"--classes={classes}", "--resume=true", *more)
-        assert main(words(root, tmp_path / "run", *given, method="source_only")) == 1
-        message = capsys.readouterr().err.strip()
-        assert len(message.splitlines()) == 1, message
+        message = refused(words(root, tmp_path / "run", *given, method="source_only"), capsys)
         assert checkpoint.read_bytes() == before
         return message
 
-    return checkpoint, refused
+    return checkpoint, refusal
 
 
 def changed(checkpoint, change):
@@ -54,14 +51,14 @@ def changed(checkpoint, change):
 
 
 def test_one_that_is_cut_short(copied):
-    checkpoint, refused = copied
+    checkpoint, refusal = copied
     checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
-    assert f"The checkpoint {checkpoint} cannot be read" in refused()
+    assert f"The checkpoint {checkpoint} cannot be read" in refusal()
 
 
 def test_one_of_which_a_single_bit_has_turned(copied):
     """torch.load itself takes such a file, and the run would go on with another weight."""
-    checkpoint, refused = copied
+    checkpoint, refusal = copied
     data = bytearray(checkpoint.read_bytes())
     weight = torch.load(checkpoint, weights_only=True)["trainees"]["segmenter"]["network"]
     place = data.find(bytes(max(weight.values(), key=torch.Tensor.numel).untyped_storage()))
@@ -69,7 +66,7 @@ def test_one_of_which_a_single_bit_has_turned(copied):
     data[place] ^= 1
     checkpoint.write_bytes(data)
     torch.load(checkpoint, weights_only=True)
-    assert "checksum" in refused()
+    assert "checksum" in refusal()
 
 
 @pytest.mark.parametrize(
@@ -84,45 +81,45 @@ def test_one_of_which_a_single_bit_has_turned(copied):
     ids=["no-position", "phase-7", "no-network", "a-weight-is-missing", "no-random-state"],
 )
 def test_one_that_was_tampered_with(copied, change):
-    checkpoint, refused = copied
+    checkpoint, refusal = copied
     changed(checkpoint, change)
-    assert "does not hold the state of this run" in refused()
+    assert "does not hold the state of this run" in refusal()
 
 
 def test_one_that_would_run_code(copied, tmp_path):
-    checkpoint, refused = copied
+    checkpoint, refusal = copied
 
     class Evil:
         def __reduce__(self):
             return (open, (str(tmp_path / "owned"), "w"))
 
     torch.save({"format": 2, "config": Evil()}, checkpoint)
-    assert "cannot be read" in refused()
+    assert "cannot be read" in refusal()
     assert not (tmp_path / "owned").exists()
 
 
 def test_one_of_another_version(copied):
-    checkpoint, refused = copied
+    checkpoint, refusal = copied
     changed(checkpoint, lambda state: state.update(format=3, version="9.9"))
-    assert f"(9.9, format 3; this is {pixda.__version__}, format 2)" in refused()
+    assert f"(9.9, format 3; this is {pixda.__version__}, format 2)" in refusal()
 
 
 def test_one_of_another_configuration(copied):
-    _, refused = copied
-    assert "recipe.segmenter.lr: " in refused("--recipe.segmenter.lr=0.5")
+    _, refusal = copied
+    assert "recipe.segmenter.lr: " in refusal("--recipe.segmenter.lr=0.5")
 
 
 def test_one_of_another_class_set_under_the_same_name(begun, copied):
     """The path in the configuration is the same; what the file says is not."""
     _, classes, _ = begun
-    _, refused = copied
+    _, refusal = copied
     before = classes.read_text()
     try:
         content = yaml.safe_load(before)
         assert ClassSet.load(classes).names[3] == "wall"
         classes.write_text(before.replace("wall", "rampart"))
         assert yaml.safe_load(classes.read_text()) != content
-        message = refused()
+        message = refusal()
     finally:
         classes.write_text(before)
     assert "classes.names.3: wall -> rampart" in message
@@ -131,11 +128,11 @@ def test_one_of_another_class_set_under_the_same_name(begun, copied):
 def test_one_of_other_frames(begun, copied):
     """A frame more, and every draw is another one."""
     root, _, _ = begun
-    _, refused = copied
+    _, refusal = copied
     for kind in ("images", "masks"):
         shutil.copy(root / f"source/{kind}/000.png", root / f"source/{kind}/new.png")
     try:
-        message = refused()
+        message = refusal()
     finally:
         for kind in ("images", "masks"):
             (root / f"source/{kind}/new.png").unlink()

@@ -255,7 +255,7 @@ def _values(good: Any, kind: str) -> Callable[[Random], bytes]:
 
 
 def readers(folder: Path) -> list[Reader]:
-    """All of them; `folder` takes the good model and the checkpoint."""
+    """All of them; `folder` takes good files while they are made."""
     classes = ClassSet.load("camvid-11")
     model = folder / "model"
     model.mkdir()

@@ -69,10 +69,8 @@ def _chosen(given: Namespace) -> tuple[list[str], str]:
         shown = shown[[all_names.index(name) for name in names]]
     else:
         if given.total is not None:
-            names, how = (
-                draw_total(dataset.frames, given.total, given.seed),
-                f"drawn over all cities, seed {given.seed}",
-            )
+            names = draw_total(dataset.frames, given.total, given.seed)
+            how = f"drawn over all cities, seed {given.seed}"
         else:
             names = draw(dataset.frames, given.per_city, given.seed)
             how = f"drawn, {given.per_city} of each city, seed {given.seed}"

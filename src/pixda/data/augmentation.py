@@ -8,11 +8,10 @@ from kornia import enhance
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
+from pixda.data.classes import IGNORE
 from pixda.data.config import Augmentation
 from pixda.data.dataset import Sample
 from pixda.errors import UserError
-
-IGNORED = 255
 
 
 def check_augmentation(settings: Augmentation) -> str | None:
@@ -64,7 +63,7 @@ def scaled_crop(
         top, left = (int(_uniform(generator) * (side + 1)) for side in missing)
         pads = (left, missing[1] - left, top, missing[0] - top)
         sample = sample._replace(
-            image=F.pad(sample.image, pads, value=127), mask=F.pad(sample.mask, pads, value=IGNORED)
+            image=F.pad(sample.image, pads, value=127), mask=F.pad(sample.mask, pads, value=IGNORE)
         )
     down, right = sample.mask.shape[0] - cut[0], sample.mask.shape[1] - cut[1]
     top, left = int(_uniform(generator) * (down + 1)), int(_uniform(generator) * (right + 1))

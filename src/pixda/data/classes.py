@@ -12,11 +12,9 @@ from pixda.data.labels import UNKNOWN, Labels
 from pixda.errors import UserError
 from pixda.reading import one_line, read_yaml
 
-__all__ = ["IGNORE", "UNKNOWN", "ClassIds", "ClassSet"]
+__all__ = ["IGNORE", "UNKNOWN", "ClassSet"]
 
 _SHIPPED = Path(__file__).with_name("class_sets")
-
-ClassIds = Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,9 @@ class ClassSet:
     """RGB, 0..255, in index order."""
     protocols: Mapping[str, tuple[int, ...]]
     """Protocol name to class indices in rising order; `str(len(names))` always stands for all classes."""
-    raw_ids: Mapping[str, ClassIds]
+    raw_ids: Mapping[str, Mapping[int, int]]
     """Label scheme to raw id (0..255) to class index, or IGNORE for a known id that is no class."""
-    raw_colours: Mapping[str, ClassIds] = field(default_factory=dict)
+    raw_colours: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     """The same for schemes whose masks are pictures: colour (0xRRGGBB) to class index, or IGNORE."""
 
     @classmethod
@@ -80,7 +78,7 @@ class ClassSet:
         labelled = set(self._column(scheme).values())
         return [name for index, name in enumerate(self.names) if index not in labelled]
 
-    def _column(self, scheme: str) -> ClassIds:
+    def _column(self, scheme: str) -> Mapping[int, int]:
         column = self.raw_ids.get(scheme) or self.raw_colours.get(scheme)
         if column is None:
             raise UserError(

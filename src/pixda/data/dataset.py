@@ -70,11 +70,10 @@ class SegmentationDataset(Dataset[Sample], ABC):
         if self.splits and split not in self.splits:
             raise UserError(f"{self.title} has no split '{split}': choose from {', '.join(self.splits)}.")
         self.labels = classes.labels(self.scheme)
-        """How the masks are read."""
         self.frames = Frames(self.root, sorted(self.find()))
         """Sorted by name; a `subset` keeps the order it was given."""
         if not self.frames:
-            raise UserError(self.problems[0]) if self.problems else self.layout_error()
+            raise UserError(self.problems[0] if self.problems else self._no_frames())
 
     @property
     def title(self) -> str:
@@ -132,10 +131,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
         return len(self.frames)
 
     def __getitem__(self, index: int) -> Sample:
-        return self.load(index)
-
-    def load(self, index: int) -> Sample:
-        """Give one frame at the dataset's size, from its files or as it was stored.
+        """One frame at the dataset's size, from its files or as it was stored.
 
         Raises UserError naming the file: undecodable, of unequal size, or with an id outside the class set.
         """
@@ -151,7 +147,11 @@ class SegmentationDataset(Dataset[Sample], ABC):
 
     def decoded(self, frame: Frame) -> tuple[Tensor, Tensor]:
         """Image and mask of a sample, from the frame's files; without a mask, all of it is ignored."""
-        return self.resized(frame, *self.decode(frame))
+        image = read_image(frame.image)
+        raw = None if frame.mask is None else self.read_mask(frame.mask)
+        if raw is not None and raw.shape[:2] != (image.height, image.width):
+            raise unequal_sizes(frame, image, raw)
+        return self.resized(frame, image, raw)
 
     def resized(self, frame: Frame, image: Image.Image, raw: np.ndarray | None) -> tuple[Tensor, Tensor]:
         """Image and mask of a sample: image bicubic, mask nearest, raw ids to class indices."""
@@ -169,25 +169,13 @@ class SegmentationDataset(Dataset[Sample], ABC):
                 raise UserError(f"{frame.mask} holds {self.unknown_ids(unknown.tolist())}")
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous(), torch.from_numpy(mask)
 
-    def decode(self, frame: Frame) -> tuple[Image.Image, np.ndarray | None]:
-        """Return one frame as stored: RGB image and raw mask (see `read_mask`; None without one)."""
-        image = read_image(frame.image)
-        if frame.mask is None:
-            return image, None
-        raw = self.read_mask(frame.mask)
-        if raw.shape[:2] != (image.height, image.width):
-            raise unequal_sizes(frame, image, raw)
-        return image, raw
-
     def unknown_ids(self, codes: Sequence[int]) -> str:
         """Return the end of the sentence that says which ids or colours are not in the class set, and what to do."""
         kind = "colour" if self.labels.coloured else "label id"
-        named = ", ".join(self.labels.shown(code) for code in codes[:_NAMED_CODES]) + _and_more(
-            len(codes) - _NAMED_CODES
-        )
+        named = ", ".join(self.labels.shown(code) for code in codes[:_NAMED_CODES])
         return (
-            f"the {kind}{'s' if len(codes) > 1 else ''} {named}, which the class set "
-            f"'{self.classes.name}' does not list for the label scheme '{self.scheme}'; give each to a class "
+            f"the {kind}{'s' if len(codes) > 1 else ''} {named}{_and_more(len(codes) - _NAMED_CODES)}, which the class "
+            f"set '{self.classes.name}' does not list for the label scheme '{self.scheme}'; give each to a class "
             "or to 'ignore' in its YAML file, or choose the scheme that the masks were written in"
         )
 
@@ -196,10 +184,7 @@ class SegmentationDataset(Dataset[Sample], ABC):
 
         A file without its partner is an error in a strict dataset; otherwise it is added to `unpaired`.
         """
-        for have, want, what, other in (
-            (images, masks, "image", "mask"),
-            (masks, images, "mask", "image"),
-        ):
+        for have, want, what, other in ((images, masks, "image", "mask"), (masks, images, "mask", "image")):
             alone = sorted(have.keys() - want.keys())
             if alone:
                 self.unpaired.append(
@@ -211,15 +196,14 @@ class SegmentationDataset(Dataset[Sample], ABC):
                     raise UserError(" ".join([self.unpaired[0], *self.search.remarks]))
         return [Frame(name, city_of(name), images[name], masks[name]) for name in images.keys() & masks.keys()]
 
-    def layout_error(self) -> UserError:
-        """Return the error for a root in which the layout was not found."""
+    def _no_frames(self) -> str:
         if not self.root.is_dir():
             found = "that folder does not exist"
         else:
             entries = sorted(entry.name for entry in self.root.iterdir())
             found = f"found there: {', '.join(entries[:8]) or 'nothing'}{_and_more(len(entries) - 8)}"
         what = f"{self.title} has no frames for split '{self.split}' in {self.root}: {found}"
-        return UserError(" ".join([f"{what}; expected a frame at {self._example()}.", *self.search.remarks]))
+        return " ".join([f"{what}; expected a frame at {self._example()}.", *self.search.remarks])
 
     def _example(self) -> str:
         return self.layout.format(split=self.split)

@@ -216,6 +216,6 @@ def _nothing_known(folder: Path, inside: list[Path]) -> str:
         )
     found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     return (
-        f"{folder} is of no known layout (tried: {', '.join(DATASETS)}); found there: {found}. A dataset of your own "
-        "has images/ and masks/ with equal file names."
+        f"{folder} is of no known layout (tried: {', '.join(DATASETS)}, folder); found there: {found}. A dataset of "
+        "your own has images/ and masks/ with equal file names."
     )

@@ -1,6 +1,5 @@
 """From what a config says to datasets that are ready to be read."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,49 +14,16 @@ from pixda.errors import UserError
 Size = tuple[int, int] | None
 
 
-def _folder(data: Data, classes: ClassSet, size: Size, strict: bool) -> SegmentationDataset:
-    if data.scheme is None:
-        raise UserError(
-            f"The folder {data.root} needs a label scheme: set 'scheme' to the column of class set "
-            f"'{classes.name}' that its masks follow ({', '.join(classes.schemes)})."
-        )
-    return Folder(data.root, data.split, classes, size, scheme=data.scheme, strict=strict)
-
-
-def _streets(data: Data, classes: ClassSet, size: Size, strict: bool) -> SegmentationDataset:
-    from pixda.data.streets import Streets  # the renderer is imported only where streets are wanted
-
-    world = data.streets
-    return Streets(
-        data.root,
-        data.split,
-        classes,
-        size,
-        count=world.count,
-        seed=world.seed,
-        gap=world.gap,
-        render_size=world.size,
-    )
-
-
-_Opener = Callable[[Data, ClassSet, Size, bool], SegmentationDataset]
-
-
-def _plain(kind: type[SegmentationDataset]) -> _Opener:
-    return lambda data, classes, size, strict: kind(data.root, data.split, classes, size, strict=strict)
-
-
-DATASETS: dict[str, _Opener] = {
-    "cityscapes": _plain(Cityscapes),
-    "gta5": _plain(GTA5),
-    "synthia": _plain(Synthia),
-    "idda": _plain(IDDA),
-    "urbansyn": _plain(UrbanSyn),
-    "synscapes": _plain(Synscapes),
-    "camvid": _plain(CamVid),
-    "folder": _folder,
-    "streets": _streets,
+DATASETS: dict[str, type[SegmentationDataset]] = {
+    "cityscapes": Cityscapes,
+    "gta5": GTA5,
+    "synthia": Synthia,
+    "idda": IDDA,
+    "urbansyn": UrbanSyn,
+    "synscapes": Synscapes,
+    "camvid": CamVid,
 }
+"""The public ones; beside them there are folders and the street world."""
 
 
 def open_dataset(data: Data, classes: ClassSet, size: Size = None, strict: bool = True) -> SegmentationDataset:
@@ -69,7 +35,19 @@ def open_dataset(data: Data, classes: ClassSet, size: Size = None, strict: bool 
         size: (width, height) of every sample; None leaves each as it is stored.
         strict: whether a file without its partner is an error, or is left out and told in ``problems``.
     """
-    return DATASETS[data.dataset](data, classes, size, strict)
+    if data.dataset == "streets":
+        from pixda.data.streets import Streets  # the renderer is imported only where streets are wanted
+
+        world = data.streets
+        return Streets(data.root, data.split, classes, size, world.count, world.seed, world.gap, world.size)
+    if data.dataset == "folder":
+        if data.scheme is None:
+            raise UserError(
+                f"The folder {data.root} needs a label scheme: set 'scheme' to the column of class set "
+                f"'{classes.name}' that its masks follow ({', '.join(classes.schemes)})."
+            )
+        return Folder(data.root, data.split, classes, size, scheme=data.scheme, strict=strict)
+    return DATASETS[data.dataset](data.root, data.split, classes, size, strict=strict)
 
 
 def open_shots(

@@ -14,7 +14,7 @@ from pixda.data.files import IMAGE_SUFFIXES
 from pixda.data.frames import Frame
 from pixda.data.parallel import in_threads
 from pixda.errors import UserError
-from pixda.reading import one_line, read_json
+from pixda.reading import one_line, read_json, read_text
 
 _LISTS = Path(__file__).with_name("lists")
 _GTA5_FRAMES = 24966
@@ -37,16 +37,13 @@ def published_flaws(k: int) -> list[str]:
     """Return what is wrong with the published list of K frames a city, a sentence each."""
     names = published(k)
     flaws = [f"{name} is in the list twice." for name, count in Counter(names).items() if count > 1]
-    for other in (k - 1, k + 1):
-        if other in range(1, 6):
-            few, many = min(k, other), max(k, other)
-            lost = len(set(published(few)) - set(published(many)))
-            if lost:
-                of = len(set(published(few)))
-                flaws.append(
-                    f"{lost} of the {of} frames for K = {few} are not in the list for K = {many}: a curve over K "
-                    "compares different frames."
-                )
+    for few in range(max(k - 1, 1), min(k + 1, 5)):
+        smaller = set(published(few))
+        if lost := len(smaller - set(published(few + 1))):
+            flaws.append(
+                f"{lost} of the {len(smaller)} frames for K = {few} are not in the list for K = {few + 1}: a curve "
+                "over K compares different frames."
+            )
     return flaws
 
 
@@ -200,12 +197,8 @@ def read_manifest(path: Path) -> Manifest:
 
 def _read_text_list(path: Path) -> Manifest:
     """One name a line, with or without the ending of its image; empty lines and comments (#) are left out."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The frame list {path} cannot be read as text ({one_line(error)}).") from error
     names: list[str] = []
-    for line in lines:
+    for line in map(str.strip, read_text(path, "The frame list").splitlines()):
         if line and not line.startswith("#"):
             stem, dot, ending = line.rpartition(".")
             names.append(stem if dot + ending.lower() in IMAGE_SUFFIXES else line)

@@ -88,7 +88,11 @@ class Streets(SegmentationDataset):
             frames.append(Frame(name, city, image, mask))
             jobs.append(RenderJob(domain, index, self.options, number, image, mask))
         try:
-            self._describe()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (world := self.folder / "world.json").is_file():
+                o = self.options
+                facts = {"seed": o.seed, "gap": o.gap, "width": o.width, "height": o.height, "renderer": VERSION}
+                write_file(world, (json.dumps(facts, indent=1) + "\n").encode())
             write_frames(jobs, f"Rendering street frames ({self.split})")
         except OSError as error:
             raise UserError(
@@ -96,11 +100,3 @@ class Streets(SegmentationDataset):
                 "give a folder with room that you may write to."
             ) from error
         return frames
-
-    def _describe(self) -> None:
-        o = self.options
-        facts = {"seed": o.seed, "gap": o.gap, "width": o.width, "height": o.height, "renderer": VERSION}
-        path = self.folder / "world.json"
-        if not path.is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_file(path, (json.dumps(facts, indent=1) + "\n").encode())

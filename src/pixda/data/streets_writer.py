@@ -36,10 +36,6 @@ class RenderJob:
     image: Path
     mask: Path
 
-    def done(self) -> bool:
-        """Whether both files are there."""
-        return self.image.is_file() and self.mask.is_file()
-
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file so that it is either there as a whole or not at all; several runs may draw one world."""
@@ -61,10 +57,6 @@ def write_frame(job: RenderJob) -> None:
         write_file(job.mask, _encode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 6]))
     if not job.image.is_file():
         write_file(job.image, _encode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]))
-
-
-def _single_thread() -> None:
-    cv2.setNumThreads(1)
 
 
 @contextmanager
@@ -121,7 +113,7 @@ def write_frames(jobs: Sequence[RenderJob], what: str) -> None:
     Stopping it loses nothing that is written; the next call goes on from there. A script that calls this
     needs the usual `if __name__ == "__main__":`, because the workers are started afresh.
     """
-    missing = [job for job in jobs if not job.done()]
+    missing = [job for job in jobs if not (job.image.is_file() and job.mask.is_file())]
     for folder in {path.parent for job in missing for path in (job.image, job.mask)}:
         folder.mkdir(parents=True, exist_ok=True)
     if len(missing) <= FEW:
@@ -143,7 +135,7 @@ def write_frames(jobs: Sequence[RenderJob], what: str) -> None:
     with Progress(*columns, console=screen) as progress:
         task = progress.add_task(what, total=len(missing))
         others = set(multiprocessing.active_children())
-        pool = ProcessPoolExecutor(workers, context, _single_thread)
+        pool = ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,))
         try:
             with _interrupts_held_back():
                 frames = [pool.submit(write_frame, job) for job in missing]

@@ -1,5 +1,6 @@
 """Writes an export as a dataset (images, masks, class set) and reports what could not be used."""
 
+import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from pixda.errors import UserError
 from pixda.importing.classes import COLUMN, classes_from, index_of, write_classes
 from pixda.importing.export import Annotated, Export
 from pixda.importing.kinds import READERS, recognise
-from pixda.importing.pictures import Images, parts_of, place
+from pixda.importing.pictures import Images, parts_of
 from pixda.importing.regions import MOST_PIXELS, paint
 from pixda.writing import atomic_write
 
@@ -168,9 +169,12 @@ def _write(
         painted = paint(image.regions, size, index)
     except ValueError as error:
         raise UserError(f"What is drawn on '{image.name}' is damaged ({error}): export it again.") from error
-    place(file, out / "images" / inside, stem)
+    copied = out / "images" / inside / f"{stem}{file.suffix.lower()}"
     mask = out / "masks" / inside / f"{stem}.png"
-    mask.parent.mkdir(parents=True, exist_ok=True)
+    for path in (copied, mask):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(copied) as unfinished:  # unchanged: datasets turn it as its camera says when they read it
+        shutil.copyfile(file, unfinished)
     with atomic_write(mask) as unfinished:
         Image.fromarray(painted.mask).save(unfinished)
     counts.nameless.update(painted.nameless)

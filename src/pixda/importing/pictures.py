@@ -1,14 +1,12 @@
-"""Finds the images that an export names, and copies them into the dataset."""
+"""Finds the images that an export names."""
 
-import shutil
-from functools import cached_property
+from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 from pixda.data.files import IMAGE_SUFFIXES
 from pixda.data.search import Search
 from pixda.errors import UserError
 from pixda.importing.label_studio import without_upload_mark
-from pixda.writing import atomic_write
 
 
 class Images:
@@ -19,9 +17,16 @@ class Images:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         self.search = Search()
         """Remembers the folders that could not be read."""
+        self._by_name: defaultdict[str, list[Path]] = defaultdict(list)
+        self._by_stem: defaultdict[str, list[Path]] = defaultdict(list)
+        for place, _, names in self.search.walk(folder):
+            masks = "SegmentationClass" in place.parts or "SegmentationObject" in place.parts
+            for path in (place / name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES):
+                self._by_name[path.name].append(path)
+                if not masks:
+                    self._by_stem[path.stem].append(path)
 
     def find(self, name: str) -> Path | None:
         """The image that an export calls `name`; None if there is none.
@@ -32,8 +37,7 @@ class Images:
         """
         wanted = parts_of(name)
         for last in (wanted[-1], without_upload_mark(wanted[-1])):
-            found = self._by_name.get(last, []) or self._by_stem.get(last, [])
-            if found:
+            if found := self._by_name[last] or self._by_stem[last]:
                 return self._best(found, (*wanted[:-1], last))
         return None
 
@@ -48,30 +52,6 @@ class Images:
             raise UserError(f"{first} and {others[0]} could both be the image '{'/'.join(wanted)}': take one away.")
         return first
 
-    @cached_property
-    def _files(self) -> list[Path]:
-        return sorted(
-            place / name
-            for place, _, names in self.search.walk(self.folder)
-            for name in names
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES
-        )
-
-    @cached_property
-    def _by_name(self) -> dict[str, list[Path]]:
-        names: dict[str, list[Path]] = {}
-        for path in self._files:
-            names.setdefault(path.name, []).append(path)
-        return names
-
-    @cached_property
-    def _by_stem(self) -> dict[str, list[Path]]:
-        stems: dict[str, list[Path]] = {}
-        for path in self._files:
-            if "SegmentationClass" not in path.parts and "SegmentationObject" not in path.parts:
-                stems.setdefault(path.stem, []).append(path)
-        return stems
-
 
 def parts_of(name: str) -> tuple[str, ...]:
     """The folders and the file of a name, written on any system, without "..", drives and roots.
@@ -83,11 +63,3 @@ def parts_of(name: str) -> tuple[str, ...]:
     if not kept:
         raise UserError(f"The export names an image '{name[:100]}', which is no file name.")
     return kept
-
-
-def place(image: Path, folder: Path, stem: str) -> None:
-    """Copy an image unchanged: datasets apply the camera's rotation when they read it, as annotation tools do."""
-    target = folder / f"{stem}{image.suffix.lower()}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(target) as file:
-        shutil.copyfile(image, file)

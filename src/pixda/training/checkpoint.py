@@ -20,7 +20,7 @@ from pixda.writing import atomic_write
 FORMAT = 2  # 2: discriminators by that name
 _NAMED = 8  # differences
 
-LIMITS = ("skip_unreadable", "skip_not_finite")
+_LIMITS = ("skip_unreadable", "skip_not_finite")
 """Options that may be raised on the way: what was done under a lower limit is what a higher one would have done."""
 
 
@@ -78,7 +78,7 @@ def load_checkpoint(path: Path, config: dict[str, Any], given: dict[str, Any]) -
             f"The checkpoint {path} was written by another version of PixDA ({version or 'unknown'}, format {form}; "
             f"this is {__version__}, format {FORMAT}): go on with that one, or start the run anew."
         )
-    for limit in LIMITS:
+    for limit in _LIMITS:
         if (began.get(limit) or 0) <= (config.get(limit) or 0):
             began[limit] = config.get(limit)
     # An option that did not exist when the checkpoint was written counts as null in it.

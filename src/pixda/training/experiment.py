@@ -163,7 +163,7 @@ def run(
             logs,
             samples,
             experiment.checkpoint_every,
-            skip_not_finite=experiment.skip_not_finite,
+            experiment.skip_not_finite,
         )
         training.train(resume)
         made = {

@@ -32,23 +32,19 @@ from pixda.watch.progress import Display
 from pixda.watch.reporter import RunReporter
 from pixda.watch.samples import Samples
 
+_LOG_EVERY = 10  # steps between two readings of the losses, each of which waits for the device
+
 
 @dataclass
 class Run:
     """One run of a method, in a folder.
 
     Attributes:
-        folder: where the checkpoint and the logs go.
         config: everything that decides the result, as plain values; a checkpoint belongs to one config.
-        phases: the method's.
-        fabric: device, precision, processes.
-        domains: the streams of batches.
         segmenter: the network being made, on its device; once trained, the one that the run ends with.
-        display: what the user sees.
         logs: what is written down; None in all processes but the first.
         samples: pictures of the shots; None likewise.
         checkpoint_every: steps between two checkpoints.
-        log_every: steps between two readings of the losses, each of which waits for the device.
         skip_not_finite: steps of NaN or infinite gradients that may be left out.
     """
 
@@ -61,9 +57,8 @@ class Run:
     display: Display
     logs: Logs | None
     samples: Samples | None
-    checkpoint_every: int = 500
-    log_every: int = 10
-    skip_not_finite: int = 0
+    checkpoint_every: int
+    skip_not_finite: int
     position: Position = field(default_factory=Position)
     steps_done: dict[str, int] = field(default_factory=dict)
     """Phase -> optimiser steps it has taken."""
@@ -74,15 +69,11 @@ class Run:
         classes = self.segmenter.classes.to_dict()
         classes["names"] = {str(index): name for index, name in enumerate(classes["names"])}  # compared one by one
         self._given = {"classes": classes, "frames": self.domains.contents()}
+        self._checkpoint = self.folder / "checkpoint.pt"
         self._stop = Stop()
         self._saved: tuple[str, int] | None = None  # phase and step that the checkpoint is of
         self.reporter = RunReporter(self.display, self.logs, self._stop_if_asked)
         self.domains.unreadable.tell = self.display.say
-
-    @property
-    def checkpoint(self) -> Path:
-        """The checkpoint file."""
-        return self.folder / "checkpoint.pt"
 
     # ---- the loop
 
@@ -95,10 +86,10 @@ class Run:
             UserError: a loss is not finite.
         """
         state = distributed.on_rank_zero(
-            self.fabric, lambda: load_checkpoint(self.checkpoint, self.config, self._given) if resume else None
+            self.fabric, lambda: load_checkpoint(self._checkpoint, self.config, self._given) if resume else None
         )
         if state is not None:
-            with mismatch_explained(self.checkpoint):
+            with mismatch_explained(self._checkpoint):
                 self._restore_run(state)
         # From here on all ranks draw the same random numbers: first weights of discriminators, for example.
         restore_random_state(self.fabric, distributed.on_rank_zero(self.fabric, lambda: random_state(self.fabric)))
@@ -110,7 +101,7 @@ class Run:
                 phase.prepare(context, carried)
                 self.segmenter = context.segmenter
                 if state is not None:
-                    with mismatch_explained(self.checkpoint):
+                    with mismatch_explained(self._checkpoint):
                         self._restore_phase(phase, state)
                     state = None
                 else:
@@ -140,7 +131,7 @@ class Run:
                 save = last or asked or position.step % self.checkpoint_every == 0
                 if not self._count_skipped(phase, batch):
                     read.add(position.step, batch, losses)
-                if save or position.step % self.log_every == 0:
+                if save or position.step % _LOG_EVERY == 0:
                     self._log(phase, read)  # before saving: it raises if the losses are not finite
                 else:
                     self.display.step(position.phase, position.epoch, position.step, None)
@@ -193,7 +184,7 @@ class Run:
 
     def _asked_to_stop(self) -> bool:
         """Whether any rank was asked to stop; all ranks stop after the same step."""
-        if self.fabric.device.type == "cuda" and self.fabric.world_size > 1 and self.position.step % self.log_every:
+        if self.fabric.device.type == "cuda" and self.fabric.world_size > 1 and self.position.step % _LOG_EVERY:
             return False  # asking the other ranks waits for the device: only at steps that read the losses anyway
         self._stop.agree(self.fabric)
         return self._stop.asked is not None
@@ -281,7 +272,7 @@ class Run:
             "random": random_state(self.fabric),
         }
         try:
-            save_checkpoint(self.checkpoint, state)
+            save_checkpoint(self._checkpoint, state)
         except OSError as error:
             raise Resumable(
                 f"The checkpoint of {step} cannot be written to {self.folder}: {error.strerror}. That of "

@@ -134,12 +134,8 @@ def with_suggested_shots(
 ) -> Experiment:
     """The experiment with a list of frames in place of ``shot_list: suggested``; other experiments as they are.
 
-    Args:
-        experiment: of the run.
-        method: one that does not learn from shots has them drawn.
-        segmenter: the model of ``start_from``, which chooses.
-        fabric: device and precision.
-        manifest: file that the list is kept in; one that is there already is taken.
+    The segmenter, which is the model of ``start_from``, chooses; for a method that does not learn from shots they are
+    drawn. The list is kept in ``manifest``; one that is there already is taken.
 
     Raises:
         UserError: no ``start_from``, or fewer frames than asked for.

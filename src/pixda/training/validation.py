@@ -79,27 +79,30 @@ def validate(
     fold, with ``shots.json`` of its training shots, and ``validation.json``. Where ``start_from`` replaces all that the
     method trains, its model is scored on every fold.
 
-    Args:
-        experiment: as for ``run``; ``start_from`` spares the folds a pretraining each.
-        method: the hyper-parameters.
-        method_name: its name in ``METHODS``.
-        preset: name of the preset that the hyper-parameters began from.
-        folds: K, from 2 to the number of shots.
-        out: folder for the folds.
-        resume: go on with the folds that are in ``out``.
+    ``folds`` is K, from 2 to the number of shots; ``resume`` goes on with the folds that are in ``out``. The other
+    arguments are as for ``run``.
 
     Raises:
         UserError: K does not fit the shots, another process is at work in ``out``, or what ``run`` raises.
     """
     listed, dealt = shots_of(experiment, folds)
     fabric = start_processes(experiment.machine)
+    sampled: list[tuple[Tensor, Tensor]] = []  # rank 0 only: logits and labels of each fold
 
-    def score_first(held_out: Sequence[str], folder: Path) -> Scores:
-        assert experiment.start_from is not None
+    def score_fold(fold: int) -> Scores:
+        held_out, folder = dealt[fold - 1 :: folds], out / f"fold_{fold}"
+        if experiment.start_from is not None and len(method.phases()) == 1:
+            model = experiment.start_from
+            scored = distributed.on_rank_zero(fabric, lambda: score_first(model, held_out, folder))
+        else:
+            model = folder
+            scored = train(held_out, folder, f"all shots but fold {fold} of {folds}, seed {experiment.seed}")
+        distributed.on_rank_zero(fabric, lambda: sample(model, held_out))
+        return scored
+
+    def score_first(model: Path, held_out: Sequence[str], folder: Path) -> Scores:
         folder.mkdir(exist_ok=True)
-        return score_model(
-            experiment.start_from, experiment.target, experiment.size, folder / "scores.json", names=held_out
-        )
+        return score_model(model, experiment.target, experiment.size, folder / "scores.json", names=held_out)
 
     def train(held_out: Sequence[str], folder: Path, told: str) -> Scores:
         manifest = folder.with_name(f"{folder.name}_shots.json")
@@ -110,10 +113,7 @@ def validate(
         assert scored is not None  # the frames held out
         return scored
 
-    scores: list[Scores] = []
-    sampled: list[tuple[Tensor, Tensor]] = []  # rank 0 only: logits and labels of each fold
-
-    def sample(held_out: Sequence[str], model: Path) -> None:
+    def sample(model: Path, held_out: Sequence[str]) -> None:
         segmenter, _ = load_model(model)
         frames = open_dataset(experiment.target, segmenter.classes).subset(held_out)
         alone = make_fabric(Machine())
@@ -122,16 +122,7 @@ def validate(
 
     with ExitStack() as held:
         distributed.on_rank_zero(fabric, lambda: held.enter_context(hold(out)))
-        for fold in range(1, folds + 1):
-            held_out, folder = dealt[fold - 1 :: folds], out / f"fold_{fold}"
-            model = folder
-            if experiment.start_from is not None and len(method.phases()) == 1:
-                model = experiment.start_from
-                scores.append(distributed.on_rank_zero(fabric, lambda: score_first(held_out, folder)))  # noqa: B023 (at once)
-            else:
-                told = f"all shots but fold {fold} of {folds}, seed {experiment.seed}"
-                scores.append(train(held_out, folder, told))
-            distributed.on_rank_zero(fabric, lambda: sample(held_out, model))  # noqa: B023 (at once)
+        scores = [score_fold(fold) for fold in range(1, folds + 1)]
         temperature, before, after = distributed.on_rank_zero(fabric, lambda: _temperature(sampled))
         result = Validation(
             {name: Spread.of([one.iou[name] for one in scores]) for name in scores[0].iou},
