@@ -51,16 +51,20 @@ def average(runs: Sequence[Path], out: Path) -> None:
         for name, tensor in first.state_dict().items()
     }
     first.load_state_dict(weights)
-    out.mkdir(parents=True, exist_ok=True)
+    # Under another name until it is whole: one that was killed is begun anew.
+    unfinished = out.with_name(f".unfinished-{out.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     try:
         averaged = [{"run": str(run), "weights": model_hash(run)} for run in runs]
-        save_model(out, first, {**made, "averaged": averaged})
+        save_model(unfinished, first, {**made, "averaged": averaged})
         manifests = [run / "shots.json" for run in runs if (run / "shots.json").is_file()]
         if manifests:
             names = dict.fromkeys(name for manifest in manifests for name in read_manifest(manifest).names)
-            write_manifest(out / "shots.json", list(names), "the shots of all runs that were averaged")
+            write_manifest(unfinished / "shots.json", list(names), "the shots of all runs that were averaged")
+        unfinished.replace(out)
     except BaseException:
-        shutil.rmtree(out)
+        shutil.rmtree(unfinished)
         raise
 
 

@@ -23,7 +23,9 @@ def finished(root, tmp_path_factory):
     """A grid run to its end, a row of which cannot work."""
     folder = tmp_path_factory.mktemp("comparison")
     rows = small_grid(root)["rows"] | {
-        "maps too small": {"method": "pixda", "recipe": {"alignment": {"discriminators_at": "logits"}}}
+        "maps too small": {"method": "pixda", "recipe": {"alignment": {"discriminators_at": "logits"}}},
+        "mean, mirrored": {"of": ["joint", "PixDA"], "flips": True},
+        "of nothing": {"of": ["maps too small"]},
     }
     grid = write_grid(folder / "grid.yaml", small_grid(root, rows=rows, seeds=[0]))
     assert main(["compare", str(grid), f"--out={folder / 'out'}", "--at_once=2"]) == 0
@@ -61,6 +63,23 @@ def test_a_row_that_trains_nothing_further_has_the_scores_of_the_first_stage(fin
     told = {(row["measure"], row["name"]): row["value"] for row in rows_of(finished) if row["method"] == "first stage"}
     assert float(told["mean", "19"]) == scores["mean"]["19"]
     assert not list((finished / "runs").glob("first-stage_*")), "scored once"
+
+
+def test_a_row_of_others_is_the_mean_of_their_weights_scored_on_its_views(finished, root, tmp_path, capsys):
+    runs = [next((finished / "runs").glob(pattern)) for pattern in ("joint_*", "pixda_*")]
+    assert main(["average", *map(str, runs), f"--out={tmp_path / 'mean'}"]) == 0
+    data = ["--data.dataset=folder", f"--data.root={root / 'target'}", "--data.scheme=cityscapes"]
+    assert main(["evaluate", str(tmp_path / "mean"), *data, "--flips=true", f"--out={tmp_path / 'scores.json'}"]) == 0
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    told = {(row["measure"], row["name"]): row for row in rows_of(finished) if row["method"] == "mean, mirrored"}
+    assert float(told["mean", "19"]["value"]) == scores["mean"]["19"]
+    assert told["mean", "19"]["frames"] == "2", "a shot of each city, the same for both"
+    assert (
+        "the mean of the weights of 'joint', 'PixDA', seen at the scales 1 and mirrored"
+        in (finished / "protocol.md").read_text()
+    )
+    (failed,) = (row["note"] for row in rows_of(finished) if row["method"] == "of nothing")
+    assert "It needs 'maps too small · 1-shot · seed 0', which failed" in failed
 
 
 def test_methods_start_from_the_shared_first_stage(finished):
@@ -107,7 +126,7 @@ def test_killed_in_a_cell_and_started_again_the_models_are_those_of_an_unbroken_
         monkeypatch.chdir(tmp_path)
         out = out.rename("moved")
     assert main(["compare", str(grid), f"--out={out}"]) == 0
-    whole = {name: data for name, data in models(finished).items() if not name.startswith("maps")}
+    whole = {name: data for name, data in models(finished).items() if not name.startswith(("maps", "mean"))}
     assert models(out) == whole
 
 

@@ -52,7 +52,7 @@ def test_cells_share_a_first_stage_when_all_that_goes_into_it_is_equal(grid, tmp
     }
     cells = plan(grid(rows=rows, seeds=[0, 1], splits={"": {}, "far": {"source": {"split": "far"}}}))
     _, filled = jobs_for(cells, tmp_path / "out")
-    first = {cell: (job.needs or job).folder for cell, job in filled.items()}
+    first = {cell: (*job.needs, job)[0].folder for cell, job in filled.items()}
     alike = {
         folder for cell, folder in first.items() if (cell.seed, cell.split) == (0, "") and cell.row != "other loss"
     }
@@ -67,7 +67,7 @@ def test_a_first_stage_is_scored_again_only_on_another_target(grid, tmp_path):
     near, far = filled.values()
     assert jobs == [near, far]
     assert near.product == near.folder / "scores.json"
-    assert far.needs == near
+    assert far.needs == [near]
     assert far.words[0] == "evaluate"
 
 
@@ -81,6 +81,32 @@ def test_the_first_stage_has_the_settings_of_the_rows_own_pretraining(grid):
     assert stage.experiment.seed == 3
 
 
+def test_rows_of_others_take_their_networks_and_share_a_mean_of_weights(grid, tmp_path):
+    rows = small_grid(tmp_path)["rows"] | {
+        "joint, mirrored": {"of": ["joint"], "flips": True},
+        "mean": {"of": ["joint", "PixDA"]},
+        "mean, two sizes": {"of": ["joint", "PixDA"], "scales": [1.0, 1.25]},
+    }
+    cells = plan(grid(rows=rows, seeds=[0], shots=[1, 2]))
+    jobs, filled = jobs_for(cells, tmp_path / "out")
+    by_place = {(cell.row, cell.shots): job for cell, job in filled.items()}
+    assert by_place["joint, mirrored", 2].needs == [by_place["joint", 2]]
+    assert by_place["joint, mirrored", 2].words[2] == str(by_place["joint", 2].folder)
+    (mean,) = by_place["mean", 2].needs
+    assert by_place["mean, two sizes", 2].needs == [mean]
+    assert mean.needs == [by_place["joint", 2], by_place["PixDA", 2]]
+    assert jobs.index(mean) < jobs.index(by_place["mean", 2])
+    assert [one.words[0] for one in jobs].count("average") == 2, "one for each number of shots"
+
+
+def test_a_row_of_others_needs_a_test_set(grid, tmp_path):
+    rows = small_grid(tmp_path)["rows"] | {"mine": {"of": ["joint"]}}
+    experiment = small_grid(tmp_path)["experiment"]
+    experiment["target"] |= {"test_split": None}
+    with pytest.raises(UserError, match=r"Row 'mine'.*target\.test_split"):
+        plan(grid(rows=rows, experiment=experiment))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -88,6 +114,11 @@ def test_the_first_stage_has_the_settings_of_the_rows_own_pretraining(grid):
         ({"rows": {"mine": {"method": "joint", "recipe": {"joint_step": 3}}}}, "Row 'mine'.*joint_step"),
         ({"rows": {"mine": {"method": "joint", "preset": "papers"}}}, "Row 'mine'.*papers"),
         ({"splits": {"far": {"sauce": 1}}}, "split 'far'.*sauce"),
+        ({"rows": {"mine": {}}}, "Row 'mine'.*needs a method"),
+        ({"rows": {"mine": {"of": ["yours"]}}}, "Row 'mine'.*no row 'yours'"),
+        ({"rows": {"mine": {"method": "joint", "flips": True}}}, "Row 'mine'.*scales and flips"),
+        ({"rows": {"a": {"method": "joint"}, "mine": {"of": ["a"], "method": "joint"}}}, "'mine'.*trains nothing"),
+        ({"rows": {"a": {"method": "joint"}, "mine": {"of": ["a", "a"]}}}, "'mine'.*twice"),
         ({"rows": {}}, "no rows"),
         ({"seeds": []}, "no seeds"),
     ],
@@ -127,7 +158,7 @@ def test_a_folder_may_be_moved_or_named_otherwise(grid, tmp_path, monkeypatch):
     jobs, _ = jobs_for(plan(grid()), Path("out").rename("moved").absolute())
     for job in jobs:
         asked = yaml.safe_load((job.folder / "asked.yaml").read_text())
-        assert asked.get("start_from") == (None if job.needs is None else str(job.needs.folder)), "where it is now"
+        assert asked.get("start_from") == (str(job.needs[0].folder) if job.needs else None), "where it is now"
 
 
 def test_merging_replaces_values_and_keeps_the_rest_of_groups():

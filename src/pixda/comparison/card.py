@@ -65,6 +65,8 @@ def protocol(cells: Sequence[Planned], recipe: Mapping[str, Any]) -> dict[str, s
     }
     if any(planned.folds for planned in cells):
         lines["seeds decide"] += ", which fold a shot is in"
+    made_of = {planned.cell.row: planned.row.making for planned in cells if planned.of}
+    lines |= {f"row '{label}'": making for label, making in made_of.items()}
     for planned in {planned.cell.split: planned for planned in cells}.values():
         experiment, split = planned.run.training.experiment, planned.cell.split
         mark = f", {split}" if split else ""

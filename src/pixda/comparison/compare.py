@@ -14,7 +14,7 @@ import torch
 from pixda.comparison.card import protocol
 from pixda.comparison.cluster import ray_executor
 from pixda.comparison.command_line import Resources
-from pixda.comparison.grid import Cell, Grid, Planned, plan
+from pixda.comparison.grid import Cell, Grid, Planned, learns_from_shots, plan
 from pixda.comparison.jobs import Job, jobs_for
 from pixda.comparison.pool import Executor, LocalExecutor, Pool, slots
 from pixda.comparison.results import Comparison, Result
@@ -25,7 +25,6 @@ from pixda.data.open import open_dataset, open_test
 from pixda.data.shots import read_manifest
 from pixda.errors import UserError
 from pixda.machine.lock import hold
-from pixda.methods import METHODS
 from pixda.models.saved import read_about
 from pixda.training.validation import shots_of
 
@@ -123,7 +122,9 @@ def collect(
         cell = Cell(split, label, shots, seed)
         # The one run of a method that does not learn from shots stands in the line of every number of shots.
         result = _result(cell, jobs.get(cell) or jobs[replace(cell, shots=grid.shots[0])])
-        results.append(result if METHODS[row.method].learns_from_shots else replace(result, frames=0))
+        if row.of:  # no training of its own to give an account of: the protocol says what it is made of
+            result = replace(result, made=None)
+        results.append(result if learns_from_shots(grid, label) else replace(result, frames=0))
     folds = {planned.cell.split: planned.folds for planned in cells if planned.folds}
     classes = ClassSet.load(cells[0].run.training.experiment.classes)
     return Comparison(grid.title, results, classes, shares, protocol(cells, grid.recipe), folds)
@@ -139,5 +140,5 @@ def _frames(job: Job) -> int | None:
     """Labelled target frames that a job has; with folds, all of them, though each training lacks one fold."""
     if job.folds:
         return len(json.loads(job.product.read_text())["shots"]) if job.done else None
-    shots = job.folder / "shots.json"
+    shots = job.model.parent / "shots.json"
     return len(set(read_manifest(shots).names)) if shots.is_file() else None

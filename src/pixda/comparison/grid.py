@@ -1,7 +1,7 @@
 """The grid of a comparison: what its file says, and the cells it asks for."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from itertools import product
@@ -33,14 +33,29 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table."""
+    """A row of the table: a training, or what is made of other rows' networks without training."""
 
-    method: str
+    method: str | None = None
     """source_only, fine_tuning, joint, pixda, or another method."""
     recipe: dict[str, Any] = field(default_factory=dict)
     """Settings that differ from the grid's, as below ``recipe:`` in a training config."""
     preset: str | None = None
     """Another preset than the grid's."""
+    of: list[str] = field(default_factory=list)
+    """In place of a method, labels of rows that have one: the network of one, or the mean of the weights of several
+    (``pixda average``)."""
+    scales: list[float] = field(default_factory=lambda: [1.0])
+    """For a row ``of`` others, sizes that the network sees an image at when it is scored; the predictions are
+    averaged."""
+    flips: bool = False
+    """For a row ``of`` others, whether it sees the mirror image at each size, too."""
+
+    @property
+    def making(self) -> str:
+        """How a row ``of`` others is made of them, for people."""
+        mean = "the mean of the weights of " if len(self.of) > 1 else "the network of "
+        views = f", seen at the scales {', '.join(f'{scale:g}' for scale in self.scales)}"
+        return mean + ", ".join(f"'{label}'" for label in self.of) + views + " and mirrored" * self.flips
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,10 @@ class Planned:
     """Source only, without the steps that come after: what other cells may have in common with this one."""
     folds: int
     """K, where the cell is scored by K folds of its shots; 0: it has a test set."""
+    row: Row
+    """The row of the grid. One ``of`` others has the run and the first stage of the first of these."""
+    of: Sequence[Cell] = ()
+    """The cells whose networks a row ``of`` others takes."""
 
 
 def plan(grid: Grid) -> list[Planned]:
@@ -111,22 +130,51 @@ def plan(grid: Grid) -> list[Planned]:
     return list(_planned(grid))
 
 
+def learns_from_shots(grid: Grid, label: str) -> bool:
+    """Whether the labelled target frames change the network of a row."""
+    trained = [grid.rows[one].method for one in grid.rows[label].of or [label]]
+    return any(method is not None and METHODS[method].learns_from_shots for method in trained)
+
+
 def _planned(grid: Grid) -> Iterator[Planned]:
     splits = grid.splits or {"": {}}
     for (split, changes), (label, row) in product(splits.items(), grid.rows.items()):
         where = f"Row '{label[:50]}'" + (f", split '{split[:50]}'" if split else "")
         try:
-            run, first = _read_row(grid, changes, row)
+            run, first = _read_row(grid, changes, _trained(grid, row))
+            folds = grid.folds if run.training.experiment.target.test_split is None else 0
+            if row.of and folds:
+                raise UserError("a row of other rows is scored on a test set, and target.test_split names none.")
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
-        folds = grid.folds if run.training.experiment.target.test_split is None else 0
-        shots = grid.shots if folds or METHODS[row.method].learns_from_shots else grid.shots[:1]
+        shots = grid.shots if folds or learns_from_shots(grid, label) else grid.shots[:1]
         for number, seed in product(shots, grid.seeds):
-            yield Planned(Cell(split, label, number, seed), run.at(number, seed), first.at(number, seed), folds)
+            of = [Cell(split, one, number if learns_from_shots(grid, one) else grid.shots[0], seed) for one in row.of]
+            cell = Cell(split, label, number, seed)
+            yield Planned(cell, run.at(number, seed), first.at(number, seed), folds, row, of)
+
+
+def _trained(grid: Grid, row: Row) -> Row:
+    """The row itself, or the first of those that it is made of. Raises UserError where they cannot be made of."""
+    if not row.of:
+        if row.scales != [1.0] or row.flips:
+            raise UserError("scales and flips are for a row 'of' others; give it 'of: [LABEL]' in place of a method.")
+        return row
+    if row.method is not None or row.recipe or row.preset is not None:
+        raise UserError("a row 'of' others trains nothing: leave out its method, recipe and preset.")
+    trained = [label for label, other in grid.rows.items() if other.method is not None]
+    for label in row.of:
+        if label not in trained:
+            raise UserError(f"there is no row '{label[:50]}' with a method; those are {', '.join(trained) or 'none'}.")
+    if len(set(row.of)) < len(row.of):
+        raise UserError("'of' names a row twice.")
+    return grid.rows[row.of[0]]
 
 
 def _read_row(grid: Grid, changes: Mapping[str, Any], row: Row) -> tuple[RunOptions, RunOptions]:
     """The run of a row in a split, and its first stage."""
+    if row.method is None:
+        raise UserError(f"it needs a method ({', '.join(METHODS)}), or the rows that it is made 'of'.")
     preset = row.preset or grid.preset
     known = asdict(build(row.method, preset))
     common = {name: value for name, value in grid.recipe.items() if name in known}

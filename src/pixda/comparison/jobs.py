@@ -36,8 +36,8 @@ class Job:
     """The file that says the job is done."""
     model: Path
     """``model.json`` of the model that it makes or scores."""
-    needs: "Job | None" = None
-    """The job that must be done before."""
+    needs: Sequence["Job"] = ()
+    """The jobs that must be done before."""
     folds: int = 0
     """K, where the scores are means over K folds of the shots."""
 
@@ -59,7 +59,7 @@ class Job:
     @property
     def kind(self) -> tuple[str, str]:
         """Command and row (with the split, without shots and seed): jobs of one kind take about the same time."""
-        return ("first stage", "") if self.needs is None else (self.words[0], self.title.rsplit(" · ", 2)[0])
+        return (self.words[0], self.title.rsplit(" · ", 2)[0]) if self.needs else ("first stage", "")
 
     @property
     def log(self) -> Path:
@@ -82,7 +82,11 @@ def jobs_for(cells: Sequence[Planned], out: Path) -> tuple[list[Job], dict[Cell,
         UserError: a folder in ``out`` holds a cell of another grid.
     """
     shared: dict[Path, Job] = {}
-    scoring = {planned.cell: _scoring_job(planned, shared, out / "runs") for planned in cells}
+    runs = out / "runs"
+    scoring = {planned.cell: _scoring_job(planned, shared, runs) for planned in cells if not planned.of}
+    for planned in cells:
+        if planned.of:
+            scoring[planned.cell] = _job_of_others(planned, [scoring[cell] for cell in planned.of], shared, runs)
     return list(dict.fromkeys([*shared.values(), *scoring.values()])), scoring
 
 
@@ -100,22 +104,51 @@ def _scoring_job(planned: Planned, shared: dict[Path, Job], runs: Path) -> Job:
             first = _trained_once(planned, first, shared, runs) if trains else first
             run, model = planned.first, first.model
         words = ["validate", *_train(folder)[1:]]
-        job = Job(title, folder, words, folder / "validation.json", model, first, planned.folds)
+        job = Job(title, folder, words, folder / "validation.json", model, [first], planned.folds)
         _write_config(job, {**run.values, "start_from": str(first.folder), "folds": planned.folds})
     elif trains:
-        job = Job(title, folder, _train(folder), scores, folder / "model.json", first)
+        job = Job(title, folder, _train(folder), scores, folder / "model.json", [first])
         _write_config(job, {**run.values, "start_from": str(first.folder)})
     elif _scored(yaml.safe_load((first.folder / _CONFIG).read_text())) == _scored(plain(run.values)):
         job = first
     else:
-        target = plain(asdict(run.training.experiment.target))
-        data = {name: value for name, value in target.items() if name not in _OF_SHOTS and value is not None}
-        data["split"] = data.pop("test_split")
-        options = [f"--data.{name}={json.dumps(v) if isinstance(v, dict) else v}" for name, v in data.items()]
-        words = ["evaluate", "--model", str(first.folder), *options, "--out", str(scores)]
-        job = Job(title, folder, words, scores, first.model, first)
+        job = Job(title, folder, _evaluate(first, run, scores), scores, first.model, [first])
         _write_config(job, run.values)
     return job
+
+
+def _job_of_others(planned: Planned, others: Sequence[Job], shared: dict[Path, Job], runs: Path) -> Job:
+    """The job that scores the network of another cell, or the mean of the weights of several, on several views."""
+    cell, row = planned.cell, planned.row
+    folder = runs / f"{_slug(cell)}_{cell.shots}-shot_seed{cell.seed}"
+    network = others[0]
+    networks = [str(other.model.parent) for other in others]
+    if len(others) > 1:
+        # Cells that differ in their views alone share the mean.
+        digest = hashlib.sha256("\n".join(other.folder.name for other in others).encode()).hexdigest()[:10]
+        work = runs / f"mean_{digest}"
+        mean = work / "network"
+        if work not in shared:
+            words = ["average", *networks, "--out", str(mean)]
+            product = mean / "model.safetensors"
+            shared[work] = Job(_title(cell, "mean of weights"), work, words, product, mean / "model.json", others)
+            work.mkdir(parents=True, exist_ok=True)
+        network = shared[work]
+    scores = folder / "scores.json"
+    views = [f"--scales={json.dumps(row.scales)}", f"--flips={json.dumps(row.flips)}"]
+    words = [*_evaluate(network, planned.run, scores), *views]
+    job = Job(_title(cell, f"{cell.shots}-shot"), folder, words, scores, network.model, [network])
+    _write_config(job, {"of": [other.folder.name for other in others], "scales": row.scales, "flips": row.flips})
+    return job
+
+
+def _evaluate(network: Job, run: RunOptions, scores: Path) -> list[str]:
+    """The command that scores a job's network on the test split of a run's target."""
+    target = plain(asdict(run.training.experiment.target))
+    data = {name: value for name, value in target.items() if name not in _OF_SHOTS and value is not None}
+    data["split"] = data.pop("test_split")
+    options = [f"--data.{name}={json.dumps(v) if isinstance(v, dict) else v}" for name, v in data.items()]
+    return ["evaluate", "--model", str(network.model.parent), *options, "--out", str(scores)]
 
 
 def _first_stage(planned: Planned, shared: dict[Path, Job], runs: Path) -> Job:
@@ -138,7 +171,7 @@ def _trained_once(planned: Planned, first: Job, shared: dict[Path, Job], runs: P
     if folder not in shared:
         model = folder / "model.safetensors"
         title = _title(cell, "training")
-        shared[folder] = Job(title, folder, _train(folder), model, folder / "model.json", first)
+        shared[folder] = Job(title, folder, _train(folder), model, folder / "model.json", [first])
         _write_config(shared[folder], {**run.values, "start_from": str(first.folder)})
     return shared[folder]
 

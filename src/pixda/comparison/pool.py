@@ -62,7 +62,7 @@ class Executor(Protocol):
 
 
 class Pool:
-    """Runs the jobs that are not done, each after the one it needs, as many at a time as there is room for.
+    """Runs the jobs that are not done, each after those it needs, as many at a time as there is room for.
 
     What is done, what failed and what another process works on is read from the jobs' folders.
 
@@ -128,15 +128,15 @@ class Pool:
         self._say_end(job)
 
     def _start_if_ready(self, job: Job) -> None:
-        first = job.needs
+        failed = next((one for one in job.needs if one.failure.is_file()), None)
         if job.done:  # a process that outlived an earlier comparison has done it
             self._waiting.remove(job)
             self._say_end(job)
-        elif first is not None and first.failure.is_file():
+        elif failed is not None:
             self._waiting.remove(job)
-            job.failure.write_text(f"Its first stage failed: {first.failure.read_text()}")
+            job.failure.write_text(f"It needs '{failed.title}', which failed: {failed.failure.read_text()}")
             self._say_end(job)
-        elif first is not None and not first.done:
+        elif not all(one.done for one in job.needs):
             return
         elif not is_held(job.folder):
             self._waiting.remove(job)
