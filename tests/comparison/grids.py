@@ -1,6 +1,7 @@
 """What the tests of comparisons share: a small grid on `two_domains`, what it leaves, and waiting."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -48,6 +49,12 @@ def start(grid: Path, out: Path) -> subprocess.Popen[str]:
     """`pixda compare` in a process of its own, to be stopped."""
     command = [sys.executable, "-m", "pixda", "compare", str(grid), f"--out={out}", "--at_once=2"]
     return subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def without_joint(finished: Path, out: Path) -> Path:
+    """A copy of a finished comparison that lacks its tables and the row of joint training, with what is made of it."""
+    shutil.copytree(finished, out, ignore=shutil.ignore_patterns("joint_*", "mean*", "table*", ".lock"))
+    return out
 
 
 def models(out: Path) -> dict[str, bytes]:

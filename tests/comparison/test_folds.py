@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from comparison.grids import models, small_grid, start, wait_until, write_grid
+from comparison.grids import models, small_grid, start, wait_until, without_joint, write_grid
 from pixda.__main__ import main
 from runs import two_domains
 
@@ -80,7 +80,8 @@ def test_what_no_fold_changes_is_trained_once(finished):
 
 
 def test_stopped_among_the_folds_it_goes_on_to_the_models_of_an_unbroken_one(finished, root, tmp_path):
-    grid, out = write_grid(tmp_path / "grid.yaml", without_test_set(root)), tmp_path / "out"
+    grid = write_grid(tmp_path / "grid.yaml", without_test_set(root))
+    out = without_joint(finished, tmp_path / "out")
     process = start(grid, out)
     wait_until(lambda: list(out.glob("runs/joint_*/fold_2/checkpoint.pt")))
     process.send_signal(signal.SIGTERM)
