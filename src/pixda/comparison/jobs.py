@@ -131,7 +131,9 @@ def _job_of_others(planned: Planned, others: Sequence[Job], shared: dict[Path, J
         if work not in shared:
             words = ["average", *networks, "--out", str(mean)]
             product = mean / "model.safetensors"
-            shared[work] = Job(_title(cell, "mean of weights"), work, words, product, mean / "model.json", others)
+            shared[work] = Job(
+                _title(cell, f"{cell.shots}-shot, mean of weights"), work, words, product, mean / "model.json", others
+            )
             work.mkdir(parents=True, exist_ok=True)
         network = shared[work]
     scores = folder / "scores.json"
