@@ -55,7 +55,6 @@ def test_every_network_descends_the_objective_at_its_own_band(make, pair, trio, 
         written.append((member, lambda objective=objective: objective))
     losses = assert_all_descend(written, lambda: phase.step(given))
     assert set(losses) == {"source", "entropy"} | ({"target"} if labels else set())
-    assert not any(value.requires_grad for value in losses.values())
 
 
 def test_the_shots_and_the_unlabelled_images_lend_their_style_by_turns(make, trio):
