@@ -48,13 +48,6 @@ def test_iou_and_protocol_means_are_the_written_ones(cityscapes):
         assert scores.mean[protocol] == pytest.approx(sum(present) / len(present))
 
 
-def test_ignored_pixels_do_not_count_whatever_is_predicted_there(cityscapes):
-    matrix = ConfusionMatrix(cityscapes)
-    matrix.update(torch.tensor([[0, 18]]), torch.tensor([[0, 255]]))
-    assert matrix.counts.sum() == 1
-    assert matrix.scores().pixel_accuracy == 1
-
-
 def test_nothing_to_score_is_said(cityscapes):
     matrix = ConfusionMatrix(cityscapes)
     matrix.update(torch.tensor([[0]]), torch.tensor([[255]]))
