@@ -67,16 +67,6 @@ def test_the_shots_and_the_unlabelled_images_lend_their_style_by_turns(make, tri
         assert float(phase.step(trio)["source"]) == pytest.approx(sum(expected) / 2, rel=1e-5)
 
 
-def test_without_their_labels_the_masks_of_the_shots_reach_nothing(make, pair, context):
-    first, ends = context.segmenter, []
-    for masks in (pair.target.masks, (pair.target.masks + 1) % 4):
-        context.segmenter = first
-        phase = make()
-        phase.step(pair._replace(target=pair.target._replace(masks=masks)))
-        ends.append(weights_of(context.segmenter))
-    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
-
-
 def test_all_networks_begin_as_the_first_stage_and_end_as_one(make, pair, context):
     first = context.segmenter
     beginning = weights_of(first)
