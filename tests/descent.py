@@ -39,6 +39,11 @@ def log_probs_of(logits, labels):
     return upsample(logits, labels.shape[-2:]).log_softmax(1)
 
 
+def heads_of(phase, batch):
+    """Log-probabilities of the main and of the auxiliary head at the labels' size, with their graph."""
+    return [log_probs_of(logits, batch.masks) for logits in phase.segmenter.module(batch.images)]
+
+
 def weights_of(module):
     """A copy of all that a network holds."""
     return {name: value.clone() for name, value in module.state_dict().items()}

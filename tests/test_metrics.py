@@ -48,13 +48,6 @@ def test_iou_and_protocol_means_are_the_written_ones(cityscapes):
         assert scores.mean[protocol] == pytest.approx(sum(present) / len(present))
 
 
-def test_ignored_pixels_do_not_count_whatever_is_predicted_there(cityscapes):
-    matrix = ConfusionMatrix(cityscapes)
-    matrix.update(torch.tensor([[0, 18]]), torch.tensor([[0, 255]]))
-    assert matrix.counts.sum() == 1
-    assert matrix.scores().pixel_accuracy == 1
-
-
 def test_nothing_to_score_is_said(cityscapes):
     matrix = ConfusionMatrix(cityscapes)
     matrix.update(torch.tensor([[0]]), torch.tensor([[255]]))
@@ -62,24 +55,33 @@ def test_nothing_to_score_is_said(cityscapes):
         matrix.scores()
 
 
-def test_scores_survive_their_file(cityscapes, tmp_path):
-    matrix = ConfusionMatrix(cityscapes)
-    matrix.update(torch.tensor([[0, 1]]), torch.tensor([[0, 2]]))
-    matrix.scores().save(tmp_path / "scores.json", split="val", frames=1)
-    assert Scores.load(tmp_path / "scores.json") == matrix.scores()
-    assert json.loads((tmp_path / "scores.json").read_text())["split"] == "val"
-    assert Scores.load(tmp_path / "scores.json").confusion[2][1] == 1
-
-
-def test_scores_of_before_the_confusion_matrix_was_kept_still_load(cityscapes, tmp_path):
+@pytest.fixture
+def saved(cityscapes, tmp_path):
+    """Scores of two pixels, one of them right, and their file."""
     matrix = ConfusionMatrix(cityscapes)
     matrix.update(torch.tensor([[0, 1]]), torch.tensor([[0, 2]]))
     path = tmp_path / "scores.json"
-    matrix.scores().save(path)
+    matrix.scores().save(path, split="val", frames=1)
+    return matrix.scores(), path
+
+
+def test_scores_survive_their_file_which_has_a_line_for_each_class_of_the_confusion_matrix(saved):
+    scores, path = saved
+    assert Scores.load(path) == scores
+    assert scores.confusion[2][1] == 1
+    text = path.read_text()
+    assert text.startswith('{\n  "split": "val",\n  "frames": 1,\n  "iou": {\n    "road": 1.0,\n')
+    assert text.endswith("]\n  ]\n}\n")
+    rows = [line for line in text.splitlines() if line.startswith("    [")]
+    assert [json.loads(line.strip().rstrip(",")) for line in rows] == scores.confusion
+
+
+def test_scores_of_before_the_confusion_matrix_was_kept_still_load(saved):
+    scores, path = saved
     record = json.loads(path.read_text())
     del record["confusion"]
     path.write_text(json.dumps(record))
-    assert Scores.load(path) == replace(matrix.scores(), confusion=None)
+    assert Scores.load(path) == replace(scores, confusion=None)
     Scores.load(path).save(path)
     assert "confusion" not in json.loads(path.read_text())
 
@@ -127,17 +129,6 @@ def test_every_pixel_of_an_image_of_millions_is_counted(cityscapes):
     matrix.update(labels.add(1).remainder(19), labels)
     assert torch.equal(matrix.counts.sum(1), torch.bincount(labels.long(), minlength=19))
     assert torch.equal(matrix.counts, matrix.counts.sum(1).diag().roll(1, 1))
-
-
-def test_the_file_has_a_line_for_each_class_of_the_confusion_matrix(cityscapes, tmp_path):
-    matrix = ConfusionMatrix(cityscapes)
-    matrix.update(torch.tensor([[0, 1]]), torch.tensor([[0, 2]]))
-    matrix.scores().save(tmp_path / "scores.json", split="val")
-    text = (tmp_path / "scores.json").read_text()
-    assert text.startswith('{\n  "split": "val",\n  "iou": {\n    "road": 1.0,\n')
-    assert text.endswith("]\n  ]\n}\n")
-    rows = [line for line in text.splitlines() if line.startswith("    [")]
-    assert [json.loads(line.strip().rstrip(",")) for line in rows] == matrix.counts.tolist()
 
 
 @pytest.mark.parametrize(

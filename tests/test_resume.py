@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from injuries import killed_at_step, killed_when_logged
 from pixda.__main__ import main
-from runs import refused, unlabelled, words
+from runs import unlabelled, words
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +87,3 @@ def test_the_model_is_the_trained_network_without_its_second_head(whole, method)
     kept = load_file(out / "model.safetensors")
     assert all(torch.equal(value, trained[f"segmenter.{name}"]) for name, value in kept.items())
     assert any(name.startswith("auxiliary.") for name in trained)
-
-
-def test_a_damaged_checkpoint_is_named(root, unbroken, tmp_path, capsys):
-    out = tmp_path / "damaged"
-    out.mkdir()
-    data = (unbroken / "checkpoint.pt").read_bytes()
-    (out / "checkpoint.pt").write_bytes(data[: len(data) // 2])
-    assert str(out / "checkpoint.pt") in refused(words(root, out, "--resume=true"), capsys)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pixda.selection import Threshold, Top, score, select, threshold
+from pixda.selection import Threshold, Top, score, threshold
 
 
 def test_score_is_the_mean_of_minus_log_p_source():
@@ -19,18 +19,15 @@ def test_thresholds_double_or_grow_by_the_first():
     assert [threshold(0.4, "add", k) for k in (1, 2, 3)] == pytest.approx([0.4, 0.8, 1.2])
 
 
-def test_what_looks_like_the_target_stays():
-    result = select(1, Threshold(0.4), {"x": 0.1, "y": 2.0, "z": 0.5})
-    assert result.kept == ["y", "z"]
-    assert set(result.scores) == {"x", "y", "z"}
-
-
 def test_a_score_at_the_threshold_does_not_exceed_it():
     assert Threshold(0.5).keep({"below": 0.25, "at": 0.5, "above": 0.75}) == ["above"]
 
 
 def literal_top(scores, top):
-    """Rank all pairs by hand: an image is ahead of another by a higher score, or by its name at equal scores."""
+    """Rank all pairs by hand: an image is ahead of another by a higher score, or by its name at equal scores.
+
+    A share is taken by its digits: 0.29 of 100 images are 29, which floats would make 28.999....
+    """
     count = min(int(top), len(scores)) if top >= 1 else 0
     while top < 1 and (count + 1) * 1000 <= round(top * 1000) * len(scores):
         count += 1
@@ -45,23 +42,7 @@ def test_the_top_is_what_ranking_by_hand_gives(top, count):
     values = torch.randint(0, 4, (count,), generator=generator) / 4  # many ties
     names = [f"n{number}" for number in torch.randperm(count, generator=generator).tolist()]
     scores = dict(zip(names, values.tolist(), strict=True))
-    result = select(3, Top(top), scores)
-    assert result.scores == scores
-    assert result.kept == literal_top(scores, top)
-
-
-def test_a_share_is_taken_by_its_digits_and_rounded_down():
-    """0.29 * 100 is 28.999... in floats, and 0.57 * 100 is 56.999...."""
-    scores = {f"{number:03d}": float(number) for number in range(100)}
-    assert [len(Top(share).keep(scores)) for share in (0.29, 0.57, 0.005, 0.01)] == [29, 57, 0, 1]
-    assert Top(0.5).keep({"a": 1.0}) == [], "fewer stay every time, to the last one"
-
-
-def test_ties_go_to_the_first_names_and_the_order_given_stays():
-    scores = {"d": 1.0, "b": 1.0, "c": 2.0, "a": 1.0}
-    assert Top(2).keep(scores) == ["c", "a"]
-    assert Top(3).keep(scores) == ["b", "c", "a"]
-    assert Top(9).keep(scores) == ["d", "b", "c", "a"]
+    assert Top(top).keep(scores) == literal_top(scores, top)
 
 
 @pytest.mark.parametrize(

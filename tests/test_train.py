@@ -5,7 +5,6 @@ import json
 import shutil
 
 import pytest
-import torch
 import yaml
 from PIL import Image
 from safetensors import safe_open
@@ -66,31 +65,11 @@ def test_a_run_leaves_all_that_is_needed_to_understand_it(finished):
     assert discriminator.layers[0].weight.abs().sum() > 0
 
 
-def test_an_naae_style_run_on_fcn8s_says_what_it_did(root, tmp_path):
-    fcn8s = ("--network.architecture=fcn8s", "--network.options={width: 0.03125}", "--recipe.pretrain_steps=2")
-    weighing = ("--recipe.steps=3", "--recipe.weighting.weights=per_class")
-    assert main(words(root, tmp_path / "run", *fcn8s, *weighing, method="naae")) == 0
-    made = json.loads((tmp_path / "run/model.json").read_text())["made"]
-    assert made["steps"] == {"pretrain": 2, "weigh": 3}
-    assert made["departures"]["weighting.weights"] == "per_class"
-    rows = list(csv.DictReader((tmp_path / "run/logs/weigh.csv").open()))
-    assert {"source", "target", "pixel_weight", "adversarial", "pixel_net", "region_net", "image_net"} <= set(rows[0])
-    assert 0 < float(rows[-1]["pixel_weight"]) < 1
-    assert load_model(tmp_path / "run")[0](torch.rand(1, 3, 48, 64) * 255).shape == (1, 19, 48, 64)
-
-
 def test_the_kept_model_is_the_scored_one(finished, root, tmp_path, capsys):
     data = [f"--data.dataset=folder --data.root={root}/target --data.scheme=cityscapes --data.split=val".split()]
     assert main(["evaluate", f"--model={finished}", *data[0], f"--out={tmp_path / 'again.json'}"]) == 0
     assert_same_scores(tmp_path / "again.json", finished / "scores.json")
     assert "mean of 19 classes" in capsys.readouterr().out
-
-
-def test_the_model_stands_alone(finished):
-    segmenter, made = load_model(finished)
-    assert segmenter.classes.names[13] == "car"
-    assert made["config"]["size"] == [64, 48]
-    assert segmenter(torch.rand(1, 3, 48, 64) * 255).shape[:2] == (1, 19)
 
 
 def test_networks_of_several_bands_are_kept_scored_and_used_as_one(root, tmp_path, capsys):
@@ -111,17 +90,8 @@ def test_networks_of_several_bands_are_kept_scored_and_used_as_one(root, tmp_pat
     assert len(load_model(tmp_path / "on")[0].members) == 2, "one that is trained on stays what it is"
 
 
-@pytest.mark.parametrize(
-    ("option", "said"),
-    [
-        ("--recipe.target_labels=true", "--recipe.rounds 0"),
-        ("--recipe.bands=[]", "--recipe.bands"),
-        ("--recipe.rounds=-1", "--recipe.rounds"),
-        ("--recipe.steps=1", "--recipe.steps"),
-    ],
-)
-def test_rounds_that_have_nothing_to_do_are_refused_before_training(root, tmp_path, capsys, option, said):
-    assert said in refused(words(root, tmp_path / "run", option, method="fda"), capsys)
+def test_rounds_that_have_nothing_to_do_are_refused_before_training(root, tmp_path, capsys):
+    assert "--recipe.rounds" in refused(words(root, tmp_path / "run", "--recipe.rounds=-1", method="fda"), capsys)
     assert not (tmp_path / "run").exists()
 
 
@@ -148,19 +118,6 @@ def test_a_finished_run_is_not_overwritten(root, finished, capsys):
     assert main(words(root, finished)) == 1
     assert "--resume" in capsys.readouterr().err
     assert (finished / "model.safetensors").read_bytes() == before
-
-
-def test_going_on_with_another_configuration_is_refused_with_the_difference(root, finished, capsys):
-    assert main(words(root, finished, "--resume=true", "--recipe.style_beta=0.09")) == 1
-    assert "recipe.style_beta: 0.01 -> 0.09" in capsys.readouterr().err
-
-
-def test_adaptation_ends_when_nothing_is_kept(root, tmp_path):
-    """A selection that keeps less than a batch ends adaptation, and the run goes on to its last phase."""
-    assert main(words(root, tmp_path / "run", "--recipe.selection.delta=100")) == 0
-    made = json.loads((tmp_path / "run/model.json").read_text())["made"]
-    assert made["steps"] == {"pretrain": 20, "adapt": 5, "distil": 12}
-    assert made["selections"] == [{"epoch": 1, "delta": 100, "kept": 0, "of": 10}]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from pixda.__main__ import main
-from pixda.methods import build
-from runs import refused, unlabelled, words
+from runs import words
 
 BLIND = "--recipe.target_labels=false"
 
@@ -63,25 +62,6 @@ def test_the_run_aligns_and_selects_and_leaves_the_fine_tuning_out(finished):
     rows = list(csv.DictReader((finished / "logs/adapt.csv").open()))
     assert "target" not in rows[0]
     assert all(float(row["adversarial"]) > 0 and float(row["pixel_weight"]) > 0 for row in rows)
-
-
-def test_unlabelled_images_stand_beside_the_shots_as_before(root, finished, tmp_path):
-    assert main(words(root, tmp_path / "run", BLIND, *unlabelled(root))) == 0
-    rows = list(csv.DictReader((tmp_path / "run/logs/adapt.csv").open()))
-    assert {"adversarial", "unlabelled_adversarial"} <= set(rows[0])
-
-
-def test_without_labels_and_without_a_discriminator_it_is_refused(root, tmp_path, capsys):
-    assert "--recipe.alignment.discriminator" in refused(
-        words(root, tmp_path / "run", BLIND, "--recipe.alignment.discriminator=none"), capsys
-    )
-
-
-@pytest.mark.parametrize("preset", ["paper", "small"])
-def test_the_decay_ends_with_adaptation_where_there_is_nothing_after_it(preset):
-    phases = build("pixda", preset, target_labels=False).phases()
-    assert [phase.name for phase in phases] == ["pretrain", "adapt"]
-    assert phases[1].optimiser.horizon == {"paper": 62500, "small": phases[1].steps}[preset]
 
 
 def test_the_check_asks_for_no_masks_either(root, tmp_path, capsys):

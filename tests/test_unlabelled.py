@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from injuries import killed_when_logged
 from pixda.__main__ import main
 from pixda.comparison.grid import Grid, Row, plan
 from runs import refused, two_domains, unlabelled, words
@@ -48,26 +47,10 @@ def test_without_target_labels_the_methods_with_two_heads_are_unsupervised(root,
     assert "target" not in rows[0]
 
 
-def test_killed_in_adaptation_and_resumed_the_weights_are_bit_equal(root, finished, tmp_path):
-    out = tmp_path / "broken"
-    killed_when_logged(out / "logs/adapt.csv", 4, words(root, out, "--resume=true", *unlabelled(root)))
-    assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
-    assert main(words(root, out, "--resume=true", *unlabelled(root))) == 0
-    assert (out / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
-
-
-def test_a_run_cannot_go_on_without_them(root, finished, capsys):
-    assert main(words(root, finished, "--resume=true")) == 1
-    assert "unlabelled" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("method", "more"),
     [
         ("joint", []),
-        ("fine_tuning", []),
-        ("source_only", []),
-        ("fsda", []),
         ("pixda", ["--recipe.alignment.discriminator=none"]),
     ],
 )

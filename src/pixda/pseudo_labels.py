@@ -3,8 +3,7 @@
 Yang & Soatto, *FDA: Fourier Domain Adaptation for Semantic Segmentation*, CVPR 2020, in the form of the released code.
 A pixel is given its likeliest class where that class's confidence reaches the class's own threshold, the value at
 position ``round(0.66 n)`` of the class's ``n`` confidences in ascending order, at most 0.9: about the surest third of
-every class, and all that is surer than 0.9. The paper is said to keep
-the top 66 % instead.
+every class, and all that is surer than 0.9. The paper is said to keep the top 66 % instead.
 
 Confidences are read as whole steps of 1/50 000, rounded down, so that all pixels of all images are counted in a table
 instead of kept: a threshold is at most one step below the value that sorting would give, and 0.9 is exact.

@@ -82,15 +82,3 @@ def score(patch_logits: Tensor) -> Tensor:
 def threshold(first: float, growth: Literal["double", "add"], epoch: int) -> float:
     """The threshold of the selection that opens epoch 1, 2, …: 0.4, 0.8, 1.6 … or 0.4, 0.8, 1.2 …."""
     return first * 2 ** (epoch - 1) if growth == "double" else first * epoch
-
-
-def select(epoch: int, rule: Rule, scores: dict[str, float], source: str | None = None) -> Selected:
-    """Apply the rule.
-
-    Args:
-        epoch: the epoch that will begin with the kept images.
-        rule: which scores stay.
-        scores: name -> score of every image.
-        source: which of several sources they are of.
-    """
-    return Selected(epoch, rule, scores, rule.keep(scores), source)

@@ -127,16 +127,6 @@ def test_what_stands_in_is_the_one_at_the_same_place_of_the_next_batch_wherever_
     assert not any("009" in names for names in wanted), "one that selection has dropped came back"
 
 
-def test_the_order_of_the_others_is_that_of_a_run_in_which_all_can_be_read(streams):
-    root, make = streams
-    whole = drawn(make(0))
-    (root / f"source/images/{whole[0][0]}.png").write_bytes(b"")
-    found = drawn(make(1))
-    assert [a == b for one, two in zip(whole, found, strict=True) for a, b in zip(one, two, strict=True)].count(
-        False
-    ) == 1
-
-
 def test_one_file_too_many_and_no_file_left_are_said(streams):
     root, make = streams
     for number in range(10):

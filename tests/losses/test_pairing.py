@@ -45,14 +45,6 @@ def test_only_confidence_counts_and_one_keeps_everything():
     assert torch.equal(without_easy_pixels(labels, sure, 1.0), labels)
 
 
-def test_the_filter_carries_no_gradient():
-    """The loss of the main head on filtered labels does not reach the auxiliary head."""
-    auxiliary = (3 * torch.randn(1, 3, 4, 4)).requires_grad_()
-    found = without_easy_pixels(torch.zeros(1, 4, 4, dtype=torch.long), auxiliary.log_softmax(1), 0.6)
-    assert not found.requires_grad
-    assert found.dtype == torch.int64
-
-
 @pytest.mark.parametrize("kind", [BOTH_SOURCE, MIXED, BOTH_TARGET])
 def test_pair_loss_is_the_squared_distance_of_the_tanh(kind):
     torch.manual_seed(1)

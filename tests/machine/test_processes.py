@@ -40,14 +40,19 @@ def alone(root, tmp_path_factory):
 def of_two(root, tmp_path_factory):
     """The same in two processes, and what it said."""
     out = tmp_path_factory.mktemp("runs") / "two"
-    process = start(root, out, "--recipe.batch=4", "--machine.devices=2")
-    text = said_by(process)
-    assert process.returncode == 0, text
-    return out, text
+    return out, finished(root, out, "--recipe.batch=4", "--machine.devices=2")
 
 
 def said_by(process):
     text, _ = process.communicate(timeout=SECONDS)
+    return text
+
+
+def finished(root, out, *more, method="pixda"):
+    """What a run says that comes to its end, or goes on to it."""
+    process = start(root, out, *more, method=method)
+    text = said_by(process)
+    assert process.returncode == 0, text
     return text
 
 
@@ -92,15 +97,6 @@ def test_a_batch_that_cannot_be_divided_is_refused_once_before_anything_is_writt
 
 
 @pytest.mark.slow
-def test_a_second_run_in_the_folder_is_refused_once(root, alone, tmp_path):
-    shutil.copytree(alone, tmp_path / "run")
-    command = [sys.executable, "-m", "pixda", *words(root, tmp_path / "run", "--recipe.batch=4", "--machine.devices=2")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert done.returncode == 1
-    assert done.stderr.count("holds a run already; add --resume true") == 1
-
-
-@pytest.mark.slow
 def test_folds_in_two_processes(root, tmp_path):
     given = words(root, tmp_path / "folds", "--folds=2", "--machine.devices=2", method="fine_tuning")[1:]
     done = subprocess.run(
@@ -124,9 +120,7 @@ def test_batch_statistics_by_option(root, tmp_path, statistics):
         "--network.options={frozen_blocks: 0, frozen_statistics: false}",
     ]
     more = [*network, "--recipe.pretrain_steps=3", "--recipe.joint_steps=3", f"--machine.batch_statistics={statistics}"]
-    process = start(root, tmp_path / "run", *more, "--machine.devices=2", method="joint")
-    text = said_by(process)
-    assert process.returncode == 0, text
+    text = finished(root, tmp_path / "run", *more, "--machine.devices=2", method="joint")
     assert f"statistics of {'the whole batch' if statistics == 'synchronised' else 'each process'}" in text
     assert main(["evaluate", f"--model={tmp_path / 'run'}", f"--data.root={root}/target", "--data.dataset=folder",
                  "--data.scheme=cityscapes", "--data.split=val"]) == 0  # fmt: skip
@@ -139,9 +133,7 @@ def test_batch_statistics_by_option(root, tmp_path, statistics):
 def test_every_method_in_two_processes(root, tmp_path, method):
     more = unlabelled(root) if method == "self_training" else []
     assert main(words(root, tmp_path / "one", *more, method=method)) == 0
-    process = start(root, tmp_path / "two", "--machine.devices=2", *more, method=method)
-    text = said_by(process)
-    assert process.returncode == 0, text
+    finished(root, tmp_path / "two", "--machine.devices=2", *more, method=method)
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     for name, weights in one.items():
         torch.testing.assert_close(two[name], weights, rtol=1e-3, atol=1e-4)
@@ -206,9 +198,7 @@ def test_a_process_that_is_killed_ends_all_and_any_number_goes_on(root, alone, o
     assert "--resume true goes on from the last checkpoint" in text
     assert "Traceback" not in text
     assert not (out / "model.safetensors").exists(), "the run was over before it could be killed"
-    process = start(root, out, "--recipe.batch=4", f"--machine.devices={then}")
-    text = said_by(process)
-    assert process.returncode == 0, text
+    finished(root, out, "--recipe.batch=4", f"--machine.devices={then}")
     assert_the_same_run(out, alone)
     if then == 2:
         assert weights_of(out) == weights_of(of_two[0]), "to the last bit"
@@ -240,9 +230,7 @@ def test_any_process_is_asked_to_stop_and_all_do_after_one_step(root, of_two, tm
     position = torch.load(out / "checkpoint.pt", weights_only=True)["position"]
     assert said == [str(position["step"])], text
     assert "lost" not in text
-    process = start(root, out, *more)
-    text = said_by(process)
-    assert process.returncode == 0, text
+    finished(root, out, *more)
     assert weights_of(out) == weights_of(of_two[0]), "to the last bit"
 
 
@@ -259,9 +247,7 @@ def test_what_processes_cannot_read_counts_together(tmp_path):
     assert process.returncode == 1, text
     assert "It is one more than the 1 that may be skipped (--skip_unreadable)." in text
     assert "--resume true goes on from it" in text
-    process = start(root, out, *more, "--skip_unreadable=2")
-    text = said_by(process)
-    assert process.returncode == 0, text
+    text = finished(root, out, *more, "--skip_unreadable=2")
     assert "skipped, 2 of at most 2: " in text
     skipped = json.loads((out / "model.json").read_text())["made"]["skipped"]["files"]
     assert sorted(name for said in skipped for name in ("004.png", "007.png") if name in said) == ["004.png", "007.png"]

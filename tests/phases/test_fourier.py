@@ -55,7 +55,6 @@ def test_every_network_descends_the_objective_at_its_own_band(make, pair, trio, 
         written.append((member, lambda objective=objective: objective))
     losses = assert_all_descend(written, lambda: phase.step(given))
     assert set(losses) == {"source", "entropy"} | ({"target"} if labels else set())
-    assert not any(value.requires_grad for value in losses.values())
 
 
 def test_the_shots_and_the_unlabelled_images_lend_their_style_by_turns(make, trio):
@@ -66,16 +65,6 @@ def test_the_shots_and_the_unlabelled_images_lend_their_style_by_turns(make, tri
             log_probs = log_probs_of(member.module(stylise(trio.source.images, lender.images, beta)), trio.source.masks)
             expected.append(phase.segmentation(log_probs, trio.source.masks).item())
         assert float(phase.step(trio)["source"]) == pytest.approx(sum(expected) / 2, rel=1e-5)
-
-
-def test_without_their_labels_the_masks_of_the_shots_reach_nothing(make, pair, context):
-    first, ends = context.segmenter, []
-    for masks in (pair.target.masks, (pair.target.masks + 1) % 4):
-        context.segmenter = first
-        phase = make()
-        phase.step(pair._replace(target=pair.target._replace(masks=masks)))
-        ends.append(weights_of(context.segmenter))
-    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
 def test_all_networks_begin_as_the_first_stage_and_end_as_one(make, pair, context):

@@ -1,33 +1,24 @@
 """AdaptSegNet and ADVENT: what the segmenter with two heads minimises, what each discriminator, what is left."""
 
-import copy
-
 import pytest
 import torch
 from torch import nn
 
 import making
-from descent import assert_descends, gradients_of, same, weights_of
+from descent import assert_descends, gradients_of, heads_of
 from pixda.errors import UserError
 from pixda.losses.adversarial import discriminator_loss, fool_loss
 from pixda.losses.information import self_information
 from pixda.losses.segmentation import cross_entropy
 from pixda.models import build_segmenter
 from pixda.models.segmenter import Segmenter
-from pixda.models.upsampling import upsample
 from pixda.phases.image_adversarial import ImageAdversarial
 from pixda.phases.settings import Heads
-from pixda.phases.supervised import Supervised
 
 
 @pytest.fixture
 def make(context):
     return lambda **changes: making.make(ImageAdversarial, context, **changes)
-
-
-def heads_of(phase, batch):
-    """Log-probabilities of the main and of the auxiliary head at the labels' size, with their graph."""
-    return [upsample(one, batch.masks.shape[-2:]).log_softmax(1) for one in phase.segmenter.module(batch.images)]
 
 
 def seen(maps, log_probs):
@@ -53,7 +44,6 @@ def test_the_step_descends_the_written_objective(make, trio, pair, maps, target_
         return total
 
     losses = assert_descends(phase, objective, lambda: phase.step(given))
-    assert all(value.isfinite() and not value.requires_grad for value in losses.values())
     assert ("target" in losses) is target_labels
     assert ("unlabelled_adversarial" in losses) is more
 
@@ -75,48 +65,6 @@ def test_each_discriminator_learns_of_its_own_head_alone_and_nothing_from_the_se
     found = gradients_of(trainee, lambda: losses.update(phase.step(trio)))
     torch.testing.assert_close(losses[name], expected.detach())
     torch.testing.assert_close(list(found.values()), list(slopes), rtol=1e-3, atol=1e-7)
-
-
-def test_everything_learns_the_auxiliary_head_too(make, pair):
-    phase = make()
-    before = {name: weights_of(trainee.module) for name, trainee in phase.trainees().items()}
-    phase.step(pair)
-    for name, trainee in phase.trainees().items():
-        still = [key for key, value in trainee.module.state_dict().items() if torch.equal(value, before[name][key])]
-        assert all(key.startswith("segmenter.normalise") for key in still), name
-    assert any(key.startswith("auxiliary.") for key in before["segmenter"])
-
-
-def test_without_the_second_head_and_the_discriminators_it_is_joint_training(make, context, pair):
-    """All weights but the main head's loss from labels zero: to the last bit what Supervised does."""
-    start = weights_of(context.segmenter)
-    make(heads=Heads(0.0, 0.0, 0.0)).step(pair)
-    mine = weights_of(context.segmenter)
-    context.segmenter.load_state_dict(start)
-    making.make(Supervised, context, loss=making.CE).step(pair)
-    assert same(mine, context.segmenter)
-
-
-def test_what_is_kept_is_the_segmenter_without_the_auxiliary_head(make, context, pair, classes):
-    phase = make()
-    phase.step(pair)
-    assert phase.segmenter.module.segmenter is context.segmenter
-    build_segmenter("tiny", classes).load_state_dict(context.segmenter.state_dict())
-
-
-def test_a_reloaded_phase_goes_on_to_the_last_bit(make, context, pair):
-    straight = make()
-    for _ in range(2):
-        straight.step(pair)
-    state = {name: trainee.state_dict() for name, trainee in straight.trainees().items()}
-    state = copy.deepcopy(state)  # as a file would: what goes on must not move it
-    straight.step(pair)
-    wanted = weights_of(context.segmenter)
-    again = make()
-    for name, trainee in again.trainees().items():
-        trainee.load_state_dict(state[name])
-    again.step(pair)
-    assert same(wanted, context.segmenter)
 
 
 @pytest.mark.parametrize(("at", "size"), [("image", (128, 160)), ("logits", (32, 40))])

@@ -6,13 +6,12 @@ import pytest
 import torch
 
 import making
-from descent import assert_descends, gradients_of
+from descent import assert_descends, gradients_of, heads_of
 from pixda.data.domains import StepBatch
 from pixda.losses.adversarial import discriminator_loss, fool_loss
 from pixda.losses.pairing import pair_loss, pairing_discriminator_loss, without_easy_pixels
 from pixda.losses.segmentation import cross_entropy
 from pixda.models.deeplab import DeepLabV2, DilatedSum, ResNet
-from pixda.models.upsampling import upsample
 from pixda.phases.pairing import Pairing
 
 
@@ -34,10 +33,6 @@ def pairs(pair):
         StepBatch(*(one._replace(images=(one.images + 20 * k) % 256) for one in (pair.source, pair.target)))
         for k in range(4)
     ]
-
-
-def heads_of(phase, batch):
-    return [upsample(one, batch.masks.shape[-2:]).log_softmax(1) for one in phase.segmenter.module(batch.images)]
 
 
 def freeze_kernels(phase):
@@ -76,8 +71,7 @@ def test_the_step_descends_the_written_objective(context, make, pairs, classes, 
     phase = make()
     freeze_kernels(phase)
     phase.previous = pairs[0]
-    losses = assert_descends(phase, lambda: written(phase, pairs[1], pairs[0]), lambda: phase.step(pairs[1]), 1e-5)
-    assert all(value.isfinite() and not value.requires_grad for value in losses.values())
+    assert_descends(phase, lambda: written(phase, pairs[1], pairs[0]), lambda: phase.step(pairs[1]), 1e-5)
 
 
 def test_the_discriminators_learn_of_both_heads_and_nothing_from_the_segmenters_step(make, pairs):
@@ -112,15 +106,6 @@ def test_the_discriminators_learn_of_both_heads_and_nothing_from_the_segmenters_
         torch.testing.assert_close(losses[name] + losses[f"auxiliary_{name}"], total.detach())
     for name, gradients in found.items():
         torch.testing.assert_close(list(gradients.values()), list(slopes[name]), rtol=1e-3, atol=1e-6)
-
-
-def test_everything_learns_the_auxiliary_head_too(make, pairs):
-    phase = make()
-    before = {n: [p.detach().clone() for p in trainee.module.parameters()] for n, trainee in phase.trainees().items()}
-    phase.step(pairs[0])
-    assert set(before) == {"segmenter", "pair_discriminator", "domain_discriminator"}
-    for name, trainee in phase.trainees().items():
-        assert not any(torch.equal(p, old) for p, old in zip(trainee.module.parameters(), before[name], strict=True))
 
 
 def test_the_discriminators_are_those_of_the_released_script(make):

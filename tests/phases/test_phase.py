@@ -33,10 +33,6 @@ def test_or_plain_cross_entropy(context, pair):
     torch.testing.assert_close(found, cross_entropy(scores, labels))
 
 
-def test_alone_all_labelled_pixels_count_as_they_are(context, pair):
-    assert float(make(Supervised, context).rank_share(pair.source.masks)) == 1
-
-
 def test_a_phase_begins_with_an_optimiser_of_its_own_and_a_network_that_learns(context):
     context.segmenter.eval()
     before = make(Supervised, context)

@@ -69,9 +69,8 @@ def difficulty(scores: Tensor, labels: Tensor) -> Tensor:
 def pseudo_labels(log_probs: Tensor) -> Tensor:
     """Labels for target images that have none: ``y_i = argmax_c p_i[c]``.
 
-    With them ``difficulty`` is ``-log max_c p_i[c]`` and ``rarity`` counts the classes that the network
-    sees in the image, so that PixAdv can be taken on unlabelled images. The paper says that PixAdv extends to
-    unlabelled targets and does not say how: this is our reconstruction.
+    With them ``difficulty`` is ``-log max_c p_i[c]``, and ``rarity`` counts the classes that the network sees in the
+    image. The paper says that PixAdv extends to unlabelled targets and does not say how: this is our reconstruction.
 
     Args:
         log_probs: float ``B x C x H x W``.

@@ -30,9 +30,9 @@ class Adversarial(Phase):
 
     Where the run has unlabelled target images, they stand on the target's side as the shots do, but for
     ``L_seg`` and for the style: ``L_PixAdv`` is the mean over the shots and over as many unlabelled images, these
-    with pseudo-labels (our reconstruction, see ``pseudo_labels``), and the
-    discriminators take both kinds for target. On them ``S`` is never in the graph, whatever is set for the shots: its
-    gradient would only sharpen what the network says already.
+    with pseudo-labels (our reconstruction, see ``pseudo_labels``), and the discriminators take both kinds for target.
+    ``S`` of unlabelled images is never in the graph, whatever is set for the shots: its gradient would only sharpen
+    what the network says already.
 
     With ``target_labels=False`` the shots are such images, too, and there is no ``L_seg(target)``: the paper names
     an unsupervised form of the method and does not describe it; this is our reconstruction.

@@ -32,8 +32,7 @@ class Pairing(TwoHeadPhase):
         + sum_l lambda_l [ E(D1(T, T'), both source) + 2 E(D1(T, S), both source) + mean softplus(D2(T)) ]
 
     with gradients through all of T, T' and S, and each discriminator, shared by the heads, minimises the sum over them
-    of ``pairing_discriminator_loss`` or
-    ``discriminator_loss``.
+    of ``pairing_discriminator_loss`` or ``discriminator_loss``.
 
     Every forward pass with a graph is done before the next begins: where two maps meet, each has its gradient in its
     own pass, beside the other's value, and the sum is the same.

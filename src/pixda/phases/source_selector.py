@@ -12,7 +12,7 @@ from pixda.models.discriminators import ImageDiscriminator
 from pixda.phases.phase import Context, Losses
 from pixda.phases.settings import DiscriminatorOptimiser, SegmenterOptimiser, Selection
 from pixda.phases.trainee import Trainee, discriminator_step, discriminator_trainee
-from pixda.selection import Rule, Threshold, Top, score, select, threshold
+from pixda.selection import Rule, Selected, Threshold, Top, score, threshold
 from pixda.style import stylise_
 
 Maps = Callable[[Tensor, torch.Size], Tensor]
@@ -81,9 +81,11 @@ class SourceSelector:
             names = [name for name in self.kept if self.sources.source_of(name) == number]
             if names:
                 scores = self._scores(names, epoch, discriminator, maps)
-                result = select(epoch, self._rule(epoch), scores, title if self.sources.several else None)
-                self.context.reporter.selected(result)
-                kept += result.kept
+                rule = self._rule(epoch)
+                stay = rule.keep(scores)
+                source = title if self.sources.several else None
+                self.context.reporter.selected(Selected(epoch, rule, scores, stay, source))
+                kept += stay
         segmenter.train()
         self._keep(self._without_short_sources(kept))
         self.selected_for = epoch

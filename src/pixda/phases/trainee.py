@@ -87,9 +87,9 @@ class Trainee(Generic[Output]):
     def frozen_and_own(self: "Trainee[Tensor]", images: Tensor) -> tuple[Tensor, Tensor]:
         """One forward pass for two uses: what ``frozen`` gives, and what a call gives on detached ``images``.
 
-        Of the first, gradients reach the images and never the parameters; of the second, the parameters and never the
-        images. Both are to the last bit those of two passes. The first must be used before the second frees the graph,
-        and another pass must follow before the next step.
+        Gradients of the first output reach the images alone, those of the second the parameters alone; both equal
+        those of two passes to the last bit. Go backward from the first output before the second one, which frees the
+        graph. Another pass must follow before the next step.
         """
         own_images = images.detach().requires_grad_()
         own = self(own_images, more=True)
