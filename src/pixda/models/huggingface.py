@@ -167,11 +167,8 @@ def huggingface(
     # A saved model is built from its whole configuration, without the folder or the hub.
     written = settings.to_dict()
     written.pop("_name_or_path", None)
-    segmenter.recipe = {
-        "architecture": "huggingface",
-        "config": json.loads(json.dumps(written)),
-        "normalisation": {"mean": list(scale.mean), "std": list(scale.std), "bgr": scale.bgr},
-    }
+    recipe = {"architecture": "huggingface", "config": written, "normalisation": scale._asdict()}
+    segmenter.recipe = json.loads(json.dumps(recipe))
     return segmenter
 
 
