@@ -22,10 +22,7 @@ UPERNET: dict[str, Any] = {
         "out_features": ["stage1", "stage2", "stage3", "stage4"],
     },
 }
-SWIN: dict[str, Any] = {
-    "model_type": "upernet",
-    "hidden_size": 16,
-    "auxiliary_channels": 8,
+SWIN: dict[str, Any] = UPERNET | {
     "backbone_config": {
         "model_type": "swin",
         "embed_dim": 8,

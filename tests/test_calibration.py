@@ -56,12 +56,6 @@ def test_full_confidence_is_in_the_last_bin_and_an_edge_in_the_bin_below_it():
     assert found.confidence[14] == 1.9375
 
 
-def test_the_error_of_two_bins_by_hand():
-    empty = [0] * 13
-    found = Calibration([4, *empty, 6], [1.0, *empty, 5.7], [0, *empty, 3])
-    assert found.ece == pytest.approx((4 * 0.25 + 6 * (0.95 - 0.5)) / 10)
-
-
 def test_sums_do_not_depend_on_the_order_nor_on_the_pieces():
     confidence, hits = draw(700_000).float(), draw(700_000, seed=1) < 0.5
     backwards = binned(confidence.flip(0), hits.flip(0))
@@ -69,16 +63,6 @@ def test_sums_do_not_depend_on_the_order_nor_on_the_pieces():
     assert torch.equal(binned(confidence, hits), backwards)
     assert torch.equal(binned(confidence, hits), parts)
     assert backwards[0].sum() == 700_000
-
-
-def test_ignored_pixels_are_in_no_bin():
-    matrix = ConfusionMatrix(ClassSet.load("cityscapes-19"))
-    predicted, labels = torch.tensor([[0, 1, 2]]), torch.tensor([[0, 255, 3]])
-    matrix.update(predicted, labels, torch.tensor([[0.9, 0.9, 0.5]]))
-    found = matrix.scores().calibration
-    assert (sum(found.count), sum(found.hits)) == (2, 1)
-    assert sum(found.confidence) == pytest.approx(1.4, abs=1e-5)
-    assert found.ece == pytest.approx((0.1 + 0.5) / 2, abs=1e-5)
 
 
 @pytest.mark.parametrize("size", [(37, 50), (9, 17), (5, 4), (20, 1)])

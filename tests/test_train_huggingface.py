@@ -48,14 +48,9 @@ def test_a_method_with_a_second_head_is_refused_with_the_networks_that_have_one(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("config", "more", "said"),
-    [
-        (hf_models.UPERNET, ["--recipe.batch=1"], "UperNetForSemanticSegmentation cannot be trained on batches of 1"),
-        (hf_models.SEGFORMER | {"model_type": "bert"}, [], "has no option"),
-    ],
-)
-def test_a_model_that_cannot_be_trained_is_refused_in_one_line(root, tmp_path, capsys, config, more, said):
-    typed = ["--network.architecture=huggingface", f"--network.options={json.dumps({'config': config})}", *more]
-    assert said in refused(words(root, tmp_path / "run", *typed), capsys)
+def test_a_model_that_cannot_be_trained_is_refused_in_one_line(root, tmp_path, capsys):
+    options = json.dumps({"config": hf_models.UPERNET})
+    typed = ["--network.architecture=huggingface", f"--network.options={options}", "--recipe.batch=1"]
+    message = refused(words(root, tmp_path / "run", *typed), capsys)
+    assert "UperNetForSemanticSegmentation cannot be trained on batches of 1" in message
     assert not (tmp_path / "run").exists()

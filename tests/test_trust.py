@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,19 @@ class TestYaml:
     )
     @pytest.mark.parametrize(
         ("text", "said"),
+        [("seed: 1\nseed: 2\n", "line 2, column 1: 'seed' is given twice"), ("- a\n", "must hold 'key: value' lines")],
+    )
+    def test_a_mistake_is_one_sentence_with_file_and_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], text: str, said: str
+    ) -> None:
+        (tmp_path / "mine.yaml").write_text(text)
+        assert main([*words, str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "out")]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{tmp_path / 'mine.yaml'}" in line
+        assert said in line
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
         [
             (
                 "title: a: b\n",
@@ -106,18 +120,14 @@ class TestYaml:
             ("seed: 1\nseed: 2\n", "line 2, column 1: 'seed' is given twice in one place"),
             ("a: !!python/object/apply:os.getcwd []\n", "line 1, column 4: could not determine a constructor"),
             ("a: 2001-13-45\n", "month must be in 1..12; correct that value, or put it in quotes"),
-            ("- a\n", "must hold 'key: value' lines"),
         ],
     )
-    def test_a_mistake_is_one_sentence_with_file_and_line(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], text: str, said: str
-    ) -> None:
+    def test_every_mistake_is_told_with_its_place(self, tmp_path: Path, text: str, said: str) -> None:
         (tmp_path / "mine.yaml").write_text(text)
-        assert main([*words, str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "out")]) == 1
-        (line,) = capsys.readouterr().err.splitlines()
-        assert f"{tmp_path / 'mine.yaml'}" in line
-        assert said in line
-        assert "unicode string" not in line
+        with pytest.raises(UserError) as error:
+            read_yaml(tmp_path / "mine.yaml", "The config")
+        assert said in str(error.value)
+        assert "unicode string" not in str(error.value)
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -260,8 +270,6 @@ class TestPictures:
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(file, "PNG")
         data = bytearray(file.getvalue())
         data[16:24] = (13_000).to_bytes(4, "big") * 2
-        import zlib
-
         data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
         (tmp_path / "a.png").write_bytes(data)
         with pytest.raises(UserError, match="cannot be decoded"):

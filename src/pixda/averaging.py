@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from pixda.data.shots import read_manifest, write_manifest
 from pixda.errors import UserError
@@ -36,21 +35,23 @@ def average(runs: Sequence[Path], out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty; choose another --out, so that no run is overwritten.")
     first, made = load_model(runs[0])
-    total = {name: _as_sum(tensor) for name, tensor in first.state_dict().items()}
+    # In float64 the mean of equal weights is that weight.
+    total = {
+        name: tensor.to(torch.float64, copy=True)
+        for name, tensor in first.state_dict().items()
+        if tensor.is_floating_point()
+    }
     for run in runs[1:]:
         other, _ = load_model(run)
         if other.spec() != first.spec():
             raise UserError(f"{run} holds another network than {runs[0]}: only weights of equal networks have a mean.")
         if other.classes != first.classes:
             raise UserError(f"{run} tells other classes apart than {runs[0]}: only equal class sets have a mean.")
-        for name, tensor in other.state_dict().items():
-            if tensor.is_floating_point():
-                total[name] += tensor
-    weights = {
-        name: (total[name] / len(runs)).to(tensor.dtype) if tensor.is_floating_point() else tensor
-        for name, tensor in first.state_dict().items()
-    }
-    first.load_state_dict(weights)
+        weights = other.state_dict()
+        for name in total:
+            total[name] += weights[name]
+    # Counters of batches stay those of the first run.
+    first.load_state_dict({name: tensor / len(runs) for name, tensor in total.items()}, strict=False)
     # Under another name until it is whole: one that was killed is begun anew.
     unfinished = out.with_name(f".unfinished-{out.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -66,8 +67,3 @@ def average(runs: Sequence[Path], out: Path) -> None:
     except BaseException:
         shutil.rmtree(unfinished)
         raise
-
-
-def _as_sum(tensor: Tensor) -> Tensor:
-    """A copy to add to; float64, in which a mean of equal weights is that weight."""
-    return tensor.to(torch.float64, copy=True) if tensor.is_floating_point() else tensor

@@ -117,10 +117,3 @@ def test_head_sums_all_four_convolutions():
     x = torch.randn(1, 3, 30, 40)
     expected = sum(branch(x) for branch in head.branches)
     torch.testing.assert_close(head(x), expected)
-    for kept in head.branches:
-        alone = copy.deepcopy(head)
-        for branch in alone.branches:
-            if branch.dilation != kept.dilation:
-                nn.init.zeros_(branch.weight)
-                nn.init.zeros_(branch.bias)
-        assert torch.equal(alone(x), kept(x))

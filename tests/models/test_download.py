@@ -160,7 +160,6 @@ def test_a_server_without_a_trusted_certificate_is_not_asked(unknown_server: Ser
     ("url", "sha256", "said"),
     [
         ("http://localhost/w.pth", SHA256, "not an https address"),
-        ("ftp://localhost/w.pth", SHA256, "not an https address"),
         ("file:///etc/passwd", SHA256, "not an https address"),
         ("https://localhost/w.pth", None, "without its sha256"),
         ("https://localhost/w.pth", "abc", "is not a sha256"),

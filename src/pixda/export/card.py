@@ -27,12 +27,10 @@ def card(
     """The card as Markdown.
 
     Args:
-        file: the exported file.
-        title: its format, in words.
+        file, title: the exported file, and its format in words.
         confidence: whether the confidence is an output.
         segmenter: what was exported: its classes, and the views that it averages if there are several.
-        made: the account of its making.
-        run: the run's folder, for its scores and its list of shots.
+        made, run: the account of its making, and the run's folder, for its scores and its list of shots.
         found: the comparison with PyTorch.
     """
     width, height = made["config"]["size"]

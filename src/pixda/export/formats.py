@@ -25,9 +25,7 @@ OPSET = 17
 class Deployed(nn.Module):
     """What is exported: a segmenter in eval mode with everything from the pixels to the class indices.
 
-    Args:
-        segmenter: any.
-        confidence: whether the confidence is an output, too.
+    With ``confidence`` the softmax of the predicted class is an output, too.
     """
 
     def __init__(self, segmenter: Segmenter, confidence: bool) -> None:

@@ -19,11 +19,7 @@ MOST = 8
 
 
 def given_frames(given: Sequence[Path]) -> list[Tensor]:
-    """Evenly spread frames from the images and folders that a user named; videos are left out.
-
-    Returns:
-        uint8 ``3 x H x W``, RGB, 1 to ``MOST`` of them.
-    """
+    """Evenly spread images of those that a user named: 1 to ``MOST``, uint8 ``3 x H x W``, RGB. Videos are left out."""
     images = [one.path for one in find_inputs(given) if not one.video]
     if not images:
         raise UserError("There are only videos in --frames, and the comparison needs images: give some.")
@@ -31,14 +27,7 @@ def given_frames(given: Sequence[Path]) -> list[Tensor]:
 
 
 def own_frames(config: Mapping[str, Any], classes: ClassSet) -> list[Tensor]:
-    """Evenly spread frames of the target that a run was trained for.
-
-    Args:
-        config: the run's configuration, from its model.
-        classes: the model's.
-
-    Returns:
-        uint8 ``3 x H x W``, RGB, 1 to ``MOST`` of them.
+    """Evenly spread frames of the target in a run's config: 1 to ``MOST``, uint8 ``3 x H x W``, RGB.
 
     Raises:
         UserError: they are not on this machine, and the user has to name some.

@@ -35,8 +35,7 @@ def compare(run: Runner, segmenter: Segmenter, frames: Sequence[Tensor], size: t
     """Compare a file, run in batches of two, with the segmenter, run frame by frame on the CPU as for scoring.
 
     Args:
-        run: runs the file.
-        segmenter: what it was made from.
+        run, segmenter: the file, and what it was made from.
         frames: uint8 ``3 x H x W``, RGB, one or more. If their number is odd, the last one's mirror image is added.
         size: (width, height) of training. The second size is three quarters of it, made odd.
     """

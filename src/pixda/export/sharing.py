@@ -24,16 +24,8 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 def save_shared(folder: Path, segmenter: Segmenter, made: Mapping[str, Any], run: Path | None) -> Path:
     """Write a model to a folder that others can load: its two files, its scores and shots, and a card, README.md.
 
-    Paths in the account are cut to their last names, which keeps the maker's folders private.
-
-    Args:
-        folder: a new one, or that of an earlier copy.
-        segmenter: the model.
-        made: the account of its making.
-        run: the run's folder, for its scores and its list of shots; None if it is not at hand.
-
-    Returns:
-        The folder.
+    Paths in the account of its making are cut to their last names, which keeps the maker's folders private. The scores
+    and the list of shots are those in the folder of the run, or left out if that is None.
 
     Raises:
         UserError: it cannot be written.
@@ -59,9 +51,7 @@ def push(name: str, segmenter: Segmenter, made: Mapping[str, Any], run: Path | N
 
     Args:
         name: "user/name".
-        segmenter: the model.
-        made: the account of its making.
-        run: the run's folder, for its scores and its list of shots.
+        segmenter, made, run: as in `save_shared`.
         private: whether a new repository is private.
 
     Returns:

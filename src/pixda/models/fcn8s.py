@@ -118,8 +118,8 @@ class ScoreHead(nn.Module):
         scores = scores + _cut(self.score_pool4(pool4 * SCALE_POOL4), CROP_POOL4, scores)
         scores = self.upscore_pool4(scores)
         scores = scores + _cut(self.score_pool3(pool3 * SCALE_POOL3), CROP_POOL3, scores)
-        scores = self.upscore8(scores)
-        return scores
+        upscored: Tensor = self.upscore8(scores)
+        return upscored
 
 
 def _cut(x: Tensor, offset: int, like: Tensor) -> Tensor:

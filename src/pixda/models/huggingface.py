@@ -138,7 +138,7 @@ def huggingface(
         elif name is not None:
             scale, notes = read_scale(name, revision)
         else:
-            scale = _scale_from_preprocessing({})
+            scale, _ = _scale_from_preprocessing({})
 
         auto = transformers.AutoModelForSemanticSegmentation
         if name is not None and pretrained:
@@ -167,11 +167,8 @@ def huggingface(
     # A saved model is built from its whole configuration, without the folder or the hub.
     written = settings.to_dict()
     written.pop("_name_or_path", None)
-    segmenter.recipe = {
-        "architecture": "huggingface",
-        "config": json.loads(json.dumps(written)),
-        "normalisation": {"mean": list(scale.mean), "std": list(scale.std), "bgr": scale.bgr},
-    }
+    recipe = {"architecture": "huggingface", "config": written, "normalisation": scale._asdict()}
+    segmenter.recipe = json.loads(json.dumps(recipe))
     return segmenter
 
 
@@ -248,36 +245,27 @@ def read_scale(name: str, revision: str | None = None) -> tuple[Scale, list[str]
             settings = (content.get("image_processor") if file == "processor_config.json" else content) or {}
             if settings:
                 break
-        scale = _scale_from_preprocessing(settings)
-    if not settings:
-        return scale, ["no preprocessor_config.json: ImageNet's mean and deviation are taken"]
-    if _subtracts_a_mean(settings) and not (settings.get("image_mean") and settings.get("image_std")):
-        return scale, ["preprocessor_config.json has no mean or no deviation: ImageNet's are taken"]
-    return scale, []
+        return _scale_from_preprocessing(settings)
 
 
-def _scale_from_preprocessing(settings: dict[str, Any]) -> Scale:
-    """The scale that a preprocessor_config.json describes.
+def _scale_from_preprocessing(settings: dict[str, Any]) -> tuple[Scale, list[str]]:
+    """The scale that a preprocessor_config.json describes, and a note if something was assumed.
 
     There an image is multiplied by `rescale_factor` before the mean is subtracted. Here images are 0..255, so mean and
     deviation are divided by that factor instead.
     """
     factor = 1.0 if settings.get("do_rescale") is False else settings.get("rescale_factor") or 1 / 255
+    bgr = bool(settings.get("do_flip_channel_order"))
     mean, std = [0.0] * 3, [1.0] * 3
-    if _subtracts_a_mean(settings):
+    notes: list[str] = []
+    if settings.get("do_normalize") is not False and not bgr:  # models that turn RGB into BGR (MobileViT) subtract none
         mean, std = settings.get("image_mean") or IMAGENET_MEAN, settings.get("image_std") or IMAGENET_STD
-    return scale_from_dict(
-        {
-            "mean": [value / factor for value in mean],
-            "std": [value / factor for value in std],
-            "bgr": bool(settings.get("do_flip_channel_order")),
-        }
-    )
-
-
-def _subtracts_a_mean(settings: dict[str, Any]) -> bool:
-    """Models that turn RGB into BGR (MobileViT) subtract nothing."""
-    return settings.get("do_normalize") is not False and not settings.get("do_flip_channel_order")
+        if not settings:
+            notes = ["no preprocessor_config.json: ImageNet's mean and deviation are taken"]
+        elif not (settings.get("image_mean") and settings.get("image_std")):
+            notes = ["preprocessor_config.json has no mean or no deviation: ImageNet's are taken"]
+    mean, std = [value / factor for value in mean], [value / factor for value in std]
+    return scale_from_dict({"mean": mean, "std": std, "bgr": bgr}), notes
 
 
 def scale_from_dict(values: dict[str, Any]) -> Scale:

@@ -59,9 +59,17 @@ class Staged(nn.Module):
     """For each stage the number of blocks up to its end."""
 
     def _blocks(
-        self, parts: Sequence[Stage], block: Callable[..., nn.Module], frozen_statistics: bool, frozen_blocks: int
+        self,
+        name: str,
+        parts: Sequence[Stage],
+        block: Callable[..., nn.Module],
+        frozen_statistics: bool,
+        frozen_blocks: int,
     ) -> nn.Sequential:
-        """The blocks of all stages; the stem counts among the frozen ones."""
+        """The blocks of all stages; the stem counts among the frozen ones. Too many of these: `UserError`."""
+        count = 1 + sum(stage.blocks for stage in parts)
+        if not 0 <= frozen_blocks <= count:
+            raise UserError(f"frozen_blocks is {frozen_blocks}: {name} has 0 to {count} blocks to freeze.")
         blocks: list[nn.Module] = []
         self.ends, inputs = [], STEM
         for number, stage in enumerate(parts):
@@ -164,11 +172,8 @@ class MobileNetV2(Staged):
 
     def __init__(self, frozen_statistics: bool = False, frozen_blocks: int = 0) -> None:
         super().__init__()
-        count = 1 + sum(stage.blocks for stage in MOBILENET)
-        if not 0 <= frozen_blocks <= count:
-            raise UserError(f"frozen_blocks is {frozen_blocks}: MobileNet-v2 has 0 to {count} blocks to freeze.")
         stem = Unit(3, STEM, 3, 2, 1, 1, frozen_statistics or frozen_blocks > 0)
-        blocks = self._blocks(MOBILENET, InvertedResidual, frozen_statistics, frozen_blocks)
+        blocks = self._blocks("MobileNet-v2", MOBILENET, InvertedResidual, frozen_statistics, frozen_blocks)
         self.features = nn.Sequential(stem, *blocks)
         self._initialise()
         self.features[:frozen_blocks].requires_grad_(False)
@@ -251,13 +256,10 @@ class EfficientNetLite(Staged):
 
     def __init__(self, variant: int = 0, frozen_statistics: bool = True, frozen_blocks: int = 0) -> None:
         super().__init__()
-        parts = stages(variant)
-        count = 1 + sum(stage.blocks for stage in parts)
-        if not 0 <= frozen_blocks <= count:
-            raise UserError(f"frozen_blocks is {frozen_blocks}: EfficientNet-Lite{variant} has 0 to {count} of them.")
         self.conv_stem = _conv(3, STEM, 3, stride=2)
         self.bn0 = _norm(STEM, frozen_statistics or frozen_blocks > 0)
-        self.blocks = self._blocks(parts, MBConv, frozen_statistics, frozen_blocks)
+        name = f"EfficientNet-Lite{variant}"
+        self.blocks = self._blocks(name, stages(variant), MBConv, frozen_statistics, frozen_blocks)
         self._initialise()
         if frozen_blocks > 0:
             for part in (self.conv_stem, self.bn0, self.blocks[: frozen_blocks - 1]):

@@ -60,7 +60,7 @@ class Own(Segmenter):
             )
 
     def _is_new(self, name: str) -> bool:
-        return bool(self.new) and name.removeprefix("backbone.").startswith(self.new)
+        return name.removeprefix("backbone.").startswith(self.new)
 
 
 def as_segmenter(

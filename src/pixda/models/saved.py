@@ -37,9 +37,7 @@ def save_model(folder: Path, segmenter: Segmenter, made: dict[str, Any]) -> Path
 def load_model(path: Path, own: Callable[[ClassSet], Segmenter] | None = None) -> tuple[Segmenter, dict[str, Any]]:
     """The segmenter and the account of its making, from a run folder or its ``model.safetensors``.
 
-    Args:
-        path: the run's folder, or the file.
-        own: builds the network for a class set, if the run was given a network in Python.
+    `own` builds the network for a class set, if the run was given a network in Python.
 
     Raises:
         UserError: there is no finished model, or it cannot be read.

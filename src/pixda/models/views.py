@@ -21,7 +21,6 @@ class SeveralViews(Segmenter):
     output is the mean of the views', so it can be used as logits like any segmenter's.
 
     Args:
-        segmenter: any.
         scales: factors of height and width; sides are rounded up to whole pixels.
         flips: take the mirror image at every scale, too.
     """

@@ -28,11 +28,7 @@ class Answer(NamedTuple):
 
 
 class ServedModel:
-    """The model of a finished run, loaded for prediction.
-
-    Args:
-        path: folder of the run, or its ``model.safetensors``.
-    """
+    """The model of a finished run, from its folder or its ``model.safetensors``, loaded for prediction."""
 
     def __init__(self, path: Path) -> None:
         segmenter, made = load_model(path)

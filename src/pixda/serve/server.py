@@ -19,8 +19,7 @@ def serve(paths: Sequence[Path], host: str, port: int) -> None:
 
     Args:
         paths: folders of finished runs, or weights; a visitor can choose among them.
-        host: the address to listen on.
-        port: the port; 0 takes a free one.
+        host, port: where to listen; port 0 takes a free one.
 
     Raises:
         UserError: Gradio is not installed, a model cannot be read, or the port is taken.
