@@ -29,7 +29,7 @@ def evaluate(words: Sequence[str]) -> None:
     if not any(word.startswith("--data.split") for word in words):
         data = replace(data, split=_test_split(given.model, data.dataset))
     from pixda.report import print_scores
-    from pixda.training.experiment import score_model
+    from pixda.training.scoring import score_model
 
     print_scores({given.model.name: score_model(given.model, data, given.size, given.out, given.scales, given.flips)})
 

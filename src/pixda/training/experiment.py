@@ -1,48 +1,32 @@
 """One run from its configuration: check the data, train the phases, keep the model, score it once."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import yaml
-from lightning_fabric import Fabric
 
 from pixda import __version__
-from pixda.config import Experiment, Machine, plain
-from pixda.data.cache import Cache
+from pixda.config import Experiment, plain
 from pixda.data.classes import ClassSet
-from pixda.data.config import Data
-from pixda.data.dataset import SegmentationDataset
-from pixda.data.domains import Domains
-from pixda.data.open import open_dataset, open_test
-from pixda.data.shots import read_manifest, write_manifest
+from pixda.data.shots import write_manifest
 from pixda.errors import UserError
-from pixda.evaluation import evaluate
 from pixda.machine import distributed
-from pixda.machine.devices import describe_machine, make_fabric, processes_line, start_processes
+from pixda.machine.devices import describe_machine, processes_line, start_processes
 from pixda.machine.faults import resource_errors_explained
 from pixda.machine.lock import hold
-from pixda.methods import METHODS, departures
+from pixda.methods import departures
 from pixda.methods.method import Method
 from pixda.metrics import Scores
 from pixda.models.layers import synchronise
-from pixda.models.saved import load_model, model_hash, save_model
+from pixda.models.saved import model_hash, save_model
 from pixda.models.segmenter import Segmenter
-from pixda.models.views import with_views
-from pixda.phases.phase import Phase
 from pixda.provenance import code_hash
 from pixda.training.loop import Run
-from pixda.training.preparation import (
-    check_data,
-    first_segmenter,
-    fit_into_memory,
-    open_domains,
-    phases_to_train,
-    with_suggested_shots,
-)
+from pixda.training.preparation import prepare
+from pixda.training.scoring import score
 from pixda.watch.loggers import check_installed
 from pixda.watch.logs import Logs
 from pixda.watch.progress import Display
@@ -93,30 +77,9 @@ def run(
         aside = {"machine": config.pop("machine"), "watch": config.pop("watch")}
         fabric.seed_everything(experiment.seed, verbose=False)
 
-        def prepare() -> tuple[Segmenter, str, list[Phase], SegmentationDataset | None, Domains]:
-            classes = ClassSet.load(experiment.classes)
-            segmenter, first_weights = first_segmenter(experiment, classes, own)
-            fit_into_memory(experiment.machine, segmenter, fabric.device)
-            phases = phases_to_train(experiment, method, segmenter, fabric.world_size)
-            test: SegmentationDataset | None = None
-            if held_out is not None:
-                test = open_dataset(experiment.target, classes).subset(held_out)
-            elif experiment.target.test_split is not None:
-                test = open_test(experiment.target, classes)
-            suggested = out / "suggested.json"
-            if fabric.is_global_zero and not resume:
-                suggested.unlink(missing_ok=True)  # of a start that came to nothing
-            chosen = with_suggested_shots(experiment, method, segmenter, fabric, suggested)
-            domains = open_domains(chosen, method, classes, fabric)
-            cache = experiment.machine.cache
-            if fabric.is_global_zero:
-                # A resumed run may skip files that became unreadable; a new one must start with whole data.
-                around = out.parent if held_out is None else out.parent.parent  # a fold lies in the folder of its folds
-                check_data(domains, test, around / ".checks", experiment.skip_unreadable if resume else 0, cache)
-            if cache is not None:
-                for dataset in domains.datasets():
-                    dataset.stored = Cache(cache, dataset).stored()
-            return segmenter, first_weights, phases, test, domains
+        segmenter, first_weights, phases, test, domains = distributed.rank_zero_first(
+            fabric, lambda: prepare(experiment, method, fabric, out, resume, held_out, own)
+        )
 
         def begin() -> None:
             out.mkdir(parents=True, exist_ok=True)
@@ -125,7 +88,6 @@ def run(
                 shots = [frame.name for frame in domains.target.frames]
                 write_manifest(out / "shots.json", shots, f"{experiment.target.shot_list}, seed {experiment.seed}")
 
-        segmenter, first_weights, phases, test, domains = distributed.rank_zero_first(fabric, prepare)
         distributed.on_rank_zero(fabric, begin)
 
         began = time.monotonic()
@@ -188,67 +150,7 @@ def run(
                 "same options scores by K-fold over the shots"
             )
             return None
-        scores = _score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
+        scores = score(training.segmenter, test, experiment.size, fabric, display, out / "scores.json")
         if logs is not None and not scored:
             logs.scores(scores, training.reporter.total)
         return scores
-
-
-def score_model(
-    path: Path,
-    data: Data,
-    size: tuple[int, int] | None,
-    out: Path | None,
-    scales: Sequence[float] = (1.0,),
-    flips: bool = False,
-    names: Sequence[str] | None = None,
-) -> Scores:
-    """Score a finished run on labelled frames.
-
-    Args:
-        path: the run's folder, or its ``model.safetensors``.
-        data: the frames.
-        size: (width, height) for the network; None is the size it was trained at.
-        out: JSON file for the scores, or None.
-        scales: every frame is shown at each of these, and the answers averaged.
-        flips: the mirror image is shown, too.
-        names: the frames to score on; None is all.
-    """
-    plain_segmenter, made = load_model(path)
-    segmenter = with_views(plain_segmenter, scales, flips)
-    dataset = open_dataset(data, segmenter.classes)
-    dataset = dataset if names is None else dataset.subset(names)
-    width, height = size or made["config"]["size"]
-    fabric = make_fabric(Machine())
-    method = METHODS.get(made["method"])
-    from_source_alone = method is not None and not method.learns_from_shots
-    learned = 0 if from_source_alone else _shots_among(path, made["config"]["target"], dataset)
-    with Display([], path.name) as display:
-        told = f"the model learned from {learned} of them" if learned else "none of them among the shots of the model"
-        display.say(f"scored: split '{dataset.split}', {len(dataset)} frames{';' if learned else ','} {told}")
-        return _score(segmenter.to(fabric.device), dataset, (width, height), fabric, display, out)
-
-
-def _score(
-    segmenter: Segmenter,
-    dataset: SegmentationDataset,
-    size: tuple[int, int],
-    fabric: Fabric,
-    display: Display,
-    out: Path | None,
-) -> Scores:
-    """Evaluate under a progress bar, and keep the scores with what they belong to."""
-    matrix = evaluate(segmenter, dataset, size, fabric, lambda done, total: display.count("scoring", done, total))
-    scores = matrix.scores()
-    if out is not None and fabric.is_global_zero:
-        scores.save(out, split=dataset.split, frames=len(dataset), network_size=size)
-    return scores
-
-
-def _shots_among(model: Path, target: Mapping[str, Any], dataset: SegmentationDataset) -> int:
-    """How many of these frames were training shots of the model; 0 if there is no shots.json beside it."""
-    manifest = (model if model.is_dir() else model.parent) / "shots.json"
-    if not manifest.is_file() or target["split"] != dataset.split:
-        return 0
-    shots = set(read_manifest(manifest).names)
-    return sum(frame.name in shots for frame in dataset.frames)

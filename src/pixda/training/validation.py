@@ -22,7 +22,8 @@ from pixda.machine.lock import hold
 from pixda.methods.method import Method
 from pixda.metrics import Scores, Spread
 from pixda.models.saved import load_model
-from pixda.training.experiment import run, score_model
+from pixda.training.experiment import run
+from pixda.training.scoring import score_model
 
 _PIXELS = 200_000
 """Held-out pixels that the temperature is fitted on, of all shots together: many for one number; 15 MB of logits."""
