@@ -39,6 +39,11 @@ def images(folder: Path, *names: str, size: tuple[int, int] = SIZE) -> Path:
     return folder
 
 
+def mask(out: Path, name: str = "a") -> np.ndarray:
+    """The mask of an image in an imported dataset."""
+    return np.asarray(Image.open(out / f"masks/{name}.png"))
+
+
 def runs(flat: np.ndarray) -> list[int]:
     """Lengths of the runs of a flat bitmap, zeros first."""
     found, value = [0], False

@@ -1,11 +1,11 @@
 """Every export, whole: the same road, the same car on it, the same pixels."""
 
 import json
-from pathlib import Path
 
 import exports
 import numpy as np
 import pytest
+from exports import mask
 from PIL import Image
 
 from pixda.__main__ import main
@@ -13,15 +13,6 @@ from pixda.data.classes import ClassSet
 from pixda.data.folder import Folder
 from pixda.errors import UserError
 from pixda.importing.job import import_export
-
-
-def mask(out: Path, name: str = "a") -> np.ndarray:
-    return np.asarray(Image.open(out / f"masks/{name}.png"))
-
-
-def with_images(folder: Path) -> Path:
-    return exports.images(folder, "a.png").parent
-
 
 MAKERS = {
     "cvat": lambda folder: exports.cvat(folder / "annotations.xml"),

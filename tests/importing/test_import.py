@@ -6,6 +6,7 @@ from pathlib import Path
 import exports
 import numpy as np
 import pytest
+from exports import mask
 from PIL import Image
 
 from pixda.__main__ import main
@@ -14,10 +15,6 @@ from pixda.data.files import read_image
 from pixda.errors import UserError
 from pixda.importing.job import import_export
 from runs import SKY, two_domains, words
-
-
-def mask(out: Path, name: str = "a") -> np.ndarray:
-    return np.asarray(Image.open(out / f"masks/{name}.png"))
 
 
 def polygon(label: str, points: str, z: int = 0) -> str:

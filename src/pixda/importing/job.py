@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from pixda.data.class_file import IGNORE
@@ -16,7 +17,7 @@ from pixda.importing.classes import COLUMN, classes_from, index_of, write_classe
 from pixda.importing.export import Annotated, Export
 from pixda.importing.kinds import READERS, recognise
 from pixda.importing.pictures import Images, parts_of
-from pixda.importing.regions import MOST_PIXELS, paint
+from pixda.importing.regions import MOST_PIXELS, Painted, paint
 from pixda.writing import atomic_write
 
 CLASS_FILE = "classes.yaml"
@@ -48,6 +49,14 @@ class _Counts:
     covered_in: int = 0
     unlabelled: int = 0
     pixels: int = 0
+
+    def add(self, painted: Painted) -> None:
+        """Count what a mask shows."""
+        self.nameless.update(painted.nameless)
+        self.covered += painted.covered
+        self.covered_in += painted.covered > 0
+        self.unlabelled += int((painted.mask == IGNORE).sum())
+        self.pixels += painted.mask.size
 
 
 def import_export(
@@ -96,8 +105,17 @@ def import_export(
         )
     out.mkdir(parents=True, exist_ok=True)
     for stem, image in _stems(export.images).items():
-        if _write(image, stem, out, inside, library, index, counts):
-            imported.written += 1
+        usable = _usable(image, library, counts)
+        if usable is None:
+            continue
+        file, size = usable
+        try:
+            painted = paint(image.regions, size, index)
+        except ValueError as error:
+            raise UserError(f"What is drawn on '{image.name}' is damaged ({error}): export it again.") from error
+        _write(file, painted.mask, out, f"{inside}/{stem}" if inside else stem)
+        counts.add(painted)
+        imported.written += 1
     imported.notes = [*_notes(export, counts, folder), *library.search.account]
     if not imported.written:
         raise UserError(f"No image of {found.path} could be used: {' '.join(imported.notes[:3])}")
@@ -148,41 +166,34 @@ def _stem(name: str) -> str:
     return f"_{stem}" if stem.startswith(".") else stem
 
 
-def _write(
-    image: Annotated, stem: str, out: Path, inside: str, library: Images, index: dict[str, int], counts: _Counts
-) -> bool:
-    """Write an image and its mask. Returns False, and counts why, if the image cannot be used."""
+def _usable(image: Annotated, library: Images, counts: _Counts) -> tuple[Path, tuple[int, int]] | None:
+    """The file of an image and its size (width, height); None, with the reason counted, if it cannot be used."""
     file = library.find(image.name)
     if file is None:
         counts.missing.append(image.name)
-        return False
+        return None
     if not image.regions:
         counts.empty.append(image.name)
-        return False
+        return None
     size = read_image(file).size
     if size[0] * size[1] > MOST_PIXELS:
         raise UserError(f"{file} is {_by(size)}, and {MOST_PIXELS} pixels in all are the most: make it smaller.")
     if image.size not in (None, size):
         counts.unequal.append(f"{file} is {_by(size)}, annotated at {_by(image.size or size)}")
-        return False
-    try:
-        painted = paint(image.regions, size, index)
-    except ValueError as error:
-        raise UserError(f"What is drawn on '{image.name}' is damaged ({error}): export it again.") from error
-    copied = out / "images" / inside / f"{stem}{file.suffix.lower()}"
-    mask = out / "masks" / inside / f"{stem}.png"
-    for path in (copied, mask):
+        return None
+    return file, size
+
+
+def _write(file: Path, mask: np.ndarray, dataset: Path, name: str) -> None:
+    """Copy an image file into `images/` of the dataset, and write its mask to `masks/`."""
+    image_path = dataset / "images" / f"{name}{file.suffix.lower()}"
+    mask_path = dataset / "masks" / f"{name}.png"
+    for path in (image_path, mask_path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(copied) as unfinished:  # unchanged: datasets turn it as its camera says when they read it
+    with atomic_write(image_path) as unfinished:  # unchanged: datasets turn it as its camera says when they read it
         shutil.copyfile(file, unfinished)
-    with atomic_write(mask) as unfinished:
-        Image.fromarray(painted.mask).save(unfinished)
-    counts.nameless.update(painted.nameless)
-    counts.covered += painted.covered
-    counts.covered_in += painted.covered > 0
-    counts.unlabelled += int((painted.mask == IGNORE).sum())
-    counts.pixels += painted.mask.size
-    return True
+    with atomic_write(mask_path) as unfinished:
+        Image.fromarray(mask).save(unfinished)
 
 
 def _by(size: tuple[int, int]) -> str:
