@@ -154,10 +154,6 @@ class TestLayouts:
         )
         assert "8-bit palette PNG" in one.why
 
-    def test_a_folder_around_the_dataset(self, tmp_path: Path) -> None:
-        trees.synthia(tmp_path / "around/RAND_CITYSCAPES", 1)
-        assert self.found(tmp_path / "around") == [("synthia", "train", None)]
-
     @pytest.mark.parametrize(
         ("make", "said"),
         [
