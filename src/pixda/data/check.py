@@ -15,7 +15,7 @@ import numpy as np
 from pixda.data.cache import Cache
 from pixda.data.classes import IGNORE
 from pixda.data.dataset import SegmentationDataset
-from pixda.data.findings import Palettes, UnknownLabels, about, copies
+from pixda.data.findings import OddFiles, Palettes, UnknownLabels, copies
 from pixda.data.look import Look, look_at
 from pixda.data.parallel import in_threads
 from pixda.errors import UserError
@@ -104,14 +104,9 @@ def check(
 def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, samples: Cache | None) -> Report:
     labels = dataset.labels
     total: Counter[int] = Counter()
-    unknown, palettes = UnknownLabels(dataset), Palettes()
+    unknown, palettes, odd = UnknownLabels(dataset), Palettes(), OddFiles(labels.coloured)
     kinds: tuple[Counter[str], Counter[str]] = Counter(), Counter()
     problems: list[str] = [*dataset.problems]
-    blank: list[str] = []
-    upright: list[str] = []
-    constant: list[str] = []
-    packed: list[str] = []
-    packed_codes: set[int] = set()
     digests: dict[str, str] = {}
     wanted = set() if samples is None else set(samples.missing)
     title = f"Checking{' and caching' if wanted else ''} {dataset.title} {dataset.split}"
@@ -128,41 +123,17 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
                 counter.update([] if kind is None else [kind])
             if look.digest is not None:
                 digests[look.frame.name] = look.digest
-            if look.turned and look.frame.mask is not None:
-                upright.append(str(look.frame.image))
-            if look.blank:
-                blank.append(str(look.frame.image))
+            odd.add(look)
             if look.counts is not None:
                 total.update(dict(zip(look.counts.codes.tolist(), look.counts.pixels.tolist(), strict=True)))
                 unknown.add(look)
                 palettes.add(str(look.frame.mask), look.palette)
-                if not labels.coloured and _few_bits(look.mask):
-                    packed.append(str(look.frame.mask))
-                    packed_codes.update(look.counts.codes.tolist(), look.unknown.codes.tolist() if look.unknown else ())
-                if len(look.counts.codes) == 1 and not look.unknown_pixels:
-                    constant.append(str(look.frame.mask))
     known = {code: total[code] for code in labels.codes.tolist()}
     classes = labels.classes_of(labels.codes)
     by_class = np.bincount(classes, list(known.values()), minlength=256).astype(int).tolist()
     ignored, count = by_class[IGNORE], len(dataset.classes.names)
     warnings = [
-        *about(constant, "mask is", "masks are", "all of one label", "look at them: empty masks teach nothing"),
-        *about(blank, "image is", "images are", "all of one colour", "remove these frames"),
-        *about(
-            upright,
-            "image is",
-            "images are",
-            "stored turned and shown upright (EXIF orientation)",
-            "see that their masks are drawn on the upright picture: they are not turned",
-        ),
-        *about(
-            packed,
-            "mask is",
-            "masks are",
-            f"grey of fewer than 8 bits, read as the numbers {', '.join(map(str, sorted(packed_codes)))}: white is the "
-            "largest number that these bits can hold, 1 for one bit, not 255",
-            "see that the class set lists these numbers",
-        ),
+        *odd.remarks(),
         *palettes.remarks(),
         *copies([frame.name for frame in dataset.frames], digests),
         *dataset.search.remarks,
@@ -186,11 +157,6 @@ def _checked(dataset: SegmentationDataset, progress: bool, threads: int | None, 
         codes={labels.shown(code): pixels for code, pixels in [*known.items(), *unknown.total.most_common()]},
         digests=digests,
     )
-
-
-def _few_bits(kind: str | None) -> bool:
-    """Whether a mask of this kind (see `kind_of`) is grey of 1, 2 or 4 bits."""
-    return kind is not None and any(f", {bits}-bit grey " in kind for bits in (1, 2, 4))
 
 
 def _key(dataset: SegmentationDataset) -> str:

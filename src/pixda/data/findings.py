@@ -1,5 +1,6 @@
 """The sentences of a check: unknown ids with where they are, palettes, shapes, files that share a flaw, copies."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -97,6 +98,58 @@ class Palettes:
     def _named(self, index: int) -> str:
         (one, first), (other, second), *_ = self._colours[index].items()
         return f"index {index} is {one} in {first} and {other} in {second}"
+
+
+class OddFiles:
+    """Files that can be read and should be looked at. `coloured`: whether the masks are read as colours."""
+
+    def __init__(self, coloured: bool) -> None:
+        self._coloured = coloured
+        self._constant: list[str] = []
+        self._blank: list[str] = []
+        self._upright: list[str] = []
+        self._packed: list[str] = []
+        self._packed_codes: set[int] = set()
+
+    def add(self, look: Look) -> None:
+        """Record one frame."""
+        image, mask = str(look.frame.image), str(look.frame.mask)
+        if look.turned and look.frame.mask is not None:
+            self._upright.append(image)
+        if look.blank:
+            self._blank.append(image)
+        if look.counts is None:
+            return
+        if len(look.counts.codes) == 1 and not look.unknown_pixels:
+            self._constant.append(mask)
+        if not self._coloured and look.mask is not None and re.search(r", [124]-bit grey ", look.mask):
+            self._packed.append(mask)
+            self._packed_codes.update(look.counts.codes.tolist(), look.unknown.codes.tolist() if look.unknown else ())
+
+    def remarks(self) -> list[str]:
+        """A sentence for each kind of oddity that occurs."""
+        numbers = ", ".join(map(str, sorted(self._packed_codes)))
+        return [
+            *about(
+                self._constant, "mask is", "masks are", "all of one label", "look at them: empty masks teach nothing"
+            ),
+            *about(self._blank, "image is", "images are", "all of one colour", "remove these frames"),
+            *about(
+                self._upright,
+                "image is",
+                "images are",
+                "stored turned and shown upright (EXIF orientation)",
+                "see that their masks are drawn on the upright picture: they are not turned",
+            ),
+            *about(
+                self._packed,
+                "mask is",
+                "masks are",
+                f"grey of fewer than 8 bits, read as the numbers {numbers}: white is the largest number that these "
+                "bits can hold, 1 for one bit, not 255",
+                "see that the class set lists these numbers",
+            ),
+        ]
 
 
 def is_squeezed(shown: tuple[int, int], size: tuple[int, int]) -> bool:
