@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 
 from pixda.config import Network
 from pixda.demo import demo_experiment, run_demo, verdict
@@ -47,9 +46,6 @@ def test_the_report_shows_every_method_and_every_step(demo):
         assert f'<section id="{part}">' in text
     assert "the discriminator: source or target?" in text
     assert "not at hand" not in text
-    for name in ("classes", "frames", "style", "pixel_maps", "selection_gallery", "curves_adapt", "confusion"):
-        assert Image.open(page.parent / f"figures/{name}.png").width > 200
-        assert (page.parent / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_second_call_trains_nothing_again(demo):
