@@ -37,8 +37,6 @@ for typed in {typed!r}:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (["trian"], "trian"),
-        (["train", "--recipe.alignment.wieght=1"], "wieght"),
         (["train", "--config=nowhere.yaml"], "nowhere.yaml"),
         (["train", "--source.dataset=gta5", "--source.root=x", "--target.dataset=camvid", "--target.root=y"], "--out"),
         (["evaluate", "--model=nowhere", "--data.dataset=camvid", "--data.root=x"], "nowhere"),

@@ -3,12 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 
 from pixda.config import Network
 from pixda.demo import demo_experiment, run_demo, verdict
 from pixda.methods.presets import PRESETS
-from pixda.metrics import Scores
 from pixda.phases.settings import Alignment, DistillationSettings
 
 
@@ -47,9 +45,6 @@ def test_the_report_shows_every_method_and_every_step(demo):
         assert f'<section id="{part}">' in text
     assert "the discriminator: source or target?" in text
     assert "not at hand" not in text
-    for name in ("classes", "frames", "style", "pixel_maps", "selection_gallery", "curves_adapt", "confusion"):
-        assert Image.open(page.parent / f"figures/{name}.png").width > 200
-        assert (page.parent / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_second_call_trains_nothing_again(demo):
@@ -58,12 +53,6 @@ def test_a_second_call_trains_nothing_again(demo):
     assert len(before) == 5
     again()
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("model.safetensors")}
-
-
-def test_the_page_holds_what_was_scored(demo):
-    out, page, _ = demo
-    for name in ("pixda", "fine_tuning", "source_only", "joint", "first"):
-        assert f"<b>{100 * Scores.load(out / name / 'scores.json').miou:.1f}</b>" in page.read_text()
 
 
 NUMBERS = {"source only": 0.3, "fine-tuning": 0.31}

@@ -78,6 +78,14 @@ def finished(root, tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def first(root, tmp_path_factory):
+    """A run on the source alone."""
+    out = tmp_path_factory.mktemp("runs") / "first"
+    assert main(words(root, out, "--recipe.more_steps=0", method="source_only")) == 0
+    return out
+
+
 def typed(root, finished, out, count=3):
     return ["suggest", f"--model={finished}", f"--images={root / 'pool'}", f"--count={count}", f"--out={out}"]
 
@@ -97,20 +105,17 @@ def test_the_list_leaves_out_what_is_labelled_and_can_be_looked_at(root, finishe
     assert (tmp_path / "b/to_label.csv").read_bytes() == (tmp_path / "a/to_label.csv").read_bytes()
 
 
-def test_a_run_on_the_source_alone_has_no_labelled_frames(root, tmp_path):
+def test_a_run_on_the_source_alone_has_no_labelled_frames(root, first, tmp_path):
     """It draws shots as every run does, but learns nothing from them: they may be the ones to label."""
-    first = tmp_path / "first"
-    assert main(words(root, first, "--recipe.more_steps=0", method="source_only")) == 0
     frames = list((root / "pool").rglob("*.png"))
     assert main(typed(root, first, tmp_path / "all", len(frames))) == 0
     chosen = read_manifest(tmp_path / "all/to_label.json").names
     assert set(read_manifest(first / "shots.json").names) <= set(chosen)
 
 
-def test_a_training_takes_what_its_first_stage_suggests(root, tmp_path):
+def test_a_training_takes_what_its_first_stage_suggests(root, first, tmp_path):
     """`--target.shot_list suggested`: the same frames as in the list of `pixda suggest`, and after a resume, too."""
-    first, run = tmp_path / "first", tmp_path / "run"
-    assert main(words(root, first, "--recipe.more_steps=0", method="source_only")) == 0
+    run = tmp_path / "run"
     pool = root / "target/images/train"
     assert main(["suggest", str(pool), f"--model={first}", "--count=2", f"--out={tmp_path / 'list'}"]) == 0
     given = [f"--start_from={first}", "--target.shot_list=suggested", "--target.shots=1", "--recipe.joint_steps=1"]

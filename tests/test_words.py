@@ -7,6 +7,7 @@ from pixda.errors import UserError
 from pixda.options import BASICS, read_training, train_parser
 from pixda.shipped import find_config, names, with_config
 from pixda.words import as_size, leading, normalised_words
+from runs import refused
 
 
 @pytest.mark.parametrize("text", ["480x360", "480X360", "480×360", "480,360", "480 360", "[480,360]", "(480, 360)"])
@@ -79,11 +80,11 @@ def test_the_short_help_has_the_basics_and_says_how_to_see_all(capsys):
         (["train", "--method=jiont"], "joint"),
         (["train", "--method=joint", "--preset=smal"], "small"),
         (["train", "--method=joint", "--recipe.joint_step=3"], "--recipe.joint_steps"),
+        (["train", "--recipe.alignment.wieght=1"], "--recipe.alignment.weight"),
     ],
 )
 def test_what_was_meant_is_proposed(words, meant, capsys):
-    assert main(words) == 1
-    assert f"Did you mean {meant}" in capsys.readouterr().err
+    assert f"Did you mean {meant}" in refused(words, capsys)
 
 
 def test_the_old_names_of_options_are_understood(tmp_path):

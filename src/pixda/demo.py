@@ -21,7 +21,6 @@ from pixda.training.experiment import run
 SIZE = (320, 240)
 NETWORK = "efficientnet_lite0"
 
-
 LADDER = {
     "source_only": "source only",
     "fine_tuning": "fine-tuning",

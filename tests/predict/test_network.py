@@ -39,17 +39,8 @@ def test_a_batch_of_any_sizes_is_what_scoring_sees(segmenter, images, fabric):
         assert prediction.confidence.shape == image.shape[1:]
 
 
-def test_confidence_is_the_softmax_of_the_chosen_class(segmenter, images, fabric):
-    image = images[1]
-    shown = resized(image, (64, 48))[None].float()
-    logits = F.interpolate(segmenter(shown), image.shape[1:], mode="bilinear", align_corners=True)[0]
-    (prediction,) = Predictor(segmenter, fabric, (64, 48))([image])
-    chosen = logits.softmax(0).gather(0, torch.from_numpy(prediction.classes).long()[None])[0]
-    np.testing.assert_allclose(prediction.confidence, chosen.detach().numpy(), atol=1e-6)
-
-
-@pytest.mark.parametrize("temperature", [0.4, 3.0])
-def test_a_temperature_changes_the_confidence_and_no_class(segmenter, images, fabric, temperature):
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
+def test_confidence_is_the_softmax_at_a_temperature_which_changes_no_class(segmenter, images, fabric, temperature):
     image = images[1]
     plain = Predictor(segmenter, fabric, (64, 48))([image])[0]
     (found,) = Predictor(segmenter, fabric, (64, 48), temperature=temperature)([image])
@@ -58,7 +49,6 @@ def test_a_temperature_changes_the_confidence_and_no_class(segmenter, images, fa
     expected = (logits / temperature).softmax(0).amax(0).detach().numpy()
     np.testing.assert_allclose(found.confidence, expected, atol=1e-5)
     np.testing.assert_array_equal(found.classes, plain.classes)
-    assert abs(found.confidence - plain.confidence).max() > 0.01
     # One window over the whole image, and several.
     (window,) = Predictor(segmenter, fabric, (64, 48), (64, 48), temperature=temperature)([image])
     assert abs(window.confidence - expected).mean() < 0.01

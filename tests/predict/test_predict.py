@@ -154,6 +154,7 @@ def test_predictions_of_two_models_or_sizes_are_not_mixed(run, photos, tmp_path,
         (["empty"], [], "holds no image"),
         (["note.txt"], [], "neither an image nor a video"),
         (["photos", "photos/deep", "twin"], [], "would both be written as 'er/two'"),
+        (["double"], [], "rename one"),
         (["photos/one.png", "clip.avi"], ["--outputs", "ids"], "add overlay"),
         (["photos"], ["--outputs", "colours"], "colours"),
         (["photos"], ["--size=[0,4]"], "size"),
@@ -167,6 +168,8 @@ def test_a_mistake_is_one_line_before_any_work(run, photos, tmp_path, monkeypatc
     (tmp_path / "note.txt").write_text("no picture")
     (tmp_path / "clip.avi").write_text("no video")
     shutil.copytree(photos / "deep", tmp_path / "twin")
+    picture(tmp_path / "double/one.png")
+    picture(tmp_path / "double/one.jpg")
     assert predict(run, inputs, "out", *more) == 1
     message = capsys.readouterr().err
     assert said in message
@@ -208,14 +211,6 @@ def test_names_of_any_length_and_of_any_bytes_are_predicted(run, tmp_path, capfd
     for name in (*long, os.fsdecode(b"stra\xdfe")):
         assert (tmp_path / f"out/ids/{name}.png").exists()
     assert not list((tmp_path / "out").rglob(".*")), "no half files"
-
-
-def test_two_pictures_of_one_name_in_a_folder_are_told_to_be_renamed(run, photos, tmp_path, capsys):
-    picture(photos / "one.jpg")
-    assert predict(run, [photos], tmp_path / "out") == 1
-    said = capsys.readouterr().err
-    assert "one.jpg and" in said
-    assert "rename one" in said
 
 
 def test_one_file_named_twice_is_one_input(run, photos, tmp_path):

@@ -16,6 +16,12 @@ from pixda.predict import video
 FRAMES, RATE, SIZE = 23, 12.5, (64, 48)
 
 
+def predict(run, path, *more):
+    """Predict a video, or a folder of them, into `out` beside it or in it."""
+    folder = path if path.is_dir() else path.parent
+    return main(["predict", str(path), f"--model={run}", f"--out={folder / 'out'}", *more])
+
+
 def clip(path, code, frames=FRAMES):
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), RATE, SIZE)
     for number in range(frames):
@@ -40,8 +46,7 @@ def frames_of(path):
 @pytest.mark.parametrize(("name", "code", "batch"), [("a.avi", "MJPG", 1), ("b.mp4", "mp4v", 4)])
 def test_no_frame_is_lost(run, tmp_path, name, code, batch):
     path = clip(tmp_path / name, code)
-    typed = ["predict", f"--model={run}", "--inputs", str(path), f"--out={tmp_path / 'out'}", f"--batch={batch}"]
-    assert main(typed) == 0
+    assert predict(run, path, f"--batch={batch}") == 0
     rate, overlays = frames_of(tmp_path / f"out/overlay/{path.stem}.mp4")
     _, frames = frames_of(path)
     assert rate == pytest.approx(RATE)
@@ -56,33 +61,36 @@ def test_no_frame_is_lost(run, tmp_path, name, code, batch):
 def test_of_a_video_that_breaks_off_what_is_there_is_kept_and_the_rest_named(run, tmp_path, capfd):
     path = clip(tmp_path / "cut.avi", "MJPG")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert main(["predict", f"--model={run}", "--inputs", str(tmp_path), f"--out={tmp_path / 'out'}"]) == 0
+    assert predict(run, tmp_path) == 0
     _, kept = frames_of(tmp_path / "out/overlay/cut.mp4")
     assert FRAMES / 4 < len(kept) < FRAMES
     assert f"{path}: {len(kept)} frames were decoded" in capfd.readouterr().out.replace("\n", " ")
 
 
-def timed(path, rate, times, noise=False):
-    """A clip whose frames are shown at these times, in units of 1 / 1000 s."""
+def encoded(path, pictures, times=None, options=None):
+    """A clip of H.264 whose pictures are shown at these times in units of 1 / 1000 s; without any, at 25 a second."""
+    unit = Fraction(1, 25) if times is None else Fraction(1, 1000)
     with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 1000)
-        for number, time in enumerate(times):
-            pixels = np.full((64, 96, 3), 8 * number, np.uint8)
-            if noise:
-                pixels = np.random.default_rng(number).integers(0, 256, pixels.shape, np.uint8)
+        stream = file.add_stream("libx264", rate=25, options=options)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", unit
+        for number, pixels in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            frame.pts, frame.time_base = number if times is None else times[number], unit
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
+
+
+def timed(path, times):
+    """A clip of grey pictures, ever brighter."""
+    encoded(path, [np.full((64, 96, 3), 8 * number, np.uint8) for number in range(len(times))], times)
 
 
 @pytest.mark.parametrize("ending", [".mkv", ".mp4"])
 def test_frames_of_a_variable_rate_keep_their_times(run, tmp_path, ending):
     times = [0, 40, 80, 300, 340, 1000, 1010, 2000]
-    timed(tmp_path / f"phone{ending}", 25, times)
-    assert main(["predict", f"--model={run}", "--inputs", str(tmp_path), f"--out={tmp_path / 'out'}"]) == 0
+    timed(tmp_path / f"phone{ending}", times)
+    assert predict(run, tmp_path) == 0
     with av.open(str(tmp_path / "out/overlay/phone.mp4")) as file:
         written = [frame.time for frame in file.decode(video=0)]
         stream = file.streams.video[0]
@@ -92,7 +100,7 @@ def test_frames_of_a_variable_rate_keep_their_times(run, tmp_path, ending):
 
 def test_what_is_no_video_is_named(run, tmp_path, capfd):
     (tmp_path / "text.mp4").write_text("no video")
-    assert main(["predict", f"--model={run}", "--inputs", str(tmp_path), f"--out={tmp_path / 'out'}"]) == 1
+    assert predict(run, tmp_path) == 1
     assert "text.mp4 cannot be decoded" in capfd.readouterr().out
 
 
@@ -110,18 +118,11 @@ def quarter_turn(path):
 
 def test_a_video_of_a_telephone_is_shown_upright(run, tmp_path):
     path = tmp_path / "phone.mp4"
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=25, options={"crf": "10"})
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        picture = np.zeros((64, 96, 3), np.uint8)
-        picture[:, :48] = 255  # bright at the left as stored, above once it is turned to the right
-        for number in range(6):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts = number
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:, :48] = 255  # bright at the left as stored, above once it is turned to the right
+    encoded(path, [picture] * 6, options={"crf": "10"})
     quarter_turn(path)
-    assert main(["predict", str(path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    assert predict(run, path) == 0
     with av.open(str(tmp_path / "out/overlay/phone.mp4")) as file:
         shown = [frame.to_ndarray(format="rgb24").astype(int) for frame in file.decode(video=0)]
     assert {frame.shape for frame in shown} == {(96, 64, 3)}
@@ -132,7 +133,7 @@ def test_a_playlist_is_no_video(run, tmp_path, capfd):
     """Whatever it is called: it could name other files, and addresses."""
     clip(tmp_path / "secret.avi", "MJPG", 3)
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {tmp_path / 'secret.avi'}\n")
-    assert main(["predict", str(tmp_path / "list.mp4"), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 1
+    assert predict(run, tmp_path / "list.mp4") == 1
     assert "list.mp4 cannot be decoded" in capfd.readouterr().out
 
 
@@ -143,7 +144,7 @@ def test_a_damaged_part_costs_its_frame_alone(run, tmp_path, capfd):
     length = int.from_bytes(data[eighth + 4 : eighth + 8], "little")
     data[eighth + 8 : eighth + 8 + length] = bytes(length)
     path.write_bytes(data)
-    assert main(["predict", str(path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    assert predict(run, path) == 0
     _, kept = frames_of(tmp_path / "out/overlay/scratched.mp4")
     assert len(kept) == FRAMES - 1
     said = " ".join(capfd.readouterr().out.split())
@@ -152,11 +153,12 @@ def test_a_damaged_part_costs_its_frame_alone(run, tmp_path, capfd):
 
 def test_frames_that_are_damaged_in_part_are_counted(run, tmp_path, capfd):
     path = tmp_path / "scratched.mp4"
-    timed(path, 25, range(0, 800, 40), noise=True)
+    noise = np.random.default_rng(0).integers(0, 256, (20, 64, 96, 3), np.uint8)
+    encoded(path, list(noise), range(0, 800, 40))
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 200] = b"\xff" * 200
     path.write_bytes(data)
-    assert main(["predict", str(path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    assert predict(run, path) == 0
     said = " ".join(capfd.readouterr().out.split())
     assert "20 frames were decoded; frames that are damaged themselves: 1" in said
 
@@ -164,20 +166,14 @@ def test_frames_that_are_damaged_in_part_are_counted(run, tmp_path, capfd):
 def test_frames_without_times_of_use_are_shown_one_after_the_other(run, tmp_path):
     """AVI has no times of its own: of H.264 that looks ahead, they come jumbled."""
     path = tmp_path / "jumbled.avi"
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=25, options={"bf": "3"})
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        for number in range(24):
-            picture = np.full((64, 96, 3), 90, np.uint8)
-            picture[20:40, 3 * number : 3 * number + 12] = 200
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
+    pictures = np.full((24, 64, 96, 3), 90, np.uint8)
+    for number, picture in enumerate(pictures):
+        picture[20:40, 3 * number : 3 * number + 12] = 200
+    encoded(path, pictures, options={"bf": "3"})
     with av.open(str(path)) as file:
         times = [frame.pts for frame in file.decode(video=0)]
     assert times != sorted(times)
-    assert main(["predict", str(path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    assert predict(run, path) == 0
     with av.open(str(tmp_path / "out/overlay/jumbled.mp4")) as file:
         written = list(file.decode(video=0))
     bright = [frame.to_ndarray(format="rgb24")[28:32].mean((0, 2)).argmax() for frame in written]
@@ -188,18 +184,18 @@ def test_frames_without_times_of_use_are_shown_one_after_the_other(run, tmp_path
 
 def test_without_h264_another_encoder_is_taken(run, tmp_path, monkeypatch):
     monkeypatch.delitem(video.ENCODERS, "libx264")
-    timed(tmp_path / "phone.mkv", 25, [0, 40, 80, 300, 340, 1000])
-    assert main(["predict", str(tmp_path / "phone.mkv"), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 0
+    timed(tmp_path / "phone.mkv", [0, 40, 80, 300, 340, 1000])
+    assert predict(run, tmp_path / "phone.mkv") == 0
     with av.open(str(tmp_path / "out/overlay/phone.mp4")) as file:
         assert file.streams.video[0].codec_context.name == "mpeg4"
         assert [round(1000 * frame.time) for frame in file.decode(video=0)] == [0, 40, 80, 300, 340, 1000]
 
 
 def test_an_overlay_whose_name_would_be_too_long_is_told(run, tmp_path, capfd):
-    timed(tmp_path / "a.ts", 25, range(0, 200, 40))
+    timed(tmp_path / "a.ts", range(0, 200, 40))
     (tmp_path / "a.ts").rename(tmp_path / f"{'a' * 252}.ts")
-    timed(tmp_path / "b.mp4", 25, range(0, 200, 40))
+    timed(tmp_path / "b.mp4", range(0, 200, 40))
     for _ in range(2):
-        assert main(["predict", str(tmp_path), f"--model={run}", f"--out={tmp_path / 'out'}"]) == 1
+        assert predict(run, tmp_path) == 1
         assert "give the input a shorter name" in capfd.readouterr().out
     assert (tmp_path / "out/overlay/b.mp4").exists()

@@ -38,9 +38,8 @@ def _test_split(model: Path, dataset: str) -> str:
     """The split that the model's own run keeps for scoring: never, without a word, one that it learned from."""
     from pixda.models.saved import read_about
 
-    target = read_about((model.parent if model.suffix == ".safetensors" else model) / "model.json")["made"]["config"][
-        "target"
-    ]
+    folder = model.parent if model.suffix == ".safetensors" else model
+    target = read_about(folder / "model.json")["made"]["config"]["target"]
     split = target["test_split"]
     if target["dataset"] != dataset or split is None:
         raise UserError(

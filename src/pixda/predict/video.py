@@ -95,10 +95,11 @@ class _Times:
 
     def of(self, frame: VideoFrame) -> int:
         """The time of the next frame; always later than that of the frame before, as files require."""
-        later = 0 if self._last is None else self._last + self._step
-        usable = frame.pts is not None and (self._last is None or frame.pts > self._last)
-        self._last = frame.pts if usable and frame.pts is not None else later
-        return self._last
+        time = frame.pts
+        if time is None or (self._last is not None and time <= self._last):
+            time = 0 if self._last is None else self._last + self._step
+        self._last = time
+        return time
 
 
 def _frames(video: InputContainer, stream: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:

@@ -44,7 +44,8 @@ def _sets(diagnosis: Diagnosis) -> Table:
         table.add_row(title, *(Text(cell) for cell in cells))
 
     row("dataset", (f"{one.dataset.title}, {one.dataset.split}\n{one.dataset.root}" for one in both))
-    row("frames", (f"{one.report.frames} of {_count(one.dataset)} cities" for one in both))
+    cities = (len({frame.city for frame in one.dataset.frames}) for one in both)
+    row("frames", (f"{one.report.frames} of {count} cities" for one, count in zip(both, cities, strict=True)))
     row("without partner", ("\n".join(map(_short, one.dataset.unpaired)) or "none" for one in both))
     row("images", (_kinds(one.report.images) for one in both))
     row("masks", (_kinds(one.report.masks) for one in both))
@@ -52,10 +53,6 @@ def _sets(diagnosis: Diagnosis) -> Table:
     row("unknown labels", (f"{one.report.unknown} pixels" if one.report.unknown else "none" for one in both))
     row("classes", (f"{len(one.report.names) - len(one.report.absent)} of {len(one.report.names)}" for one in both))
     return table
-
-
-def _count(dataset: SegmentationDataset) -> int:
-    return len({frame.city for frame in dataset.frames})
 
 
 def _short(sentence: str) -> str:

@@ -1,11 +1,10 @@
 """The data of a run, opened again for a report; or a sentence that says why it cannot be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from pixda.config import Experiment
 from pixda.data.check import check
 from pixda.data.classes import ClassSet
 from pixda.data.config import Data
@@ -43,29 +42,27 @@ def open_material(run: RunFolder, cache: Path) -> Material:
     experiment, classes = run.training.experiment, run.classes
     missing: list[str] = []
 
-    def attempt(what: str, data: Data, use: Callable[[], _Opened]) -> _Opened | None:
+    def attempt(what: str, data: Sequence[Data], use: Callable[[], _Opened]) -> _Opened | None:
         try:
-            _at_hand(data)
+            for one in data:
+                _at_hand(one)
             return use()
         except (UserError, OSError) as error:
             missing.append(f"{what} could not be read again: {error}")
             return None
 
-    target = experiment.target
-    sources = attempt("The source", experiment.source, lambda: _sources(experiment, classes))
-    shots = attempt("The shots", target, lambda: open_dataset(target, classes, experiment.size).subset(list(run.shots)))
+    def trained_on(data: Data) -> SegmentationDataset:
+        return open_dataset(data, classes, experiment.size)
+
+    given, target = experiment.sources(), experiment.target
+    sources = attempt("The source", given, lambda: Sources([trained_on(one) for one in given]))
+    shots = attempt("The shots", [target], lambda: trained_on(target).subset(list(run.shots)))
     test = None
     if target.test_split is not None:
         scored = replace(target, split=target.test_split)
-        test = attempt("The scored frames", scored, lambda: open_test(target, classes))
-    shares = attempt("The pixels of the target", target, lambda: _shares(target, classes, cache)) if shots else None
+        test = attempt("The scored frames", [scored], lambda: open_test(target, classes))
+    shares = attempt("The pixels of the target", [target], lambda: _shares(target, classes, cache)) if shots else None
     return Material(sources, shots, test, shares, missing)
-
-
-def _sources(experiment: Experiment, classes: ClassSet) -> Sources:
-    for one in experiment.sources():
-        _at_hand(one)
-    return Sources([open_dataset(one, classes, experiment.size) for one in experiment.sources()])
 
 
 def _shares(target: Data, classes: ClassSet, cache: Path) -> dict[str, float]:

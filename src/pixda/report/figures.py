@@ -126,14 +126,10 @@ def reliability_panel(title: str, calibration: Calibration) -> Callable[[Axes], 
     """The share of right pixels in each bin of confidence, faint where few pixels are; a dotted line is calibrated."""
 
     def draw(axes: Axes) -> None:
-        accuracy = [
-            100 * right / max(count, 1) for right, count in zip(calibration.hits, calibration.count, strict=True)
-        ]
-        lefts = [100 * number / BINS for number in range(BINS)]
-        most = max(calibration.count)
-        for left, height, count in zip(lefts, accuracy, calibration.count, strict=True):
-            shade = 0.25 + 0.75 * count / most
-            axes.bar(left, height, 100 / BINS, align="edge", color=COLOURS[0], edgecolor="white", alpha=shade)
+        width, most = 100 / BINS, max(calibration.count)
+        for number, (right, count) in enumerate(zip(calibration.hits, calibration.count, strict=True)):
+            height, shade = 100 * right / max(count, 1), 0.25 + 0.75 * count / most
+            axes.bar(number * width, height, width, align="edge", color=COLOURS[0], edgecolor="white", alpha=shade)
         axes.plot([0, 100], [0, 100], color="grey", linestyle=":", linewidth=1)
         axes.set_title(f"{title}: ECE {100 * calibration.ece:.1f} %", fontsize=9, parse_math=False)
         axes.set_xlabel("confidence, %")

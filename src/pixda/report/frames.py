@@ -148,11 +148,8 @@ def _row(
         captioned_mask(sample.mask, test.classes, f"{name}: the truth"),
         *(captioned_mask(mask, test.classes, f"{name}: what {title} says") for title, mask in seen.items()),
     ]
-    if rival is None:
-        pictures.append(_difference(seen[own], None, sample.mask, f"{name}: errors of {own}"))
-    else:
-        text = f"{name}: where {own} is right and {rival} is not, and the other way round"
-        pictures.append(_difference(seen[own], seen[rival], sample.mask, text))
+    text = f"where {own} is right and {rival} is not, and the other way round" if rival else f"errors of {own}"
+    pictures.append(_difference(seen[own], seen[rival or own], sample.mask, f"{name}: {text}"))
     return Row(rule, name, miou, pictures, boxes(sample.mask, test.classes, small))
 
 
@@ -170,9 +167,9 @@ DIFFERENCE = {
 """Colours of the difference picture, told apart with any kind of colour vision."""
 
 
-def _difference(ours: Tensor, theirs: Tensor | None, truth: Tensor, text: str) -> Captioned:
-    """Who is right where; without another network, only where ours is."""
-    right, rivals = ours == truth, (ours if theirs is None else theirs) == truth
+def _difference(ours: Tensor, theirs: Tensor, truth: Tensor, text: str) -> Captioned:
+    """Who is right where; of one network, given as both, where it is."""
+    right, rivals = ours == truth, theirs == truth
     picture = torch.empty(*truth.shape, 3, dtype=torch.uint8)
     for colour, where in (
         ("both", right & rivals),

@@ -55,13 +55,13 @@ def pixel_maps(run: RunFolder, shots: SegmentationDataset, first: RunFolder | No
         notes.append("S was switched off in this run (an ablation): every pixel counted as equally difficult.")
     if not alignment.rarity:
         notes.append("B was switched off in this run (an ablation): every class counted as equally rare.")
-    discriminator = _discriminator(run)
+    discriminator = _discriminator(run, alignment.discriminator)
     if discriminator is None:
         notes.append(
             "This run kept no discriminator (no discriminator.safetensors in its folder), so its map is missing."
         )
     sample = max((shots[index] for index in range(len(shots))), key=lambda one: len(np.unique(one.mask)))
-    after, when = _adapted(run)
+    after, when = _adapted(run, recipe)
     stages = {when: after} if first is None else {"before the adaptation": first.model(), when: after}
     logits = {stage: _logits(network, sample, fabric) for stage, network in stages.items()}
     labels = sample.mask[None].long()
@@ -78,10 +78,10 @@ def pixel_maps(run: RunFolder, shots: SegmentationDataset, first: RunFolder | No
     for stage, s in hard.items():
         rows[stage] = [captioned_map(s, top, "S, difficulty"), captioned_map(s * rare, top, "S · B, the weight")]
     if discriminator is not None:
-        maps = logits[when].softmax(1) if alignment.discriminators_at == "logits" else None
-        if maps is None:
-            maps = upsample(logits[when], labels.shape[-2:]).softmax(1)
-        seen = upsample(discriminator(maps), labels.shape[-2:])[0, 0].sigmoid()
+        judged = logits[when]
+        if alignment.discriminators_at == "image":
+            judged = upsample(judged, labels.shape[-2:])
+        seen = upsample(discriminator(judged.softmax(1)), labels.shape[-2:])[0, 0].sigmoid()
         rows[when].append(captioned_map(seen, 1, "the discriminator: source or target?", DISCRIMINATOR_COLOURS))
     return Maps(sample.name, rows, top, notes)
 
@@ -93,11 +93,10 @@ def _logits(network: Segmenter, sample: Sample, fabric: Fabric) -> Tensor:
     return logits.float().cpu()
 
 
-def _adapted(run: RunFolder) -> tuple[Segmenter, str]:
+def _adapted(run: RunFolder, recipe: PixDA) -> tuple[Segmenter, str]:
     """The network as the adaptation left it: the teacher of the distillation, or the model where none follows."""
     model = run.model()
-    recipe = run.training.recipe
-    if not isinstance(recipe, PixDA) or not recipe.distillation.steps or not recipe.target_labels:
+    if not recipe.distillation.steps or not recipe.target_labels:
         return model, "after the adaptation"
     path = run.folder / "checkpoint.pt"
     state = torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else {}
@@ -107,16 +106,13 @@ def _adapted(run: RunFolder) -> tuple[Segmenter, str]:
     return model, "after the adaptation"
 
 
-def _discriminator(run: RunFolder) -> nn.Module | None:
+def _discriminator(run: RunFolder, kind: str) -> nn.Module | None:
     path = run.folder / "discriminator.safetensors"
     if not path.is_file():
         path = run.folder / "critic.safetensors"  # its name in old runs
-    recipe = run.training.recipe
-    if not path.is_file() or not isinstance(recipe, PixDA):
+    if not path.is_file():
         return None
     classes = len(run.classes.names)
-    discriminator = (
-        PixelDiscriminator(classes) if recipe.alignment.discriminator == "pixel" else ImageDiscriminator(classes)
-    )
+    discriminator = PixelDiscriminator(classes) if kind == "pixel" else ImageDiscriminator(classes)
     discriminator.load_state_dict(load_file(path))
     return discriminator.eval()

@@ -67,6 +67,7 @@ def _page(
     run, figures = next(iter(runs.values())), out / "figures"
     rare = rare_classes(material.shares) if material.shares else ()
     sources, shots = material.sources, material.shots
+    means = {title: one.scores.miou for title, one in runs.items() if one.scores is not None}
     chosen = _chosen_frames(runs, material) if run.finished else None
     maps = None
     if run.finished and shots is not None:
@@ -83,7 +84,7 @@ def _page(
         "learns": METHODS[run.training.method].learns_from_shots,
         "about": " ".join((METHODS[run.training.method].__doc__ or "").split("\n\n")[0].split()),
         "headline": headline(runs, rare) if run.finished else [],
-        "verdict": verdict(_means(runs), next(iter(runs))) if run.finished else "",
+        "verdict": verdict(means, next(iter(runs))) if run.finished else "",
         "class_lines": sections.classes(_few(runs), rare, figures) if run.finished else [],
         "preset_note": PRESETS.get(run.training.preset, ""),
         "rare": rare,
@@ -121,10 +122,6 @@ def render(content: Mapping[str, Any]) -> str:
     )
     parts = {part: Markup((_TEMPLATES / f"report.{part}").read_text(encoding="utf-8")) for part in ("css", "js")}
     return environment.get_template("report.html").render(**content, **parts)
-
-
-def _means(runs: Mapping[str, RunFolder]) -> dict[str, float]:
-    return {title: run.scores.miou for title, run in runs.items() if run.scores is not None}
 
 
 def _few(runs: Mapping[str, RunFolder]) -> dict[str, RunFolder]:

@@ -1,4 +1,8 @@
-"""The parts of a report: each looks at one thing, keeps its figures, and gives the page what it shows."""
+"""The parts of a report: each looks at one thing, keeps its figures, and gives the page what it shows.
+
+To add a figure to the report: draw it in ``figures.py``; save it in a function here (a panel that the page shows as a
+drawing, too, goes through ``figures.drawn``); call that function in ``page.py``, whose ``content`` the templates read.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

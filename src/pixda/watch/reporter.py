@@ -18,7 +18,7 @@ class RunReporter:
     Args:
         display: what the user sees.
         logs: what is written down; None in all processes but the first.
-        between: called between two batches of a selection or of pseudo-labels; if it raises, they are made anew.
+        stop_if_asked: called between two batches of a selection or of pseudo-labels; if it raises, they are made anew.
     """
 
     def __init__(self, display: Display, logs: Logs | None, stop_if_asked: Callable[[], None]) -> None:
