@@ -19,7 +19,7 @@ demo: $(BIN)/pixda  ## the built-in street world: source only, fine-tuning and P
 	$(BIN)/pixda demo
 
 test: $(VENV)/dev  ## the whole suite, two processes
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: $(VENV)/dev  ## the checks that take minutes
 	$(BIN)/python -m pytest -n 2 -m slow
