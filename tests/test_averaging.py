@@ -48,6 +48,23 @@ def test_a_mean_of_one_run_with_itself_is_that_run(runs):
         assert torch.equal(load_file(out / "model.safetensors")[name], tensor), name
 
 
+def test_one_that_was_killed_is_begun_anew(runs, monkeypatch):
+    out = runs / "again"
+
+    def killed(*_):
+        raise SystemExit("between the two files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pixda.averaging.write_manifest", killed)
+        patch.setattr("pixda.averaging.shutil.rmtree", lambda *_, **__: None)  # a killed process tidies nothing up
+        with pytest.raises(SystemExit):
+            average([runs / "run0", runs / "run1"], out)
+    assert not out.exists(), "half of a model never has the model's name"
+    average([runs / "run0", runs / "run1"], out)
+    assert {path.name for path in out.iterdir()} == {"model.safetensors", "model.json", "shots.json"}
+    assert not list(runs.glob(".unfinished*"))
+
+
 def test_the_new_model_is_scored_like_a_run(runs, capsys):
     average([runs / "run0", runs / "run1"], runs / "scored")
     data = ["--data.dataset=folder", f"--data.root={runs / 'target'}", "--data.scheme=cityscapes", "--data.split=val"]
