@@ -119,6 +119,16 @@ def test_a_row_of_others_needs_a_test_set(grid, tmp_path):
         ({"rows": {"mine": {"method": "joint", "flips": True}}}, "Row 'mine'.*scales and flips"),
         ({"rows": {"a": {"method": "joint"}, "mine": {"of": ["a"], "method": "joint"}}}, "'mine'.*trains nothing"),
         ({"rows": {"a": {"method": "joint"}, "mine": {"of": ["a", "a"]}}}, "'mine'.*twice"),
+        (
+            {
+                "rows": {
+                    "a": {"method": "joint"},
+                    "b": {"method": "joint", "recipe": {"pretrain_steps": 2}},
+                    "mine": {"of": ["a", "b"]},
+                }
+            },
+            "'mine'.*differ in their first stage",
+        ),
         ({"rows": {}}, "no rows"),
         ({"seeds": []}, "no seeds"),
     ],

@@ -141,7 +141,10 @@ def _planned(grid: Grid) -> Iterator[Planned]:
     for (split, changes), (label, row) in product(splits.items(), grid.rows.items()):
         where = f"Row '{label[:50]}'" + (f", split '{split[:50]}'" if split else "")
         try:
-            run, first = _read_row(grid, changes, _trained(grid, row))
+            trained = [_read_row(grid, changes, one) for one in _trained(grid, row)]
+            run, first = trained[0]
+            if any(not _is_same_stage(first, other) for _, other in trained):
+                raise UserError("the rows that it is made 'of' differ in their first stage: such weights have no mean.")
             folds = grid.folds if run.training.experiment.target.test_split is None else 0
             if row.of and folds:
                 raise UserError("a row of other rows is scored on a test set, and target.test_split names none.")
@@ -154,12 +157,16 @@ def _planned(grid: Grid) -> Iterator[Planned]:
             yield Planned(cell, run.at(number, seed), first.at(number, seed), folds, row, of)
 
 
-def _trained(grid: Grid, row: Row) -> Row:
-    """The row itself, or the first of those that it is made of. Raises UserError where they cannot be made of."""
+def _is_same_stage(one: RunOptions, other: RunOptions) -> bool:
+    return (one.training.experiment, one.training.recipe) == (other.training.experiment, other.training.recipe)
+
+
+def _trained(grid: Grid, row: Row) -> list[Row]:
+    """The row itself, or those that it is made of. Raises UserError where it cannot be made of them."""
     if not row.of:
         if row.scales != [1.0] or row.flips:
             raise UserError("scales and flips are for a row 'of' others; give it 'of: [LABEL]' in place of a method.")
-        return row
+        return [row]
     if row.method is not None or row.recipe or row.preset is not None:
         raise UserError("a row 'of' others trains nothing: leave out its method, recipe and preset.")
     trained = [label for label, other in grid.rows.items() if other.method is not None]
@@ -168,7 +175,7 @@ def _trained(grid: Grid, row: Row) -> Row:
             raise UserError(f"there is no row '{label[:50]}' with a method; those are {', '.join(trained) or 'none'}.")
     if len(set(row.of)) < len(row.of):
         raise UserError("'of' names a row twice.")
-    return grid.rows[row.of[0]]
+    return [grid.rows[label] for label in row.of]
 
 
 def _read_row(grid: Grid, changes: Mapping[str, Any], row: Row) -> tuple[RunOptions, RunOptions]:
