@@ -52,17 +52,22 @@ def test_one_that_was_killed_is_begun_anew(runs, monkeypatch):
     out = runs / "again"
 
     def killed(*_):
-        raise SystemExit("between the two files")
+        raise SystemExit("before the weights")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pixda.averaging.write_manifest", killed)
-        patch.setattr("pixda.averaging.shutil.rmtree", lambda *_, **__: None)  # a killed process tidies nothing up
+        patch.setattr("pixda.averaging.save_model", killed)
+        patch.setattr("pixda.averaging.shutil.rmtree", lambda *_: None)  # a killed process tidies nothing up
         with pytest.raises(SystemExit):
             average([runs / "run0", runs / "run1"], out)
-    assert not out.exists(), "half of a model never has the model's name"
+    assert [path.name for path in out.iterdir()] == ["shots.json"]
     average([runs / "run0", runs / "run1"], out)
     assert {path.name for path in out.iterdir()} == {"model.safetensors", "model.json", "shots.json"}
-    assert not list(runs.glob(".unfinished*"))
+
+
+def test_it_may_be_written_to_the_empty_folder_one_is_in(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["average", str(runs / "run0"), str(runs / "run1"), "--out=."]) == 0
+    assert (tmp_path / "model.safetensors").is_file()
 
 
 def test_the_new_model_is_scored_like_a_run(runs, capsys):

@@ -32,7 +32,7 @@ def average(runs: Sequence[Path], out: Path) -> None:
         raise UserError(
             f"An average takes two runs or more, and {len(runs)} was given: pixda average RUN RUN --out DIR."
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or not all(map(_is_left_over, out.iterdir()))):
         raise UserError(f"{out} is not empty; choose another --out, so that no run is overwritten.")
     first, made = load_model(runs[0])
     # In float64 the mean of equal weights is that weight.
@@ -52,18 +52,19 @@ def average(runs: Sequence[Path], out: Path) -> None:
             total[name] += weights[name]
     # Counters of batches stay those of the first run.
     first.load_state_dict({name: tensor / len(runs) for name, tensor in total.items()}, strict=False)
-    # Under another name until it is whole: one that was killed is begun anew.
-    unfinished = out.with_name(f".unfinished-{out.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     try:
-        averaged = [{"run": str(run), "weights": model_hash(run)} for run in runs]
-        save_model(unfinished, first, {**made, "averaged": averaged})
         manifests = [run / "shots.json" for run in runs if (run / "shots.json").is_file()]
         if manifests:
             names = dict.fromkeys(name for manifest in manifests for name in read_manifest(manifest).names)
-            write_manifest(unfinished / "shots.json", list(names), "the shots of all runs that were averaged")
-        unfinished.replace(out)
+            write_manifest(out / "shots.json", list(names), "the shots of all runs that were averaged")
+        averaged = [{"run": str(run), "weights": model_hash(run)} for run in runs]
+        save_model(out, first, {**made, "averaged": averaged})  # last: a folder with weights is complete
     except BaseException:
-        shutil.rmtree(unfinished)
+        shutil.rmtree(out)
         raise
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether a file is what an average leaves that was killed before its weights were in place."""
+    return path.name in ("shots.json", "model.json") or path.name.startswith(".unfinished-")

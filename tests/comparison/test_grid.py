@@ -1,5 +1,6 @@
 """What a grid file asks for."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,22 @@ def test_rows_of_others_take_their_networks_and_share_a_mean_of_weights(grid, tm
     assert [one.words[0] for one in jobs].count("average") == 2, "one for each number of shots"
 
 
+def test_a_mean_of_rows_that_were_changed_is_not_kept(grid, tmp_path):
+    """Who removes a changed row's folder, as the error says, must not keep what was made of the old one."""
+    rows = small_grid(tmp_path)["rows"] | {"mean": {"of": ["joint", "PixDA"]}}
+    jobs_for(plan(grid(rows=rows, seeds=[0])), tmp_path / "out")
+    shutil.rmtree(next((tmp_path / "out/runs").glob("joint_*")))
+    recipe = small_grid(tmp_path)["recipe"] | {"joint_steps": 5}
+    with pytest.raises(UserError, match=r"holds the cell 'mean · 1-shot · seed 0' of another grid: of\.joint"):
+        jobs_for(plan(grid(rows=rows, seeds=[0], recipe=recipe)), tmp_path / "out")
+    machine = small_grid(tmp_path)["experiment"]
+    machine["machine"] |= {"threads": 2}
+    fresh = tmp_path / "fresh"
+    before, _ = jobs_for(plan(grid(rows=rows, seeds=[0])), fresh)
+    after, _ = jobs_for(plan(grid(rows=rows, seeds=[0], experiment=machine)), fresh)
+    assert [job.folder for job in before] == [job.folder for job in after], "the machine may change"
+
+
 def test_a_row_of_others_needs_a_test_set(grid, tmp_path):
     rows = small_grid(tmp_path)["rows"] | {"mine": {"of": ["joint"]}}
     experiment = small_grid(tmp_path)["experiment"]
@@ -119,6 +136,7 @@ def test_a_row_of_others_needs_a_test_set(grid, tmp_path):
         ({"rows": {"mine": {"method": "joint", "flips": True}}}, "Row 'mine'.*scales and flips"),
         ({"rows": {"a": {"method": "joint"}, "mine": {"of": ["a"], "method": "joint"}}}, "'mine'.*trains nothing"),
         ({"rows": {"a": {"method": "joint"}, "mine": {"of": ["a", "a"]}}}, "'mine'.*twice"),
+        ({"rows": {"a": {"method": "joint"}, "mine": {"of": ["a"], "scales": [9]}}}, "'mine'.*scales is .9.: give"),
         (
             {
                 "rows": {

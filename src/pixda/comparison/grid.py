@@ -175,6 +175,9 @@ def _trained(grid: Grid, row: Row) -> list[Row]:
             raise UserError(f"there is no row '{label[:50]}' with a method; those are {', '.join(trained) or 'none'}.")
     if len(set(row.of)) < len(row.of):
         raise UserError("'of' names a row twice.")
+    from pixda.models.views import check_scales  # torch; the grid's fields are read for --help, too
+
+    check_scales(row.scales)
     return [grid.rows[label] for label in row.of]
 
 

@@ -122,14 +122,13 @@ def _job_of_others(planned: Planned, others: Sequence[Job], shared: dict[Path, J
     cell, row = planned.cell, planned.row
     folder = runs / f"{_slug(cell)}_{cell.shots}-shot_seed{cell.seed}"
     network = others[0]
-    networks = [str(other.model.parent) for other in others]
+    of = {other.folder.name: _asked(other) for other in others}
     if len(others) > 1:
         # Cells that differ in their views alone share the mean.
-        digest = hashlib.sha256("\n".join(other.folder.name for other in others).encode()).hexdigest()[:10]
-        work = runs / f"mean_{digest}"
+        work = runs / f"mean_{_short_hash(of)}"
         mean = work / "network"
         if work not in shared:
-            words = ["average", *networks, "--out", str(mean)]
+            words = ["average", *(str(other.model.parent) for other in others), "--out", str(mean)]
             product = mean / "model.safetensors"
             shared[work] = Job(
                 _title(cell, f"{cell.shots}-shot, mean of weights"), work, words, product, mean / "model.json", others
@@ -140,8 +139,14 @@ def _job_of_others(planned: Planned, others: Sequence[Job], shared: dict[Path, J
     views = [f"--scales={json.dumps(row.scales)}", f"--flips={json.dumps(row.flips)}"]
     words = [*_evaluate(network, planned.run, scores), *views]
     job = Job(_title(cell, f"{cell.shots}-shot"), folder, words, scores, network.model, [network])
-    _write_config(job, {"of": [other.folder.name for other in others], "scales": row.scales, "flips": row.flips})
+    _write_config(job, {"of": of, "scales": row.scales, "flips": row.flips})
     return job
+
+
+def _asked(job: Job) -> str:
+    """A hash of a job's config, without what may change: with it, a mean of runs that were changed is another one."""
+    values = _without_place(yaml.safe_load((job.folder / _CONFIG).read_text()))
+    return _short_hash({name: value for name, value in values.items() if name not in ("machine", "watch")})
 
 
 def _evaluate(network: Job, run: RunOptions, scores: Path) -> list[str]:
@@ -232,7 +237,11 @@ def _key(stage: RunOptions) -> str:
         "seed": experiment.seed,
         "recipe": recipe,
     }
-    return hashlib.sha256(json.dumps(plain(parts), sort_keys=True).encode()).hexdigest()[:10]
+    return _short_hash(plain(parts))
+
+
+def _short_hash(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _slug(cell: Cell) -> str:

@@ -26,8 +26,7 @@ class SeveralViews(Segmenter):
     """
 
     def __init__(self, segmenter: Segmenter, scales: Sequence[float], flips: bool) -> None:
-        if not scales or not all(0.1 <= scale <= 4 for scale in scales):
-            raise UserError(f"--scales is {list(scales)}: give one scale or more, each between 0.1 and 4.")
+        check_scales(scales)
         super().__init__(segmenter, nn.Identity(), segmenter.classes, UNCHANGED)
         self.scales, self.flips = tuple(scales), flips
 
@@ -77,6 +76,12 @@ def _antialiased(length: Any, shorter: Any) -> Tensor:
     weights = (1 - (centres[:, None] - torch.arange(length) - 0.5).abs() / step).clamp_min(0)
     normalised: Tensor = weights / weights.sum(1, keepdim=True)
     return normalised
+
+
+def check_scales(scales: Sequence[float]) -> None:
+    """Raise UserError for scales that no image is looked at."""
+    if not scales or not all(0.1 <= scale <= 4 for scale in scales):
+        raise UserError(f"--scales is {list(scales)}: give one scale or more, each between 0.1 and 4.")
 
 
 def with_views(segmenter: Segmenter, scales: Sequence[float], flips: bool) -> Segmenter:
